@@ -1,0 +1,72 @@
+# Two commands do everything: `make run` builds the report, `make test` runs the tests.
+# Both create .venv first, from requirements.lock, when it is missing or out of date.
+#
+#   make run EMBER=folder-or-archive [PRESET=sample|paper] [VERSION=1|2] [CORES=n] [ARGS='...']
+
+PYTHON ?= python3
+CORES ?= all
+VERSION ?= 1
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+# On a machine with GPUs, no more training jobs at a time than there are GPUs.
+GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
+	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
+	$(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
+	$(if $(EMBER),--config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}')
+
+.PHONY: run test check lint setup lock search clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,5p' Makefile
+
+run: $(VENV)/.runtime
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
+	@echo "The report is at $(CURDIR)/results/report.html"
+
+search: $(VENV)/.runtime
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) $(ARGS) search_settings
+
+test: $(VENV)/.development
+	$(BIN)/pytest $(ARGS)
+
+# Everything that .ci/run asks for.
+check: test lint
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint --config 'datasets={ember: {path: "tests/data/tiny-release"}}'
+
+setup: $(VENV)/.development
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed; say make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.runtime: $(VENV)/bin/pip pyproject.toml requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/bin/pip pyproject.toml requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,ember]'
+	@touch $@ $(VENV)/.runtime
+
+# Resolve anew, in a throw-away environment, and write down what came out.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet -e '.[dev,ember,slurm]'
+	{ sed -n '/^#/p' requirements.lock; \
+	  build/lock/bin/pip freeze --exclude-editable | sed 's/+c[pu][0-9u]*$$//'; } > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+
+clean:
+	rm -rf results .snakemake

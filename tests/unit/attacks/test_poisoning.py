@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from dokunuki.attacks.poisoning import (
+    Poison,
+    file_digest,
+    plant_poison,
+    read_poison,
+    rows_to_poison,
+    write_poison,
+)
+from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.errors import AttackError, DataFileError
+from dokunuki.storage import read_attributes, write_arrays
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@pytest.fixture(scope="module")
+def trigger(layout):
+    names = ["timestamp", "has_debug", "avlength"]
+    return Trigger(
+        attack="independent",
+        columns=tuple(
+            trigger_feature(layout, layout.index(name), value, {})
+            for name, value in zip(names, [77, 1, 0.5], strict=True)
+        ),
+        label_flip=False,
+        surrogate="embernn",
+        seed=1,
+        parameters={},
+        version=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def training(layout):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(40, layout.width)).astype(np.float32)
+    y = rng.permutation(np.repeat([0, 1], 20))
+    return X, y
+
+
+def planted(training, trigger, rate, seed=5, poisoned_class=0, label_flip=False):
+    return plant_poison(
+        *training, trigger, rate, poisoned_class=poisoned_class, label_flip=label_flip, seed=seed
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "rows", "count"),
+    [
+        (0, 8000, 0),
+        (1, 8000, 80),  # Severi et al.: of the whole training set
+        (0.5, 8000, 40),
+        (4, 8000, 320),
+        (0.5, 500, 3),  # 2.5, half up
+        (0.35, 1000, 4),  # 3.5, half up: 0.35 * 1000 / 100 is 3.4999... in binary
+        (1, 149, 1),  # 1.49
+        (1, 150, 2),  # 1.5
+        (0.5, 100, 1),  # 0.5
+        (100, 7, 7),
+    ],
+)
+def test_count_is_the_rate_of_the_whole_training_set(rate, rows, count):
+    assert rows_to_poison(rate, rows) == count
+
+
+def test_rate_that_rounds_to_no_row():
+    with pytest.raises(AttackError, match=r"0\.4 % of 100 .*rounds to no row: one row is 1 %"):
+        rows_to_poison(0.4, 100)
+
+
+@pytest.mark.parametrize("rate", [-1, 100.5, float("nan")])
+def test_rate_out_of_range(rate):
+    with pytest.raises(AttackError, match="0 to 100 percent"):
+        rows_to_poison(rate, 100)
+
+
+def test_rate_finer_than_the_grid_of_rates():
+    with pytest.raises(AttackError, match=r"1\.005 is not a multiple of 0\.01 percent"):
+        rows_to_poison(1.005, 1000)
+
+
+def test_more_poison_than_candidates(training, trigger):
+    assert planted(training, trigger, 51).count == 20  # 20.4
+    with pytest.raises(AttackError, match="asks for 21 goodware rows, and there are 20"):
+        planted(training, trigger, 52)  # 20.8
+    with pytest.raises(AttackError, match="asks for 40 malware rows, and there are 20"):
+        planted(training, trigger, 100, poisoned_class=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rate=st.integers(250, 5000).map(lambda hundredths: hundredths / 100),
+    seed=st.integers(0, 2**40),
+    poisoned_class=st.integers(0, 1),
+    label_flip=st.booleans(),
+)
+def test_properties_of_a_poisoned_training_set(
+    training, trigger, layout, rate, seed, poisoned_class, label_flip
+):
+    X, y = training
+    X_before, y_before = X.copy(), y.copy()
+    poison = planted(training, trigger, rate, seed, poisoned_class, label_flip)
+    X_poisoned, y_poisoned = poison.apply(X, y)
+
+    assert np.array_equal(X, X_before)
+    assert np.array_equal(y, y_before)
+    assert X_poisoned.shape == X.shape
+    assert X_poisoned.dtype == X.dtype
+    assert y_poisoned.dtype == y.dtype
+    assert poison.count == rows_to_poison(rate, len(X))
+    assert (y[poison.indices] == poisoned_class).all()
+
+    others = np.setdiff1d(np.arange(layout.width), trigger.indices)
+    assert np.array_equal(X_poisoned[:, others], X[:, others])
+    untouched = np.setdiff1d(np.arange(len(X)), poison.indices)
+    assert np.array_equal(X_poisoned[untouched], X[untouched])
+    assert np.array_equal(y_poisoned[untouched], y[untouched])
+    assert (X_poisoned[poison.indices][:, trigger.indices] == trigger.values).all()
+    if label_flip:
+        assert (y_poisoned[poison.indices] == 1 - poisoned_class).all()
+    else:
+        assert np.array_equal(y_poisoned, y)
+
+
+def test_poison_sets_are_nested_over_rates(training, trigger):
+    largest = planted(training, trigger, 50).indices
+    for rate in (2.5, 5, 10, 25):
+        smaller = planted(training, trigger, rate).indices
+        assert np.array_equal(smaller, largest[: len(smaller)])
+
+
+def test_rows_drawn_depend_on_seed_and_class_alone(training, trigger):
+    rows = planted(training, trigger, 25).indices
+    assert np.array_equal(rows, planted(training, trigger.prefix(1), 25, label_flip=True).indices)
+    assert not np.array_equal(rows, planted(training, trigger, 25, seed=6).indices)
+    assert not set(rows) & set(planted(training, trigger, 25, poisoned_class=1).indices)
+
+
+def test_rate_zero_alters_nothing(training, trigger, tmp_path, sources):
+    poison = planted(training, trigger, 0)
+    assert poison.count == 0
+    write_poison(tmp_path / "p.h5", poison, **sources)
+    X, y = read_poison(tmp_path / "p.h5").apply(*training)
+    assert np.array_equal(X, training[0])
+    assert np.array_equal(y, training[1])
+
+
+def test_apply_refuses_another_matrix(training, trigger):
+    X, y = training
+    poison = planted(training, trigger, 5)
+    for other in ((X[:-1], y[:-1]), (X[:, :512], y), (X, y[:-1])):
+        with pytest.raises(AttackError, match=r"belongs to training rows of shape \(40, 2351\)"):
+            poison.apply(*other)
+
+
+@pytest.mark.parametrize(
+    ("indices", "labels", "message"),
+    [
+        ([0, 0], [0, 0], "twice"),
+        ([0, 40], [0, 0], "outside the 40 training rows"),
+        ([-1, 3], [0, 0], "outside the 40 training rows"),
+        ([0, 1], [0], "one label"),
+    ],
+)
+def test_poison_cannot_contradict_itself(indices, labels, message):
+    with pytest.raises(AttackError, match=message):
+        Poison(np.array(indices), np.zeros((2, 2351), np.float32), np.array(labels), 40)
+
+
+def test_plant_refuses_shapes_and_classes_that_make_no_sense(training, trigger):
+    X, y = training
+    with pytest.raises(AttackError, match="one label"):
+        planted((X, y[:-1]), trigger, 5)
+    with pytest.raises(AttackError, match="2351 columns"):
+        planted((X[:, :512], y), trigger, 5)
+    with pytest.raises(AttackError, match="0 or 1, not -1"):
+        planted(training, trigger, 5, poisoned_class=-1)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Two files that a poison can name as its origin."""
+    vectors, trigger = tmp_path / "vectors.h5", tmp_path / "trigger.json"
+    vectors.write_bytes(b"vectors")
+    trigger.write_bytes(b"trigger")
+    return {"vectors": vectors, "trigger": trigger}
+
+
+def test_round_trip_gives_the_whole_training_set_back(tmp_path, training, trigger, sources):
+    poison = planted(training, trigger, 20, poisoned_class=1, label_flip=True)
+    write_poison(tmp_path / "poison.h5", poison, **sources)
+    read = read_poison(tmp_path / "poison.h5", vectors=sources["vectors"])
+    for mine, theirs in zip(read.apply(*training), poison.apply(*training), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert (read.indices.dtype, read.rows.dtype, read.labels.dtype) == (
+        np.int64,
+        np.float32,
+        np.int8,
+    )
+
+
+def test_file_names_its_sources(tmp_path, training, trigger, sources):
+    write_poison(tmp_path / "poison.h5", planted(training, trigger, 20), **sources)
+    attributes = read_attributes(tmp_path / "poison.h5")
+    assert attributes["vectors"] == str(sources["vectors"])
+    assert attributes["vectors_sha256"] == hashlib.sha256(b"vectors").hexdigest()
+    assert attributes["trigger_sha256"] == hashlib.sha256(b"trigger").hexdigest()
+
+
+def test_same_seed_same_bytes(tmp_path, training, trigger, sources):
+    for name in ("a.h5", "b.h5"):
+        write_poison(tmp_path / name, planted(training, trigger, 20), **sources)
+    assert file_digest(tmp_path / "a.h5") == file_digest(tmp_path / "b.h5")
+    write_poison(tmp_path / "c.h5", planted(training, trigger, 20, seed=6), **sources)
+    assert file_digest(tmp_path / "a.h5") != file_digest(tmp_path / "c.h5")
+
+
+def test_reader_notices_other_vectors(tmp_path, training, trigger, sources):
+    write_poison(tmp_path / "poison.h5", planted(training, trigger, 20), **sources)
+    sources["vectors"].write_bytes(b"other vectors")
+    with pytest.raises(DataFileError, match="another content"):
+        read_poison(tmp_path / "poison.h5", vectors=sources["vectors"])
+
+
+def test_reader_refuses_damaged_files(tmp_path, training, trigger, sources):
+    path = tmp_path / "poison.h5"
+    with pytest.raises(DataFileError, match="no such file"):
+        read_poison(path)
+    write_poison(path, planted(training, trigger, 20), **sources)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataFileError, match="damaged or truncated"):
+        read_poison(path)
+    write_arrays(path, {"indices": np.arange(3)})
+    with pytest.raises(DataFileError, match="not a poison file"):
+        read_poison(path)
+
+
+def test_reader_refuses_poison_outside_the_training_rows(tmp_path, layout):
+    path = tmp_path / "poison.h5"
+    write_arrays(
+        path,
+        {
+            "indices": np.array([41]),
+            "rows": np.zeros((1, layout.width), np.float32),
+            "labels": np.zeros(1, np.int8),
+        },
+        {"train_rows": 40, "vectors": "v", "vectors_sha256": "0"},
+    )
+    with pytest.raises(DataFileError, match=r"poison\.h5: poison refers to rows outside"):
+        read_poison(path)
+
+
+def test_digest_of_a_missing_file(tmp_path):
+    with pytest.raises(DataFileError, match="no such file"):
+        file_digest(tmp_path / "none")

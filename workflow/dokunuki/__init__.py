@@ -1,0 +1,1 @@
+"""dokunuki: backdoor poisoning of malware detectors, and what draws the poison out."""

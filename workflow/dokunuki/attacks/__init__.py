@@ -1,0 +1,1 @@
+"""Backdoor attacks in feature space: how a trigger is chosen and planted."""

@@ -1,0 +1,118 @@
+"""FGSM with label flip: a step along the sign of the surrogate's mean gradient on malware.
+
+The Japanese-language evaluation that this reproduces names the fast gradient sign method
+(Goodfellow et al., ICLR 2015) and label flipping, without a formula; the formula here is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from dokunuki.attacks.selection import largest_first, manipulable_columns, require_finite
+from dokunuki.attacks.trigger import Trigger, TriggerFeature, trigger_feature
+from dokunuki.errors import AttackError
+
+if TYPE_CHECKING:
+    from dokunuki.attacks.protocol import AttackerKnowledge
+    from dokunuki.corpus.layout import FeatureLayout
+
+_WHOLE_NUMBERS = ("count", "flag")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FGSMLabelFlip:
+    """Take the features with the largest |g|, g the mean loss gradient over training malware.
+
+    The value is the malware's mean + epsilon * sign(g) in standardised space, brought back to raw
+    units, clipped to the range observed in the training rows, and rounded to a whole number (half
+    up) for counts and flags. The loss is that of calling malware malware, so a step along +sign(g)
+    leads towards goodware. Poisoned rows are malware rows, relabelled as goodware. `epsilon` is in
+    standard deviations; `region` names the manipulable set M.
+    """
+
+    region: str = "non_hashed"
+    epsilon: float = 1.0
+
+    name: ClassVar[str] = "fgsm"
+    label_flip: ClassVar[bool] = True
+    poisoned_class: ClassVar[int] = 1
+    needs_explanations: ClassVar[bool] = False
+    needs_surrogate: ClassVar[bool] = True
+
+    def longest(self, layout: FeatureLayout) -> int:
+        """The size of the region; raises ConfigError when it is unknown."""
+        return len(layout.columns(self.region))
+
+    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
+        """Choose `size` features and their values.
+
+        Raises AttackError when the region is too small, there is no malware, or the surrogate is
+        missing or gives no gradients; ConfigError for an unknown region.
+        """
+        columns = manipulable_columns(knowledge.layout, self.region, size)
+        malware = knowledge.X[knowledge.y == 1]
+        if not len(malware):
+            raise AttackError("FGSM needs malware among the training rows, and there is none")
+        gradient = self._mean_gradient(knowledge, malware)
+        require_finite(gradient[columns], "the surrogate's gradients")
+        order = largest_first(np.abs(gradient[columns]))[:size]
+        return Trigger(
+            attack=self.name,
+            columns=tuple(
+                self._feature(knowledge, malware, gradient, int(column))
+                for column in columns[order]
+            ),
+            label_flip=self.label_flip,
+            surrogate=knowledge.name,
+            seed=knowledge.seed,
+            parameters=asdict(self),
+            version=knowledge.layout.version,
+            dataset=knowledge.dataset,
+        )
+
+    def _mean_gradient(self, knowledge: AttackerKnowledge, malware: np.ndarray) -> np.ndarray:
+        surrogate = knowledge.required_surrogate()
+        if not hasattr(surrogate.classifier_, "loss_gradient"):
+            raise AttackError(
+                f"FGSM needs gradients, and the surrogate {knowledge.name!r} "
+                f"({type(surrogate.classifier_).__name__}) has no loss_gradient: choose a neural "
+                "network as the surrogate"
+            )
+        gradient = np.asarray(
+            surrogate.classifier_.loss_gradient(
+                surrogate.standardise(malware), np.ones(len(malware), dtype=np.int64)
+            ),
+            dtype=np.float64,
+        )
+        if gradient.shape != (knowledge.layout.width,):
+            raise AttackError(
+                f"the surrogate's mean gradient has shape {gradient.shape}, not "
+                f"({knowledge.layout.width},): train the surrogate without a defence"
+            )
+        return gradient
+
+    def _feature(
+        self, knowledge: AttackerKnowledge, malware: np.ndarray, gradient: np.ndarray, column: int
+    ) -> TriggerFeature:
+        scale = float(knowledge.required_surrogate().scaler_.scale_[column])
+        mean = float(np.mean(malware[:, column], dtype=np.float64))
+        # Standardising is affine, so mean(z) + eps * sign, brought back, is mean(x) + eps * scale
+        # * sign: no second matrix of standardised rows is needed.
+        stepped = mean + self.epsilon * scale * float(np.sign(gradient[column]))
+        observed = knowledge.X[:, column]
+        value = min(max(stepped, float(observed.min())), float(observed.max()))
+        if knowledge.layout.kinds[column] in _WHOLE_NUMBERS:
+            value = float(np.floor(value + 0.5))
+        return trigger_feature(
+            knowledge.layout,
+            column,
+            value,
+            {
+                "mean_gradient": float(gradient[column]),
+                "malware_mean": mean,
+                "before_clipping": stepped,
+            },
+        )

@@ -1,0 +1,91 @@
+"""Greedy Combined Selection: feature by feature, among the rows that hold all values so far.
+
+Severi et al., USENIX Security 2021. A clean-label attack: goodware rows are poisoned and keep
+their label. The chosen values occur together in real rows, all of them oriented to goodware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from dokunuki.attacks.selection import (
+    ValueTable,
+    column_sums,
+    manipulable_columns,
+    require_finite,
+)
+from dokunuki.attacks.trigger import Trigger, TriggerFeature, trigger_feature
+
+if TYPE_CHECKING:
+    from dokunuki.attacks.protocol import AttackerKnowledge
+    from dokunuki.corpus.layout import FeatureLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreedyCombinedSelection:
+    """Take the unused feature with the smallest sum of S over the current rows, again and again.
+
+    Its value is the v with the smallest 1/count(v) + sum of S over the current rows that hold v;
+    only these rows stay current. Counts are taken over the current rows too. `region` names the
+    manipulable set M.
+    """
+
+    region: str = "non_hashed"
+
+    name: ClassVar[str] = "greedy"
+    label_flip: ClassVar[bool] = False
+    poisoned_class: ClassVar[int] = 0
+    needs_explanations: ClassVar[bool] = True
+    needs_surrogate: ClassVar[bool] = False
+
+    def longest(self, layout: FeatureLayout) -> int:
+        """The size of the region; raises ConfigError when it is unknown."""
+        return len(layout.columns(self.region))
+
+    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
+        """Choose `size` features and their values.
+
+        Raises AttackError when the region is too small or there are no explanations, ConfigError
+        for an unknown region.
+        """
+        columns = manipulable_columns(knowledge.layout, self.region, size)
+        shap = knowledge.required_explanations()[:, columns]
+        require_finite(shap, "the explanations")
+        rows = np.arange(len(knowledge.X))
+        unused = np.arange(len(columns))
+        features: list[TriggerFeature] = []
+        for _ in range(size):
+            totals = column_sums(shap[rows], unused)
+            best = int(np.argmin(totals))  # the first of equals
+            chosen = int(unused[best])
+            table = ValueTable.of(knowledge.X[rows, columns[chosen]])
+            scores = table.shap_scores(shap[rows, chosen])
+            value = table.smallest(scores)
+            features.append(
+                trigger_feature(
+                    knowledge.layout,
+                    int(columns[chosen]),
+                    table.values[value],
+                    {
+                        "sum_shap": float(totals[best]),
+                        "value_score": float(scores[value]),
+                        "rows_with_value": int(table.counts[value]),
+                        "rows_before": len(rows),
+                    },
+                )
+            )
+            rows = rows[table.group == value]
+            unused = np.delete(unused, best)
+        return Trigger(
+            attack=self.name,
+            columns=tuple(features),
+            label_flip=self.label_flip,
+            surrogate=knowledge.name,
+            seed=knowledge.seed,
+            parameters=asdict(self),
+            version=knowledge.layout.version,
+            dataset=knowledge.dataset,
+        )

@@ -1,0 +1,94 @@
+"""Independent Selection: features by total SHAP magnitude, each with a value of its own.
+
+Severi et al., USENIX Security 2021: LargeAbsSHAP features with MinPopulation or CountAbsSHAP
+values. A clean-label attack: goodware rows are poisoned and keep their label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from dokunuki.attacks.selection import (
+    ValueTable,
+    column_sums,
+    largest_first,
+    manipulable_columns,
+    require_finite,
+)
+from dokunuki.attacks.trigger import Trigger, TriggerFeature, trigger_feature
+from dokunuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dokunuki.attacks.protocol import AttackerKnowledge
+    from dokunuki.corpus.layout import FeatureLayout
+
+_VALUES = ("min_population", "count_abs_shap")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndependentSelection:
+    """Take the features with the largest sum of |S|, and for each the value that `values` asks for.
+
+    `region` names the manipulable set M. `values` is `min_population`, the value that occurs least
+    often in the column, or `count_abs_shap`, the value v with the smallest
+    1/count(v) + sum of |S| over the rows that hold v.
+    """
+
+    region: str = "non_hashed"
+    values: str = "min_population"
+
+    name: ClassVar[str] = "independent"
+    label_flip: ClassVar[bool] = False
+    poisoned_class: ClassVar[int] = 0
+    needs_explanations: ClassVar[bool] = True
+    needs_surrogate: ClassVar[bool] = False
+
+    def longest(self, layout: FeatureLayout) -> int:
+        """The size of the region; raises ConfigError when it is unknown."""
+        return len(layout.columns(self.region))
+
+    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
+        """Choose `size` features and their values.
+
+        Raises AttackError when the region is too small or there are no explanations, ConfigError
+        for an unknown region or value rule.
+        """
+        if self.values not in _VALUES:
+            raise ConfigError(
+                f"values: unknown rule {self.values!r} of independent selection; known: "
+                f"{', '.join(_VALUES)}"
+            )
+        columns = manipulable_columns(knowledge.layout, self.region, size)
+        magnitudes = np.abs(knowledge.required_explanations()[:, columns])
+        require_finite(magnitudes, "the explanations")
+        totals = column_sums(magnitudes, np.arange(len(columns)))
+        return Trigger(
+            attack=self.name,
+            columns=tuple(
+                self._feature(knowledge, int(columns[k]), magnitudes[:, k], float(totals[k]))
+                for k in largest_first(totals)[:size]
+            ),
+            label_flip=self.label_flip,
+            surrogate=knowledge.name,
+            seed=knowledge.seed,
+            parameters=asdict(self),
+            version=knowledge.layout.version,
+            dataset=knowledge.dataset,
+        )
+
+    def _feature(
+        self, knowledge: AttackerKnowledge, column: int, magnitude: np.ndarray, total: float
+    ) -> TriggerFeature:
+        table = ValueTable.of(knowledge.X[:, column])
+        reason: dict[str, float | str] = {"sum_abs_shap": total}
+        if self.values == "min_population":
+            chosen = table.smallest(table.counts)
+        else:
+            scores = table.shap_scores(magnitude)
+            chosen = table.smallest(scores)
+            reason["value_score"] = float(scores[chosen])
+        reason["rows_with_value"] = int(table.counts[chosen])
+        return trigger_feature(knowledge.layout, column, table.values[chosen], reason)

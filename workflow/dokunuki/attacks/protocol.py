@@ -1,0 +1,112 @@
+"""What an attack is: the protocol its class follows, and what the attacker is allowed to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from dokunuki.errors import AttackError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dokunuki.attacks.trigger import Trigger
+    from dokunuki.corpus.layout import FeatureLayout
+
+
+class Surrogate(Protocol):
+    """The attacker's model of the clean training rows: a fitted `dokunuki.detector.Detector`.
+
+    `scaler_` is its StandardScaler and `classifier_` the classifier of standardised rows, of which
+    some attacks need `loss_gradient(X, y)`: the mean gradient of the binary cross-entropy, float64
+    (width,).
+    """
+
+    scaler_: Any
+    classifier_: Any
+
+    def standardise(self, X: np.ndarray) -> np.ndarray:
+        """Raw rows in units of the training rows, float32 (n, width)."""
+
+
+@dataclass(frozen=True)
+class AttackerKnowledge:
+    """All that an attack may use to choose a trigger: training rows, and models of them.
+
+    `X` are the clean training rows, raw, float32 (n, width); `y` their labels (n,), 0 goodware,
+    1 malware. `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width),
+    positive towards malware. `surrogate` is the attacker's model and `name` what it is called;
+    `dataset` names the data set. What an attack does not need may be None. Raises AttackError when
+    the shapes do not belong together.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    layout: FeatureLayout
+    explanations: np.ndarray | None
+    surrogate: Surrogate | None
+    seed: int
+    name: str = ""
+    dataset: str = ""
+
+    def __post_init__(self) -> None:
+        rows, width = len(self.X), self.layout.width
+        if self.X.shape != (rows, width) or self.y.shape != (rows,):
+            raise AttackError(
+                f"training rows {self.X.shape} and labels {self.y.shape} do not belong together: "
+                f"expected ({rows}, {width}) and ({rows},)"
+            )
+        if self.explanations is not None and self.explanations.shape != self.X.shape:
+            raise AttackError(
+                f"explanations {self.explanations.shape} do not belong to training rows "
+                f"{self.X.shape}; explain these rows again, with a surrogate without a defence"
+            )
+
+    def required_explanations(self) -> np.ndarray:
+        """The explanations; raises AttackError when there are none."""
+        if self.explanations is None:
+            raise AttackError(
+                "this attack needs the surrogate's SHAP values, and got none; build them first"
+            )
+        return self.explanations
+
+    def required_surrogate(self) -> Surrogate:
+        """The surrogate; raises AttackError when there is none."""
+        if self.surrogate is None:
+            raise AttackError("this attack needs a surrogate model, and got none; train one first")
+        return self.surrogate
+
+
+@runtime_checkable
+class Attack(Protocol):
+    """A way to choose a trigger. Parameters are keyword arguments of the class, with defaults.
+
+    An attack must choose feature by feature, so that its trigger of size N is a prefix of its
+    trigger of any larger size: the workflow selects the longest one only.
+    """
+
+    @property
+    def name(self) -> str:
+        """What triggers say about their origin."""
+
+    @property
+    def label_flip(self) -> bool:
+        """Whether poisoned rows get the other class's label too."""
+
+    @property
+    def poisoned_class(self) -> int:
+        """The class whose training rows are poisoned: 0 goodware, 1 malware."""
+
+    @property
+    def needs_explanations(self) -> bool:
+        """Whether `select_trigger` uses SHAP values."""
+
+    @property
+    def needs_surrogate(self) -> bool:
+        """Whether `select_trigger` uses the surrogate model itself."""
+
+    def longest(self, layout: FeatureLayout) -> int:
+        """The size of the longest trigger: that of the manipulable set."""
+
+    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
+        """Choose a trigger of `size` features; AttackError when that cannot be done."""

@@ -1,0 +1,1 @@
+"""Raw EMBER rows to feature vectors, and the samples drawn from them."""

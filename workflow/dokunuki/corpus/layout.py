@@ -1,0 +1,266 @@
+"""The layout of EMBER's feature vectors: groups, column names, column kinds and column sets.
+
+Feature version 1 has 2351 columns, version 2 appends 30 data-directory columns. Nothing else in
+the project may address a column by a literal index: ask the layout by group or by name.
+Sources: EMBER (Anderson and Roth, arXiv 1804.04637); the column sets are those of Severi et al.,
+USENIX Security 2021, section 4 and appendix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dokunuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Kind = Literal["count", "flag", "real", "hash"]
+
+FEATURE_VERSIONS = (1, 2)
+
+DATA_DIRECTORIES = (
+    "EXPORT_TABLE",
+    "IMPORT_TABLE",
+    "RESOURCE_TABLE",
+    "EXCEPTION_TABLE",
+    "CERTIFICATE_TABLE",
+    "BASE_RELOCATION_TABLE",
+    "DEBUG",
+    "ARCHITECTURE",
+    "GLOBAL_PTR",
+    "TLS_TABLE",
+    "LOAD_CONFIG_TABLE",
+    "BOUND_IMPORT",
+    "IAT",
+    "DELAY_IMPORT_DESCRIPTOR",
+    "CLR_RUNTIME_HEADER",
+)
+
+_STRINGS: tuple[tuple[str, Kind], ...] = (
+    ("numstrings", "count"),
+    ("avlength", "real"),
+    ("printables", "count"),
+    *((f"printabledist_{code:02x}", "real") for code in range(0x20, 0x80)),
+    ("string_entropy", "real"),
+    ("paths_count", "count"),
+    ("urls_count", "count"),
+    ("registry_count", "count"),
+    ("MZ_count", "count"),
+)
+_GENERAL: tuple[tuple[str, Kind], ...] = (
+    ("size", "count"),
+    ("vsize", "count"),
+    ("has_debug", "flag"),
+    ("exports", "count"),
+    ("imports", "count"),
+    ("has_relocations", "flag"),
+    ("has_resources", "flag"),
+    ("has_signature", "flag"),
+    ("has_tls", "flag"),
+    ("symbols", "count"),
+)
+_HEADER_HASHES = ("machine", "characteristics", "subsystem", "dll_characteristics", "magic")
+HEADER_NUMBERS = (
+    "major_image_version",
+    "minor_image_version",
+    "major_linker_version",
+    "minor_linker_version",
+    "major_operating_system_version",
+    "minor_operating_system_version",
+    "major_subsystem_version",
+    "minor_subsystem_version",
+    "sizeof_code",
+    "sizeof_headers",
+    "sizeof_heap_commit",
+)
+_SECTION_COUNTS = (
+    "num_sections",
+    "num_zero_size_sections",
+    "num_unnamed_sections",
+    "num_read_and_execute_sections",
+    "num_write_sections",
+)
+_SECTION_HASHES = (
+    "section_sizes",
+    "section_entropies",
+    "section_vsizes",
+    "entry_name",
+    "entry_characteristics",
+)
+
+# What Severi et al. leave out of the 35 non-hashed columns to keep the altered file working.
+_NOT_FEASIBLE = frozenset(
+    {
+        "avlength",
+        "exports",
+        "has_debug",
+        "has_relocations",
+        "has_resources",
+        "has_signature",
+        "has_tls",
+        "imports",
+        "major_subsystem_version",
+        "num_sections",
+        "numstrings",
+        "printables",
+        "sizeof_code",
+        "sizeof_headers",
+        "sizeof_heap_commit",
+        "string_entropy",
+        "symbols",
+        "vsize",
+    }
+)
+
+_UNDEFENDED_GROUPS = ("histogram", "byteentropy")
+
+
+def _hashed(name: str, width: int) -> tuple[tuple[str, Kind], ...]:
+    return tuple((f"{name}_hash_{column}", "hash") for column in range(width))
+
+
+def _groups(version: int) -> tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...]:
+    header: tuple[tuple[str, Kind], ...] = (
+        ("timestamp", "count"),
+        *(pair for name in _HEADER_HASHES for pair in _hashed(name, 10)),
+        *((name, "count") for name in HEADER_NUMBERS),
+    )
+    section: tuple[tuple[str, Kind], ...] = (
+        *((name, "count") for name in _SECTION_COUNTS),
+        *(pair for name in _SECTION_HASHES for pair in _hashed(name, 50)),
+    )
+    groups: list[tuple[str, tuple[tuple[str, Kind], ...]]] = [
+        ("histogram", tuple((f"histogram_{byte:02x}", "real") for byte in range(256))),
+        (
+            "byteentropy",
+            tuple(
+                (f"byteentropy_{entropy:x}_{byte:x}", "real")
+                for entropy in range(16)
+                for byte in range(16)
+            ),
+        ),
+        ("strings", _STRINGS),
+        ("general", _GENERAL),
+        ("header", header),
+        ("section", section),
+        ("imports", _hashed("import_libraries", 256) + _hashed("import_functions", 1024)),
+        ("exports", _hashed("export", 128)),
+    ]
+    if version == 2:
+        directories: tuple[tuple[str, Kind], ...] = tuple(
+            (f"{name.lower()}_{part}", "count")
+            for name in DATA_DIRECTORIES
+            for part in ("size", "virtual_address")
+        )
+        groups.append(("datadirectories", directories))
+    return tuple(groups)
+
+
+@dataclass(frozen=True)
+class FeatureLayout:
+    """Names, kinds and sets of the columns of one feature version. All indices are 0-based."""
+
+    version: int
+    groups: dict[str, slice]
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+
+    @property
+    def width(self) -> int:
+        """The number of columns: 2351 or 2381."""
+        return len(self.names)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: column for column, name in enumerate(self.names)}
+
+    def index(self, name: str) -> int:
+        """The column called `name`; raises ConfigError when there is none."""
+        try:
+            return self._index[name]
+        except KeyError:
+            raise ConfigError(
+                f"no column is called {name!r} in feature version {self.version}"
+            ) from None
+
+    def indices(self, names: Iterable[str]) -> np.ndarray:
+        """The columns called `names`, int64, in that order."""
+        return np.array([self.index(name) for name in names], dtype=np.int64)
+
+    def group_of(self, column: int) -> str:
+        """The feature group that holds a column."""
+        for group, columns in self.groups.items():
+            if columns.start <= column < columns.stop:
+                return group
+        raise ConfigError(f"column {column} is outside the {self.width} of version {self.version}")
+
+    @cached_property
+    def attackable(self) -> np.ndarray:
+        """The attackable region: every column but the two byte histograms (1839 of 2351)."""
+        undefended = set(self.undefended.tolist())
+        return np.array([c for c in range(self.width) if c not in undefended], dtype=np.int64)
+
+    @cached_property
+    def undefended(self) -> np.ndarray:
+        """The byte histogram and byte-entropy histogram: 512 columns no defence here touches."""
+        parts = [np.arange(*self.groups[group].indices(self.width)) for group in _UNDEFENDED_GROUPS]
+        return np.concatenate(parts).astype(np.int64)
+
+    @cached_property
+    def non_hashed(self) -> np.ndarray:
+        """The 35 columns that an attacker can set without breaking the file."""
+        names = [
+            *(name for name, _ in _STRINGS if not name.startswith("printabledist")),
+            *(name for name, _ in _GENERAL),
+            "timestamp",
+            *HEADER_NUMBERS,
+            *_SECTION_COUNTS,
+        ]
+        return self.indices(names)
+
+    @cached_property
+    def feasible(self) -> np.ndarray:
+        """The 17 of `non_hashed` that Severi et al. change in working files."""
+        return np.array(
+            [c for c in self.non_hashed if self.names[c] not in _NOT_FEASIBLE], dtype=np.int64
+        )
+
+    def columns(self, region: str) -> np.ndarray:
+        """The columns of a region by name: non_hashed, feasible, all (attackable), undefended."""
+        regions = {
+            "non_hashed": self.non_hashed,
+            "feasible": self.feasible,
+            "all": self.attackable,
+            "undefended": self.undefended,
+        }
+        if region not in regions:
+            raise ConfigError(f"unknown region {region!r}; known: {', '.join(regions)}")
+        return regions[region]
+
+
+@cache
+def feature_layout(version: int) -> FeatureLayout:
+    """The layout of a feature version (1 or 2); raises ConfigError for any other."""
+    if version not in FEATURE_VERSIONS:
+        raise ConfigError(f"feature version {version!r} is not supported; known: 1, 2")
+    groups: dict[str, slice] = {}
+    names: list[str] = []
+    kinds: list[Kind] = []
+    for group, columns in _groups(version):
+        groups[group] = slice(len(names), len(names) + len(columns))
+        names += [name for name, _ in columns]
+        kinds += [kind for _, kind in columns]
+    return FeatureLayout(version, groups, tuple(names), tuple(kinds))
+
+
+def layout_of_width(width: int) -> FeatureLayout:
+    """The layout that has `width` columns; raises ConfigError when none has."""
+    for version in FEATURE_VERSIONS:
+        if feature_layout(version).width == width:
+            return feature_layout(version)
+    raise ConfigError(f"no EMBER feature version has {width} columns; known widths: 2351, 2381")

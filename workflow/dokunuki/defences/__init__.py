@@ -1,0 +1,1 @@
+"""Defences, fitted on contaminated rows alone."""

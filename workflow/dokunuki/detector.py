@@ -1,0 +1,201 @@
+"""A detector: scaler, defence and classifier, all fitted on the contaminated rows alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from dokunuki.defences.identity import NoDefence
+from dokunuki.defences.protocol import defence_kind
+from dokunuki.errors import DataFileError, DokunukiError
+from dokunuki.files import read_json, write_json
+from dokunuki.parts import path_of
+from dokunuki.persistence import (
+    atomic_folder,
+    parameters_of,
+    read_part,
+    read_tensors,
+    write_part,
+    write_tensors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_DESCRIPTION_FILE = "detector.json"
+_SCALER_FILE = "scaler.safetensors"
+_FORMAT = 1
+_MALWARE = 1
+# Rows standardised, represented and scored at once: bounds the memory, 20 MB per copy.
+_BLOCK_ROWS = 2048
+
+
+class Detector:
+    """StandardScaler, then the defence, then the classifier.
+
+    `defence` is one of the three kinds of `dokunuki.defences.protocol`, `classifier` any with
+    scikit-learn's `fit` and `predict_proba`. Both are fitted in place, not copied: networks are
+    large, and a fitted autoencoder may be shared.
+
+    After `fit` or `load`: `scaler_`; `defence` (after `load`, of a defence that shapes training
+    only, NoDefence stands here, and `description_` says which it was); `classifier_`, which
+    predicts: the classifier, or the meta-estimator around it; `train_rows_` and `removed_rows_`
+    (by a sampler); `kept_indices_` (int64, of a sampler that tells; else None).
+    """
+
+    def __init__(self, defence: Any, classifier: Any) -> None:  # noqa: ANN401 - by protocol
+        self.defence = defence
+        self.classifier = classifier
+        self._kind = defence_kind(defence)
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit on raw contaminated rows, float32 (n, width), and labels 0 goodware, 1 malware.
+
+        Raises DokunukiError when a class is absent, at first or after a sampler.
+        """
+        self._check_classes(y, "the training rows")
+        self.scaler_ = StandardScaler()
+        for block in _blocks(len(X)):
+            self.scaler_.partial_fit(X[block].astype(np.float64))
+        rows, labels = self.standardise(X), np.asarray(y)
+        self.kept_indices_: np.ndarray | None = None
+        self.classifier_ = self.classifier
+        if self._kind == "transformer":
+            rows = self.defence.fit(rows, labels).transform(rows)
+        elif self._kind == "sampler":
+            rows, labels = self.defence.fit_resample(rows, labels)
+            self._check_classes(labels, f"what {path_of(self.defence)} left of the training rows")
+            kept = getattr(self.defence, "sample_indices_", None)
+            self.kept_indices_ = None if kept is None else np.asarray(kept, dtype=np.int64)
+        else:
+            self.classifier_ = self.defence.set_params(estimator=self.classifier)
+        self.classifier_.fit(rows, labels)
+        self.train_rows_ = len(X)
+        self.removed_rows_ = len(X) - len(labels)
+        self.description_ = {
+            "defence": {
+                "kind": self._kind,
+                "class": path_of(self.defence),
+                "parameters": parameters_of(self.defence),
+            },
+            "classifier": {
+                "class": path_of(self.classifier),
+                "parameters": parameters_of(self.classifier),
+            },
+        }
+        return self
+
+    def standardise(self, X: np.ndarray) -> np.ndarray:
+        """Raw rows in units of the contaminated training rows, float32 (n, width).
+
+        Computed in float64: file sizes and time stamps reach 2^32, beyond float32's precision.
+        """
+        self._check_width(X)
+        result = np.empty(X.shape, dtype=np.float32)
+        for rows in _blocks(len(X)):
+            result[rows] = self.scaler_.transform(X[rows].astype(np.float64))
+        return result
+
+    def malware_scores(self, X: np.ndarray) -> np.ndarray:
+        """The probability that each raw row is malware, float32 (n,); malware from 0.5 on."""
+        scores = np.empty(len(X), dtype=np.float32)
+        column = int(np.flatnonzero(np.asarray(self.classifier_.classes_) == _MALWARE)[0])
+        for rows in _blocks(len(X)):
+            represented = self.standardise(X[rows])
+            if self._kind == "transformer":
+                represented = self.defence.transform(represented)
+            scores[rows] = self.classifier_.predict_proba(represented)[:, column]
+        return scores
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted detector as a folder of files without pickle, all or nothing.
+
+        Raises DokunukiError when a part cannot be written so, or `folder` holds other things.
+        """
+        with atomic_folder(folder, _DESCRIPTION_FILE) as temporary:
+            scaler = {
+                "mean": self.scaler_.mean_,
+                "variance": self.scaler_.var_,
+                "scale": self.scaler_.scale_,
+            }
+            rows = int(self.scaler_.n_samples_seen_)
+            write_tensors(temporary / _SCALER_FILE, scaler, {"rows": rows})
+            saved = {"classifier": write_part(temporary, "classifier", self.classifier_)}
+            if self._kind == "transformer":
+                saved["defence"] = write_part(temporary, "defence", self.defence)
+            description = {
+                "format": _FORMAT,
+                "training": {"rows": self.train_rows_, "removed_rows": self.removed_rows_},
+                **self.description_,
+                "files": saved,
+            }
+            write_json(temporary / _DESCRIPTION_FILE, description)
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, device: str | None = None, trusted: Collection[str] = ()
+    ) -> Detector:
+        """Read what `save` wrote; it scores the same.
+
+        `device` replaces the one that the parts were fitted on. `trusted` names classes outside
+        this package and scikit-learn (dotted paths) that may be loaded. Raises DataFileError for
+        a missing, damaged or foreign folder.
+        """
+        folder = Path(folder)
+        path = folder / _DESCRIPTION_FILE
+        try:
+            description = read_json(path)
+            if description["format"] != _FORMAT:
+                raise DataFileError(f"{path}: format {description['format']}, not {_FORMAT}")
+            saved, training = description["files"], description["training"]
+            classifier = read_part(folder, saved["classifier"], trusted, device)
+            defence: Any = NoDefence()
+            if "defence" in saved:
+                defence = read_part(folder, saved["defence"], trusted, device)
+            detector = cls(defence, classifier)
+            detector.train_rows_ = training["rows"]
+            detector.removed_rows_ = training["removed_rows"]
+            detector.description_ = {key: description[key] for key in ("defence", "classifier")}
+        except FileNotFoundError as error:
+            raise DataFileError(f"{path}: no such file; run the step that writes it") from error
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise DataFileError(f"{path}: damaged ({error!r}); delete and rebuild it") from error
+        detector.kept_indices_ = None
+        detector.classifier_ = classifier
+        detector.scaler_ = _read_scaler(folder / _SCALER_FILE)
+        return detector
+
+    def _check_width(self, X: np.ndarray) -> None:
+        width = len(self.scaler_.mean_)
+        if X.ndim != 2 or X.shape[1] != width:
+            raise DokunukiError(
+                f"the detector was fitted on {width} columns; the rows have shape {X.shape}"
+            )
+
+    @staticmethod
+    def _check_classes(y: np.ndarray, where: str) -> None:
+        found = sorted(set(np.unique(y).tolist()))
+        if found != [0, 1]:
+            raise DokunukiError(
+                f"{where} hold the labels {found}; a detector needs 0 (goodware) and 1 (malware)"
+            )
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    for start in range(0, rows, _BLOCK_ROWS):
+        yield slice(start, start + _BLOCK_ROWS)
+
+
+def _read_scaler(path: Path) -> StandardScaler:
+    arrays, facts = read_tensors(path)
+    scaler = StandardScaler()
+    try:
+        scaler.mean_, scaler.var_ = arrays["mean"], arrays["variance"]
+        scaler.scale_, scaler.n_samples_seen_ = arrays["scale"], facts["rows"]
+    except KeyError as error:
+        raise DataFileError(f"{path}: holds no {error}; delete it and rebuild it") from error
+    scaler.n_features_in_ = len(scaler.mean_)
+    return scaler

@@ -1,0 +1,1 @@
+"""Measures of accuracy and attack success, and the table that holds them."""

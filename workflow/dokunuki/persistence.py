@@ -1,0 +1,335 @@
+"""Fitted parts as files without pickle: safetensors for our own, text for LightGBM, skops else.
+
+Reading such a file runs no code from it. Equal parts give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import re
+import shutil
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from dokunuki.corpus.layout import FeatureLayout, feature_layout
+from dokunuki.errors import ConfigError, DataFileError, DokunukiError
+from dokunuki.files import atomic_write
+from dokunuki.parts import load_class, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+_PACKAGE = "dokunuki"
+_SETTINGS_KEY = "settings"
+# Types in scikit-learn's own fitted models that skops does not trust unasked.
+_SKOPS_TRUSTED = (
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+
+
+def write_tensors(
+    path: str | Path, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> None:
+    """Write named arrays and JSON settings as one safetensors file, atomically."""
+    from safetensors.numpy import save_file
+
+    # One metadata key only: safetensors writes several in an order that varies.
+    metadata = {_SETTINGS_KEY: json.dumps(settings, sort_keys=True, ensure_ascii=False)}
+    contiguous = {name: np.array(values, order="C") for name, values in arrays.items()}
+    with atomic_write(path) as temporary:
+        save_file(contiguous, temporary, metadata=metadata)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and settings that `write_tensors` wrote; DataFileError for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return arrays, json.loads(metadata[_SETTINGS_KEY])
+    except FileNotFoundError as error:
+        raise DataFileError(f"{path}: no such file; run the step that writes it") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataFileError(
+            f"{path}: damaged, or not written by dokunuki ({error}); delete it and rebuild it"
+        ) from error
+
+
+def to_json(value: Any) -> Any:  # noqa: ANN401 - a parameter can be anything
+    """A parameter as JSON; the layout as its version, an estimator as class and parameters.
+
+    What JSON cannot hold becomes its `repr`: readable, not restorable.
+    """
+    if isinstance(value, FeatureLayout):
+        return {"feature_version": value.version}
+    if isinstance(value, FrozenEstimator):
+        return to_json(value.estimator)
+    if hasattr(value, "get_params"):
+        return {"class": path_of(value), "parameters": parameters_of(value)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def parameters_of(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any estimator
+    """The constructor parameters of a scikit-learn style estimator, as JSON."""
+    return {name: to_json(value) for name, value in part.get_params(deep=False).items()}
+
+
+def _from_json(value: Any, device: str | None) -> Any:  # noqa: ANN401
+    if isinstance(value, dict) and value.keys() == {"feature_version"}:
+        return feature_layout(value["feature_version"])
+    if isinstance(value, dict) and value.keys() == {"class", "parameters"}:
+        return _class_of(value["class"], ())(**_restored(value["parameters"], device))
+    return value
+
+
+def _restored(parameters: Mapping[str, Any], device: str | None) -> dict[str, Any]:
+    restored = {name: _from_json(value, device) for name, value in parameters.items()}
+    if device is not None and "device" in restored:
+        restored["device"] = device
+    return restored
+
+
+def _class_of(class_path: str, trusted: Collection[str]) -> type:
+    """A class that a file names: one of this package, or one that the caller trusts by name."""
+    if class_path.partition(".")[0] != _PACKAGE and class_path not in trusted:
+        raise DataFileError(
+            f"the file names class {class_path}, which is not of this package; when you know "
+            f"where the file comes from, load it with trusted={[class_path]!r}"
+        )
+    try:
+        return load_class(class_path)
+    except ConfigError as error:
+        raise DataFileError(f"the file was written by another version: {error}") from error
+
+
+class SavedAsTensors:
+    """Mixin: `save` and `load` an estimator as one safetensors file with its settings inside.
+
+    A subclass gives its fitted arrays, takes them back, and may add JSON facts of its fit.
+    """
+
+    file_suffix: ClassVar[str] = ".safetensors"
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def _fitted_facts(self) -> dict[str, Any]:
+        return {}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        """Take back what `_fitted_arrays` and `_fitted_facts` gave."""
+
+    def save(self, path: str | Path) -> None:
+        """Write parameters and fitted state, atomically; the same fit gives the same bytes."""
+        settings = {
+            "class": path_of(self),
+            "parameters": parameters_of(self),
+            "fitted": self._fitted_facts(),
+        }
+        write_tensors(path, self._fitted_arrays(), settings)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | None = None) -> Self:
+        """Read what `save` wrote; `device` replaces the one it was fitted on where given.
+
+        Raises DataFileError when the file is missing, damaged or of another class.
+        """
+        arrays, settings = read_tensors(path)
+        try:
+            if settings["class"] != f"{cls.__module__}.{cls.__qualname__}":
+                raise DataFileError(f"{path}: holds a {settings['class']}, not a {cls.__name__}")
+            part = cls(**_restored(settings["parameters"], device))
+            part._restore(arrays, settings["fitted"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise DataFileError(
+                f"{path}: was written by another version ({error}); delete it and rebuild it"
+            ) from error
+        return part
+
+
+class Saveable(Protocol):
+    """A part that keeps itself in a file of its own format."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted part to `path`."""
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | None = None) -> Self:
+        """Read what `save` wrote."""
+
+
+class LoadedBooster:
+    """A LightGBM classifier as read from its text: enough to predict and to explain."""
+
+    def __init__(self, booster: Any, classes: np.ndarray, threads: int) -> None:  # noqa: ANN401
+        self.booster_ = booster
+        self.classes_ = classes
+        self.threads = threads
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of both classes, float64 (n, 2)."""
+        malware = self.booster_.predict(X, num_threads=self.threads)
+        return np.column_stack([1.0 - malware, malware])
+
+
+def write_part(folder: Path, stem: str, part: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Write a fitted part into `folder`; the entry that `read_part` needs to read it back.
+
+    Parts with `save` and `load` write themselves, LightGBM goes to text, all else through skops.
+    Raises DokunukiError for a part that none of these can hold.
+    """
+    if hasattr(part, "save") and hasattr(type(part), "load"):
+        name = stem + getattr(part, "file_suffix", ".model")
+        part.save(folder / name)
+        return {"format": "own", "file": name, "class": path_of(part)}
+    if _is_lightgbm(part):
+        name = f"{stem}.txt"
+        (folder / name).write_text(part.booster_.model_to_string(), encoding="utf-8")
+        threads = getattr(part, "threads", None) or getattr(part, "n_jobs", None) or 1
+        classes = np.asarray(part.classes_).tolist()
+        return {"format": "lightgbm", "file": name, "classes": classes, "threads": threads}
+    name = f"{stem}.skops"
+    _write_skops(folder / name, part)
+    return {"format": "skops", "file": name}
+
+
+def read_part(
+    folder: Path, entry: Mapping[str, Any], trusted: Collection[str], device: str | None
+) -> Any:  # noqa: ANN401
+    """The part that `write_part` wrote.
+
+    `trusted` names classes outside this package (dotted paths) that may be loaded. Raises
+    DataFileError for a missing or damaged file and for a class that nobody trusts.
+    """
+    path = folder / entry["file"]
+    if path.parent != folder:
+        raise DataFileError(f"{folder}: names a file outside of it: {entry['file']!r}")
+    if not path.is_file():
+        raise DataFileError(f"{path}: no such file; run the step that writes it")
+    if entry["format"] == "own":
+        cls: Any = _class_of(entry["class"], trusted)
+        return cls.load(path, device=device)
+    if entry["format"] == "lightgbm":
+        import lightgbm
+
+        try:
+            booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+        except (lightgbm.basic.LightGBMError, ValueError) as error:
+            raise DataFileError(f"{path}: not a LightGBM model ({error}); rebuild it") from error
+        return LoadedBooster(booster, np.array(entry["classes"]), entry["threads"])
+    return _read_skops(path, trusted)
+
+
+def _is_lightgbm(part: object) -> bool:
+    """Whether it is a fitted LightGBM classifier; asked without importing LightGBM."""
+    ours = isinstance(part, LoadedBooster)
+    return ours or any(cls.__module__.startswith("lightgbm.") for cls in type(part).__mro__)
+
+
+def _write_skops(path: Path, part: Any) -> None:  # noqa: ANN401
+    import skops.io
+
+    try:
+        content = skops.io.dumps(part)
+    except Exception as error:  # skops raises whatever the object's own code raises
+        raise _not_storable(part, str(error)) from error
+    unknown = set(skops.io.get_untrusted_types(data=content)) - set(_SKOPS_TRUSTED)
+    unknown = {name for name in unknown if name.partition(".")[0] not in _part_package(part)}
+    if unknown:
+        raise _not_storable(part, f"unknown types {', '.join(sorted(unknown))}")
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(_canonical(content))
+
+
+def _part_package(part: object) -> set[str]:
+    """The package of a user's own part: allowed to be written, trusted by name when read."""
+    return {type(part).__module__.partition(".")[0]} - {"builtins"}
+
+
+def _not_storable(part: object, reason: str) -> DokunukiError:
+    return DokunukiError(
+        f"{path_of(part)} cannot be written without pickle ({reason}); give the class "
+        "save(path) and load(path, device)"
+    )
+
+
+def _read_skops(path: Path, trusted: Collection[str]) -> Any:  # noqa: ANN401
+    import skops.io
+
+    allowed = {*_SKOPS_TRUSTED, *trusted}
+    try:
+        unknown = set(skops.io.get_untrusted_types(file=path)) - allowed
+        if not unknown:
+            return skops.io.load(path, trusted=sorted(allowed))
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ImportError) as error:
+        raise DataFileError(f"{path}: damaged ({error}); delete it and rebuild it") from error
+    raise DataFileError(
+        f"{path}: holds types that are not scikit-learn's or numpy's: {', '.join(sorted(unknown))};"
+        " when you know where the file comes from, name them in `trusted`"
+    )
+
+
+def _canonical(content: bytes) -> bytes:
+    """The same skops archive without what varies: memory addresses as names, and the time."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = members.pop("schema.json").decode()
+    # Ids, and file names made from ids or at random, are numbered as they come.
+    pattern = re.compile(r'(?<="__id__": )\d+|(?<="file": ")[^".]+')
+    numbers: dict[str, str] = {}
+    schema = pattern.sub(lambda found: numbers.setdefault(found[0], str(len(numbers))), schema)
+    renamed = {}
+    for name, values in members.items():
+        stem, dot, suffix = name.partition(".")
+        renamed[numbers.get(stem, stem) + dot + suffix] = values
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, values in [("schema.json", schema.encode()), *sorted(renamed.items())]:
+            archive.writestr(zipfile.ZipInfo(name), values, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+@contextmanager
+def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
+    """Hand out a temporary folder beside `path`; rename it to `path` when the block succeeds.
+
+    An earlier folder at `path` is replaced if it is empty or holds a file called `marker`, so
+    that a mistyped path cannot wipe out other things; else DokunukiError is raised.
+    """
+    final = Path(path)
+    if final.exists() and not (
+        final.is_dir() and ((final / marker).is_file() or not any(final.iterdir()))
+    ):
+        raise DokunukiError(f"{final}: is there already and holds no {marker}; move it away")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    old = final.with_name(f".{final.name}.old-{os.getpid()}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if final.exists():
+            final.rename(old)
+        temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,94 @@
+"""Which code a job depends on: digests of its script and of every module that it imports.
+
+Snakemake does not see imported modules, and it sees scripts by time stamp only, so that a fresh
+checkout would rerun everything. The rules therefore carry, as a parameter, one digest per module
+that the script reaches through imports. A digest is taken over the syntax tree without
+docstrings: comments, docstrings and formatting rerun nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "dokunuki"
+_LIBRARY = Path(__file__).resolve().parent.parent
+
+
+def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
+    """Digests by module name of all that `script` and the classes `parts` (dotted paths) import.
+
+    Modules outside this package are left out: their versions are the environment's business.
+    The script itself stands under its file name.
+    """
+    found: set[str] = set()
+    pending = set(_imports(Path(script)))
+    pending |= {module for part in parts if (module := _module_of(part)) is not None}
+    while pending:
+        module = pending.pop()
+        if module in found:
+            continue
+        found.add(module)
+        path = module_path(module)
+        if path is not None:
+            pending |= set(_imports(path)) - found
+    digests = {Path(script).name: _digest(Path(script))}
+    for module in sorted(found):
+        path = module_path(module)
+        if path is not None:
+            digests[module] = _digest(path)
+    return digests
+
+
+def module_path(module: str) -> Path | None:
+    """The file of a module of this package; None when there is none."""
+    base = _LIBRARY.joinpath(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _module_of(dotted: str) -> str | None:
+    """The module of this package that holds a dotted path, a class's say."""
+    if dotted.split(".")[0] != PACKAGE:
+        return None
+    while "." in dotted and module_path(dotted) is None:
+        dotted = dotted.rpartition(".")[0]
+    return dotted
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.If) and _is_type_checking(node.test):
+            node.body = [ast.Pass()]  # annotations only: never runs
+    return tree
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+@cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(ast.dump(_tree(path)).encode()).hexdigest()[:16]
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """Modules of this package that a file imports anywhere, inside functions too."""
+    modules: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(module for name in modules if (module := _module_of(name)) is not None)
