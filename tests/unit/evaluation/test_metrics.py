@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import pytest
+import yaml
+
+from dokunuki.errors import DataFileError, DokunukiError
+from dokunuki.evaluation.measures import COUNTS, MEASURES
+from dokunuki.evaluation.metrics import (
+    CellKey,
+    build_metrics,
+    cell_key,
+    read_metrics,
+    write_metrics,
+)
+from dokunuki.evaluation.scores import Scores, empty_scores, write_scores
+from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
+from dokunuki.evaluation.timing import Timing, write_timing
+from dokunuki.evaluation.timings import build_timings, read_timings, write_timings
+
+
+def key(seed=1, attack="greedy", size=8, rate=1.0, defence="ae"):
+    return CellKey("feed", "ember", seed, attack, size, rate, defence, "embernn")
+
+
+def ok_scores(triggered=(0.1, 0.9), poison_rows=1):
+    return Scores(
+        "ok", [0, 1], [0.2, 0.8], [0.7, 0.9], triggered, triggered, 100, poison_rows, "cpu"
+    )
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """An attacked cell, a diverged one and an unpoisoned one, in no particular order."""
+    empty = empty_scores()
+    contents = {
+        key(seed=2): ok_scores(),
+        key(seed=1): Scores("diverged", empty, empty, empty, empty, empty, 100, 1, "cpu", "nan"),
+        key(attack="none", size=0, rate=0): ok_scores(triggered=empty, poison_rows=0),
+    }
+    files = []
+    for number, (cell, scores) in enumerate(contents.items()):
+        write_scores(tmp_path / f"{number}.h5", scores)
+        files.append((cell, tmp_path / f"{number}.h5"))
+    return files
+
+
+@pytest.fixture
+def written(cells, tmp_path):
+    path = tmp_path / "metrics.csv"
+    write_metrics(path, build_metrics(cells))
+    return path
+
+
+def test_every_cell_has_its_row_in_order(cells):
+    table = build_metrics(cells)
+    assert list(zip(table["seed"], table["attack"], strict=True)) == [
+        (1, "greedy"),
+        (1, "none"),
+        (2, "greedy"),
+    ]
+    diverged, unpoisoned, attacked = table.to_dict("records")
+    assert diverged["status"] == "diverged"
+    assert all(math.isnan(diverged[name]) for name in MEASURES)
+    assert (diverged["train_rows"], diverged["poison_rows"]) == (100, 1)
+    assert unpoisoned["accuracy"] == 1.0
+    assert math.isnan(unpoisoned["asr"])
+    assert attacked["asr"] == attacked["asr_clean"] == 0.5
+    assert attacked["delta_asr"] == 0.0
+    assert attacked["detected_rows"] == 2
+
+
+def test_the_order_of_the_cells_does_not_change_the_bytes(cells, written, tmp_path):
+    write_metrics(tmp_path / "again.csv", build_metrics(reversed(cells)))
+    assert (tmp_path / "again.csv").read_bytes() == written.read_bytes()
+
+
+def test_the_csv_reads_back_and_writes_the_same_bytes(written, tmp_path):
+    table = read_metrics(written)
+    write_metrics(tmp_path / "again.csv", table)
+    assert (tmp_path / "again.csv").read_bytes() == written.read_bytes()
+    assert table["poison_rate"].dtype == "float64"
+    assert table["detected_rows"].dtype == "Int64"
+    lines = written.read_text().splitlines()
+    assert lines[3].startswith("feed,ember,2,greedy,8,1.000000,ae,embernn,100,1,2,2,2,ok,1.000000")
+    # Diverged: no counts and no measures.
+    assert lines[1] == "feed,ember,1,greedy,8,1.000000,ae,embernn,100,1,,,,diverged,,,,,,,,,,cpu"
+
+
+def test_a_key_comes_from_a_mapping_that_may_hold_more():
+    assert cell_key({**asdict(key()), "cell": "greedy-n008-p0100"}) == key()
+
+
+def test_the_same_cell_twice_is_refused(cells):
+    with pytest.raises(DokunukiError, match=r"0\.h5: the same cell as .*0\.h5"):
+        build_metrics([*cells, cells[0]])
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "message"),
+    [
+        (4, "ok,1.000000", "ok,1.300000", r"line 4, column 'accuracy': 1.3 .*maximum of 1"),
+        (4, "ok,1.000000", "ok,nan", r"line 4, column 'accuracy': 'nan' .*not of type"),
+        (4, "ok,1.000000", "ok,", r"line 4, column 'accuracy': an empty cell .*status 'ok'"),
+        (4, ",ok,", ",fine,", r"line 4, column 'status': 'fine' .*not one of"),
+        (4, ",8,", ",eight,", r"line 4, column 'trigger_size': 'eight' .*'integer'"),
+        (4, "feed,ember,", ",ember,", r"line 4, column 'dataset': ''"),
+        (2, ",,cpu", ",0.5,cpu", r"line 2, column 'fnr_validation': 0.5"),
+        (3, ",none,0,", ",none,8,", r"line 3, column 'trigger_size': 8"),
+        (4, ",ember,2,", ",ember,1,", r"line 4: the same cell as line 2 .*seed 1"),
+        (3, ",cpu", "", r"line 3: 23 cells for 24 columns"),
+        (1, "asr_clean", "asr_pure", r"line 1: column 'asr_clean' is missing; .*'asr_pure'"),
+        (1, "dataset,corpus", "corpus,dataset", "line 1: the columns stand in another order"),
+    ],
+)
+def test_a_damaged_table_names_file_line_and_column(written, line, old, new, message):
+    lines = written.read_text().splitlines()
+    assert old in lines[line - 1]
+    lines[line - 1] = lines[line - 1].replace(old, new, 1)
+    written.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataFileError, match=message) as caught:
+        read_metrics(written)
+    assert str(written) in str(caught.value)
+
+
+def test_a_missing_or_empty_file_is_named(tmp_path):
+    with pytest.raises(DataFileError, match="no such file"):
+        read_metrics(tmp_path / "metrics.csv")
+    (tmp_path / "metrics.csv").write_text("")
+    with pytest.raises(DataFileError, match="line 1: column 'dataset' is missing"):
+        read_metrics(tmp_path / "metrics.csv")
+
+
+def test_a_table_that_breaks_the_schema_is_not_written(cells, tmp_path):
+    table = build_metrics(cells)
+    table.loc[2, "accuracy"] = 2.0
+    with pytest.raises(DataFileError, match="column 'accuracy'"):
+        write_metrics(tmp_path / "metrics.csv", table)
+    assert not list(tmp_path.glob("*.csv"))
+
+
+@pytest.mark.parametrize("name", ["metrics", "timings"])
+def test_the_schema_describes_every_column(name):
+    schema = yaml.safe_load((SCHEMA_FOLDER / f"{name}.schema.yaml").read_text())
+    assert schema["required"] == list(schema["properties"])
+    assert all(len(column["description"]) > 10 for column in schema["properties"].values())
+    load_schema(name).validator.check_schema(schema)
+    if name == "metrics":
+        assert {*MEASURES, *COUNTS} < set(schema["properties"])
+
+
+def test_timings_have_a_row_per_cell(tmp_path):
+    write_timing(tmp_path / "timing.json", Timing(1.5, 20.0, 0.25, 812.5, "cpu", 2))
+    table = build_timings([(key(), tmp_path / "timing.json")])
+    write_timings(tmp_path / "timings.csv", table)
+    row = read_timings(tmp_path / "timings.csv").to_dict("records")[0]
+    assert (row["seconds_defence"], row["seconds_training"], row["threads"]) == (1.5, 20.0, 2)
+    assert (row["attack"], row["peak_memory_mib"], row["device"]) == ("greedy", 812.5, "cpu")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"seconds_defence": 1}'])
+def test_a_damaged_timing_is_named(tmp_path, content):
+    (tmp_path / "timing.json").write_text(content)
+    with pytest.raises(DataFileError, match=r"timing\.json: not the timing of a cell"):
+        build_timings([(key(), tmp_path / "timing.json")])

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+from dokunuki.errors import DataFileError
+from dokunuki.evaluation.scores import Scores, empty_scores, read_scores, write_scores
+
+
+def make_scores(**changes):
+    content = {
+        "status": "ok",
+        "test_labels": np.array([0, 0, 1, 1]),
+        "test": [0.1, 0.5, 0.9, 0.2],
+        "validation": [0.9, 0.8, 0.3],
+        "triggered": [0.4, 0.6, 0.2],
+        "unpoisoned_triggered": [0.9, 0.7, 0.3],
+        "train_rows": 100,
+        "poison_rows": 1,
+        "device": "cpu",
+        "detail": "",
+    }
+    return Scores(**(content | changes))
+
+
+def test_a_round_trip_gives_the_same_scores_and_dtypes(tmp_path):
+    scores = make_scores()
+    write_scores(tmp_path / "scores.h5", scores)
+    back = read_scores(tmp_path / "scores.h5")
+    for name in ("test_labels", "test", "validation", "triggered", "unpoisoned_triggered"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(scores, name))
+    assert back.test_labels.dtype == np.int8
+    assert back.test.dtype == back.triggered.dtype == np.float32
+    assert (back.status, back.train_rows, back.poison_rows) == ("ok", 100, 1)
+    assert (back.device, back.detail) == ("cpu", "")
+
+
+def test_a_diverged_cell_needs_no_scores(tmp_path):
+    empty = empty_scores()
+    scores = Scores("diverged", empty, empty, empty, empty, empty, 100, 0, "cpu", "epoch 2: nan")
+    write_scores(tmp_path / "scores.h5", scores)
+    back = read_scores(tmp_path / "scores.h5")
+    assert (back.status, back.detail, len(back.test)) == ("diverged", "epoch 2: nan", 0)
+
+
+def test_equal_scores_give_equal_bytes(tmp_path):
+    for name in ("a.h5", "b.h5"):
+        write_scores(tmp_path / name, make_scores())
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "fine"}, "status is 'fine'"),
+        ({"test": [0.1]}, "4 test labels for 1 scores"),
+        ({"test_labels": [0, 0, 1, 2]}, "labels other than 0 and 1"),
+        ({"test_labels": [0, 0, 1, -1]}, "labels other than 0 and 1"),
+        ({"triggered": [0.1]}, "1 scores in triggered for 3 validation rows"),
+        ({"validation": [0.1, 0.2, 1.5]}, "validation holds scores"),
+        ({"test": [0.1, 0.2, np.nan, 0.1]}, "test holds scores"),
+        ({"poison_rows": 101}, "101 poison rows do not fit"),
+    ],
+)
+def test_scores_that_contradict_themselves_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_scores(**changes)
+
+
+def test_files_that_are_no_scores_name_the_file(tmp_path):
+    with pytest.raises(DataFileError, match=r"nothing\.h5: no such file"):
+        read_scores(tmp_path / "nothing.h5")
+    path = tmp_path / "scores.h5"
+    write_scores(path, make_scores())
+    with h5py.File(path, "a") as file:
+        file["test"][0] = 7.0
+    with pytest.raises(DataFileError, match=r"scores\.h5: test holds scores"):
+        read_scores(path)
+    write_scores(path, make_scores())
+    with h5py.File(path, "a") as file:
+        del file.attrs["device"]
+    with pytest.raises(DataFileError, match=r"scores\.h5: has no attribute 'device'"):
+        read_scores(path)

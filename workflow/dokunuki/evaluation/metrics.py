@@ -1,0 +1,97 @@
+"""The tidy table of metrics: one row per trained cell, its key columns first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from dokunuki.errors import DokunukiError
+from dokunuki.evaluation.measures import COUNTS, MEASURES, measure
+from dokunuki.evaluation.scores import OK, read_scores
+from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import pandas as pd
+
+    from dokunuki.evaluation.scores import Scores
+
+NO_ATTACK = "none"
+
+
+@dataclass(frozen=True, order=True)
+class CellKey:
+    """What tells one trained cell from another; the key columns of every table.
+
+    `trigger_size` is N, `poison_rate` is p in percent of the training rows. The unpoisoned cell has
+    the attack "none" and both 0. `corpus` is "simulated" or "ember".
+    """
+
+    dataset: str
+    corpus: str
+    seed: int
+    attack: str
+    trigger_size: int
+    poison_rate: float
+    defence: str
+    classifier: str
+
+    def __post_init__(self) -> None:
+        # 1 and 1.0 are the same rate and must sort and print alike.
+        object.__setattr__(self, "poison_rate", float(self.poison_rate))
+
+
+def cell_key(values: Mapping[str, Any]) -> CellKey:
+    """The key in a mapping of plain values, which may hold more (e.g. the cell's id)."""
+    return CellKey(**{field.name: values[field.name] for field in fields(CellKey)})
+
+
+def unique_cells(cells: Iterable[tuple[CellKey, str | Path]]) -> dict[CellKey, str | Path]:
+    """The cells and their files; raises `DokunukiError` when a cell comes twice."""
+    files: dict[CellKey, str | Path] = {}
+    for key, path in cells:
+        if key in files:
+            raise DokunukiError(
+                f"{path}: the same cell as {files[key]} ({key}); "
+                "give the two configuration entries different names"
+            )
+        files[key] = path
+    return files
+
+
+def _row(key: CellKey, scores: Scores) -> dict[str, Any]:
+    if scores.status == OK:
+        measured = asdict(measure(scores))
+    else:
+        measured = dict.fromkeys((*COUNTS, *MEASURES))
+    return {
+        **asdict(key),
+        "train_rows": scores.train_rows,
+        "poison_rows": scores.poison_rows,
+        "status": scores.status,
+        "device": scores.device,
+        **measured,
+    }
+
+
+def build_metrics(cells: Iterable[tuple[CellKey, str | Path]]) -> pd.DataFrame:
+    """Measure every cell from its `scores.h5`: one row each, sorted by the key columns.
+
+    A diverged cell keeps its row, with its status and empty measures, so that the number of rows
+    equals the number of cells. Raises `DataFileError` for a score file that is missing or damaged.
+    """
+    files = unique_cells(cells)
+    rows = [_row(key, read_scores(path)) for key, path in files.items()]
+    return build_table(rows, load_schema("metrics"))
+
+
+def write_metrics(path: str | Path, table: pd.DataFrame) -> None:
+    """Write the table as CSV; see `tabular.write_table`."""
+    write_table(path, table, load_schema("metrics"))
+
+
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """Read the CSV and check it against `workflow/schemas/metrics.schema.yaml`."""
+    return read_table(path, load_schema("metrics"))

@@ -1,0 +1,112 @@
+"""The scores of one trained cell: all that the measures are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dokunuki.errors import DataFileError
+from dokunuki.storage import open_arrays, read_array, read_attributes, write_arrays
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OK = "ok"
+DIVERGED = "diverged"
+STATUSES = (OK, DIVERGED)
+
+_DTYPES = {
+    "test_labels": np.int8,
+    "test": np.float32,
+    "validation": np.float32,
+    "triggered": np.float32,
+    "unpoisoned_triggered": np.float32,
+}
+_ATTRIBUTES = ("status", "train_rows", "poison_rows", "device", "detail")
+
+
+def empty_scores() -> np.ndarray:
+    """No scores: float32 of shape (0,), for what a cell does not have."""
+    return np.empty(0, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Malware probabilities that one defended model gives to the rows it is judged on.
+
+    `test_labels` int8 (n,) and `test` float32 (n,) are the clean test rows; `validation` float32
+    (m,) are the validation malware as they are, `triggered` the same rows in the same order with
+    the trigger stamped in, and `unpoisoned_triggered` those stamped rows scored by the same defence
+    and classifier trained on unpoisoned rows. The last two are empty where a cell has no trigger;
+    the last one also where the unpoisoned model diverged. When `status` is "diverged" no score
+    counts, and `detail` says what happened.
+
+    Raises `ValueError` for lengths that do not match, labels other than 0 and 1, scores outside
+    [0, 1] and negative counts.
+    """
+
+    status: str
+    test_labels: np.ndarray
+    test: np.ndarray
+    validation: np.ndarray
+    triggered: np.ndarray
+    unpoisoned_triggered: np.ndarray
+    train_rows: int
+    poison_rows: int
+    device: str
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        for name, dtype in _DTYPES.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=dtype))
+        if self.status not in STATUSES:
+            raise ValueError(f"status is {self.status!r}, not one of {', '.join(STATUSES)}")
+        if self.train_rows < 0 or not 0 <= self.poison_rows <= self.train_rows:
+            raise ValueError(
+                f"{self.poison_rows} poison rows do not fit into {self.train_rows} training rows"
+            )
+        if self.status == OK:
+            self._check_scores()
+
+    def _check_scores(self) -> None:
+        if len(self.test_labels) != len(self.test):
+            raise ValueError(f"{len(self.test_labels)} test labels for {len(self.test)} scores")
+        if not np.isin(self.test_labels, (0, 1)).all():
+            raise ValueError("test_labels holds labels other than 0 and 1")
+        for name in ("triggered", "unpoisoned_triggered"):
+            if len(getattr(self, name)) not in (0, len(self.validation)):
+                raise ValueError(
+                    f"{len(getattr(self, name))} scores in {name} for "
+                    f"{len(self.validation)} validation rows"
+                )
+        for name in ("test", "validation", "triggered", "unpoisoned_triggered"):
+            scores = getattr(self, name)
+            # Written so that NaN fails too.
+            if not np.all((scores >= 0) & (scores <= 1)):
+                raise ValueError(f"{name} holds scores that are no probabilities in [0, 1]")
+
+
+def write_scores(path: str | Path, scores: Scores) -> None:
+    """Write the scores as HDF5; equal scores give equal bytes."""
+    write_arrays(
+        path,
+        {name: getattr(scores, name) for name in _DTYPES},
+        {name: getattr(scores, name) for name in _ATTRIBUTES},
+    )
+
+
+def read_scores(path: str | Path) -> Scores:
+    """Read what `write_scores` wrote; raises `DataFileError` for anything else."""
+    with open_arrays(path) as file:
+        arrays = {name: read_array(file, name) for name in _DTYPES}
+    content: dict[str, Any] = {**arrays}
+    attributes = read_attributes(path)
+    try:
+        return Scores(**content, **{name: attributes[name] for name in _ATTRIBUTES})
+    except KeyError as error:
+        problem = f"has no attribute {error}"
+    except ValueError as error:
+        problem = str(error)
+    raise DataFileError(f"{path}: {problem}; delete it and build it again")
