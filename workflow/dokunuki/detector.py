@@ -21,16 +21,15 @@ from dokunuki.persistence import (
     write_part,
     write_tensors,
 )
+from dokunuki.scaling import fit_scaler, row_blocks, standardise
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 _DESCRIPTION_FILE = "detector.json"
 _SCALER_FILE = "scaler.safetensors"
 _FORMAT = 1
 _MALWARE = 1
-# Rows standardised, represented and scored at once: bounds the memory, 20 MB per copy.
-_BLOCK_ROWS = 2048
 
 
 class Detector:
@@ -57,9 +56,7 @@ class Detector:
         Raises DokunukiError when a class is absent, at first or after a sampler.
         """
         self._check_classes(y, "the training rows")
-        self.scaler_ = StandardScaler()
-        for block in _blocks(len(X)):
-            self.scaler_.partial_fit(X[block].astype(np.float64))
+        self.scaler_ = fit_scaler(X)
         rows, labels = self.standardise(X), np.asarray(y)
         self.kept_indices_: np.ndarray | None = None
         self.classifier_ = self.classifier
@@ -89,21 +86,15 @@ class Detector:
         return self
 
     def standardise(self, X: np.ndarray) -> np.ndarray:
-        """Raw rows in units of the contaminated training rows, float32 (n, width).
-
-        Computed in float64: file sizes and time stamps reach 2^32, beyond float32's precision.
-        """
+        """Raw rows in units of the contaminated training rows, float32 (n, width)."""
         self._check_width(X)
-        result = np.empty(X.shape, dtype=np.float32)
-        for rows in _blocks(len(X)):
-            result[rows] = self.scaler_.transform(X[rows].astype(np.float64))
-        return result
+        return standardise(self.scaler_, X)
 
     def malware_scores(self, X: np.ndarray) -> np.ndarray:
         """The probability that each raw row is malware, float32 (n,); malware from 0.5 on."""
         scores = np.empty(len(X), dtype=np.float32)
         column = int(np.flatnonzero(np.asarray(self.classifier_.classes_) == _MALWARE)[0])
-        for rows in _blocks(len(X)):
+        for rows in row_blocks(len(X)):
             represented = self.standardise(X[rows])
             if self._kind == "transformer":
                 represented = self.defence.transform(represented)
@@ -124,7 +115,7 @@ class Detector:
             rows = int(self.scaler_.n_samples_seen_)
             write_tensors(temporary / _SCALER_FILE, scaler, {"rows": rows})
             saved = {"classifier": write_part(temporary, "classifier", self.classifier_)}
-            if self._kind == "transformer":
+            if self.description_["defence"]["kind"] == "transformer":
                 saved["defence"] = write_part(temporary, "defence", self.defence)
             description = {
                 "format": _FORMAT,
@@ -182,11 +173,6 @@ class Detector:
             raise DokunukiError(
                 f"{where} hold the labels {found}; a detector needs 0 (goodware) and 1 (malware)"
             )
-
-
-def _blocks(rows: int) -> Iterator[slice]:
-    for start in range(0, rows, _BLOCK_ROWS):
-        yield slice(start, start + _BLOCK_ROWS)
 
 
 def _read_scaler(path: Path) -> StandardScaler:

@@ -5,6 +5,7 @@ Reading such a file runs no code from it. Equal parts give equal bytes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -94,19 +95,19 @@ def parameters_of(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any estimator
     return {name: to_json(value) for name, value in part.get_params(deep=False).items()}
 
 
-def _from_json(value: Any, device: str | None) -> Any:  # noqa: ANN401
+def _from_json(value: Any, compute: Mapping[str, Any]) -> Any:  # noqa: ANN401
     if isinstance(value, dict) and value.keys() == {"feature_version"}:
         return feature_layout(value["feature_version"])
     if isinstance(value, dict) and value.keys() == {"class", "parameters"}:
-        return _class_of(value["class"], ())(**_restored(value["parameters"], device))
+        return _class_of(value["class"], ())(**_restored(value["parameters"], compute))
     return value
 
 
-def _restored(parameters: Mapping[str, Any], device: str | None) -> dict[str, Any]:
-    restored = {name: _from_json(value, device) for name, value in parameters.items()}
-    if device is not None and "device" in restored:
-        restored["device"] = device
-    return restored
+def _restored(parameters: Mapping[str, Any], compute: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters from JSON, nested ones too; what `compute` gives a value for is replaced."""
+    restored = {name: _from_json(value, compute) for name, value in parameters.items()}
+    replaced = {name: value for name, value in compute.items() if value is not None}
+    return restored | {name: value for name, value in replaced.items() if name in restored}
 
 
 def _class_of(class_path: str, trusted: Collection[str]) -> type:
@@ -149,8 +150,8 @@ class SavedAsTensors:
         write_tensors(path, self._fitted_arrays(), settings)
 
     @classmethod
-    def load(cls, path: str | Path, device: str | None = None) -> Self:
-        """Read what `save` wrote; `device` replaces the one it was fitted on where given.
+    def load(cls, path: str | Path, device: str | None = None, threads: int | None = None) -> Self:
+        """Read what `save` wrote; `device` and `threads` replace those it was fitted with.
 
         Raises DataFileError when the file is missing, damaged or of another class.
         """
@@ -158,7 +159,8 @@ class SavedAsTensors:
         try:
             if settings["class"] != f"{cls.__module__}.{cls.__qualname__}":
                 raise DataFileError(f"{path}: holds a {settings['class']}, not a {cls.__name__}")
-            part = cls(**_restored(settings["parameters"], device))
+            compute = {"device": device, "threads": threads}
+            part = cls(**_restored(settings["parameters"], compute))
             part._restore(arrays, settings["fitted"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise DataFileError(
@@ -168,7 +170,7 @@ class SavedAsTensors:
 
 
 class Saveable(Protocol):
-    """A part that keeps itself in a file of its own format."""
+    """A part that keeps itself in one file of its own format."""
 
     def save(self, path: str | Path) -> None:
         """Write the fitted part to `path`."""
@@ -195,22 +197,24 @@ class LoadedBooster:
 def write_part(folder: Path, stem: str, part: Any) -> dict[str, Any]:  # noqa: ANN401
     """Write a fitted part into `folder`; the entry that `read_part` needs to read it back.
 
-    Parts with `save` and `load` write themselves, LightGBM goes to text, all else through skops.
-    Raises DokunukiError for a part that none of these can hold.
+    Parts with `save` and `load` write one file themselves, LightGBM goes to text, all else
+    through skops. Raises DokunukiError for a part that none of these can hold.
     """
     if hasattr(part, "save") and hasattr(type(part), "load"):
         name = stem + getattr(part, "file_suffix", ".model")
+        entry: dict[str, Any] = {"format": "own", "file": name, "class": path_of(part)}
         part.save(folder / name)
-        return {"format": "own", "file": name, "class": path_of(part)}
-    if _is_lightgbm(part):
+    elif _is_lightgbm(part):
         name = f"{stem}.txt"
-        (folder / name).write_text(part.booster_.model_to_string(), encoding="utf-8")
         threads = getattr(part, "threads", None) or getattr(part, "n_jobs", None) or 1
         classes = np.asarray(part.classes_).tolist()
-        return {"format": "lightgbm", "file": name, "classes": classes, "threads": threads}
-    name = f"{stem}.skops"
-    _write_skops(folder / name, part)
-    return {"format": "skops", "file": name}
+        entry = {"format": "lightgbm", "file": name, "classes": classes, "threads": threads}
+        (folder / name).write_text(part.booster_.model_to_string(), encoding="utf-8")
+    else:
+        name = f"{stem}.skops"
+        entry = {"format": "skops", "file": name}
+        _write_skops(folder / name, part)
+    return {**entry, "sha256": _digest(folder / name)}
 
 
 def read_part(
@@ -226,18 +230,23 @@ def read_part(
         raise DataFileError(f"{folder}: names a file outside of it: {entry['file']!r}")
     if not path.is_file():
         raise DataFileError(f"{path}: no such file; run the step that writes it")
+    # Asked first, since LightGBM aborts the whole process on a damaged text.
+    if _digest(path) != entry["sha256"]:
+        raise DataFileError(f"{path}: damaged or altered; delete its folder and rebuild it")
     if entry["format"] == "own":
         cls: Any = _class_of(entry["class"], trusted)
         return cls.load(path, device=device)
     if entry["format"] == "lightgbm":
         import lightgbm
 
-        try:
-            booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-        except (lightgbm.basic.LightGBMError, ValueError) as error:
-            raise DataFileError(f"{path}: not a LightGBM model ({error}); rebuild it") from error
+        booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
         return LoadedBooster(booster, np.array(entry["classes"]), entry["threads"])
     return _read_skops(path, trusted)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_lightgbm(part: object) -> bool:
@@ -250,20 +259,20 @@ def _write_skops(path: Path, part: Any) -> None:  # noqa: ANN401
     import skops.io
 
     try:
-        content = skops.io.dumps(part)
+        content = _canonical(skops.io.dumps(part))
+        unknown = set(skops.io.get_untrusted_types(data=content)) - set(_SKOPS_TRUSTED)
+        # Read back at once: what skops writes, a lambda say, it cannot always read.
+        skops.io.loads(content, trusted=[*_SKOPS_TRUSTED, *unknown])
     except Exception as error:  # skops raises whatever the object's own code raises
         raise _not_storable(part, str(error)) from error
-    unknown = set(skops.io.get_untrusted_types(data=content)) - set(_SKOPS_TRUSTED)
-    unknown = {name for name in unknown if name.partition(".")[0] not in _part_package(part)}
-    if unknown:
-        raise _not_storable(part, f"unknown types {', '.join(sorted(unknown))}")
+    # A user's own part may hold types of its own package; whoever reads it must trust them.
+    foreign = {
+        name for name in unknown if name.partition(".")[0] != path_of(part).partition(".")[0]
+    }
+    if foreign:
+        raise _not_storable(part, f"unknown types {', '.join(sorted(foreign))}")
     with atomic_write(path) as temporary:
-        temporary.write_bytes(_canonical(content))
-
-
-def _part_package(part: object) -> set[str]:
-    """The package of a user's own part: allowed to be written, trusted by name when read."""
-    return {type(part).__module__.partition(".")[0]} - {"builtins"}
+        temporary.write_bytes(content)
 
 
 def _not_storable(part: object, reason: str) -> DokunukiError:

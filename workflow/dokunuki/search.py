@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from dokunuki.detector import fit_scaler, standardise
 from dokunuki.files import atomic_write
 from dokunuki.parts import build
 from dokunuki.progress import Progress
+from dokunuki.scaling import fit_scaler, standardise
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 

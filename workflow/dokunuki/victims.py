@@ -13,21 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from dokunuki.detector import Detector, fit_scaler
+from dokunuki.detector import Detector
 from dokunuki.evaluation.scores import DIVERGED, OK, Scores, empty_scores
 from dokunuki.evaluation.timing import Timing
 from dokunuki.files import atomic_write, read_json, write_json
 from dokunuki.parts import build, load_class
 from dokunuki.progress import logger
+from dokunuki.scaling import fit_scaler, standardise
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from dokunuki.attacks.poisoning import Poison
     from dokunuki.attacks.trigger import Trigger
@@ -100,10 +102,10 @@ def train_autoencoder(
         device=compute.device,
         threads=compute.threads,
     )
-    standardised = fit_scaler(X).transform(X).astype(np.float32, copy=False)
+    rows = standardise(fit_scaler(X), X)[:, vectors.layout.attackable]
     start = time.monotonic()
     try:
-        model.fit(standardised[:, vectors.layout.attackable])
+        model.fit(rows)
     except TrainingDivergedError as error:
         logger.warning("%s", error)
         with atomic_write(path) as temporary:

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import StandardScaler
+
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.layout import feature_layout
-from sklearn.preprocessing import StandardScaler
 
 
 class LogisticModel:

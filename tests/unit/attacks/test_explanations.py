@@ -6,6 +6,8 @@ import lightgbm
 import numpy as np
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
+
 from dokunuki.attacks.explanations import (
     explain,
     explain_network,
@@ -15,7 +17,6 @@ from dokunuki.attacks.explanations import (
 )
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.storage import read_attributes, write_arrays
-from sklearn.preprocessing import StandardScaler
 
 WIDTH = 6
 

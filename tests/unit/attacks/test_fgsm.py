@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dokunuki.attacks.fgsm import FGSMLabelFlip
 from dokunuki.attacks.protocol import Attack
 from dokunuki.errors import AttackError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NAMES = ["numstrings", "avlength", "has_debug", "exports"]
 

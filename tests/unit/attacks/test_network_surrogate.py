@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from dokunuki.attacks.explanations import explain
 from dokunuki.attacks.fgsm import FGSMLabelFlip
 from dokunuki.attacks.greedy import GreedyCombinedSelection

@@ -4,6 +4,9 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dokunuki.attacks.poisoning import (
     Poison,
     file_digest,
@@ -15,8 +18,6 @@ from dokunuki.attacks.poisoning import (
 from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.storage import read_attributes, write_arrays
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import Attack
 from dokunuki.errors import AttackError, ConfigError
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 NAMES = ["numstrings", "avlength", "printables"]
 ALL_ATTACKS = [

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from dokunuki.attacks.trigger import Trigger, read_trigger, trigger_feature, write_trigger
 from dokunuki.errors import AttackError, DataFileError
 

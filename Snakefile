@@ -1,0 +1,42 @@
+# From raw EMBER rows to metrics, figures and one report. Public targets: all (the default),
+# metrics, figures, search_settings; each stage of the way is one file under workflow/rules.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/corpus.smk"
+include: "workflow/rules/surrogate.smk"
+include: "workflow/rules/attack.smk"
+include: "workflow/rules/defence.smk"
+include: "workflow/rules/victim.smk"
+include: "workflow/rules/results.smk"
+include: "workflow/rules/search.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+        "results/metrics.csv",
+        "results/timings.csv",
+        FIGURES,
+
+
+rule metrics:
+    input:
+        "results/metrics.csv",
+        "results/timings.csv",
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+onstart:
+    check_device()

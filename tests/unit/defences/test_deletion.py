@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.defences.deletion import Deletion
+from dokunuki.defences.identity import NoDefence
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_only_the_byte_histograms_are_left(rng, version):
+    layout = feature_layout(version)
+    X = rng.normal(size=(3, layout.width)).astype(np.float32)
+    kept = clone(Deletion(layout)).fit(X).transform(X)
+    assert kept.shape == (3, 512)
+    assert kept.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(kept[:, :256], X[:, layout.groups["histogram"]])
+    np.testing.assert_array_equal(kept[:, 256:], X[:, layout.groups["byteentropy"]])
+
+
+def test_a_trigger_changes_nothing_after_deletion(rng):
+    layout = feature_layout(1)
+    X = rng.normal(size=(3, layout.width)).astype(np.float32)
+    stamped = X.copy()
+    stamped[:, layout.attackable] = 9.0
+    defence = Deletion(layout).fit(X)
+    np.testing.assert_array_equal(defence.transform(stamped), defence.transform(X))
+
+
+def test_no_defence_changes_nothing(rng):
+    X = rng.normal(size=(3, 5))
+    np.testing.assert_array_equal(clone(NoDefence()).fit(X).transform(X), X)
+
+
+def test_both_load_as_they_were_saved(rng, tmp_path):
+    layout = feature_layout(2)
+    Deletion(layout).save(tmp_path / "deletion.safetensors")
+    assert Deletion.load(tmp_path / "deletion.safetensors").layout == layout
+    NoDefence().save(tmp_path / "none.safetensors")
+    assert isinstance(NoDefence.load(tmp_path / "none.safetensors"), NoDefence)

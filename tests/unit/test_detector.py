@@ -1,0 +1,248 @@
+import json
+import subprocess
+import sys
+
+import lightgbm
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from dokunuki.classifiers.embernn import EmberNN
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.defences.autoencoder import (
+    AutoencoderCode,
+    AutoencoderModel,
+    AutoencoderReconstruction,
+)
+from dokunuki.defences.deletion import Deletion
+from dokunuki.defences.identity import NoDefence
+from dokunuki.detector import Detector
+from dokunuki.errors import ConfigError, DataFileError, DokunukiError
+
+LAYOUT = feature_layout(1)
+
+
+class DropsEveryFourth(BaseEstimator):
+    """A filter: removes rows without looking at them."""
+
+    def fit_resample(self, X, y):
+        self.sample_indices_ = np.flatnonzero(np.arange(len(X)) % 4 != 3)
+        return X[self.sample_indices_], y[self.sample_indices_]
+
+
+class KeepsMalwareOnly(BaseEstimator):
+    def fit_resample(self, X, y):
+        return X[y == 1], y[y == 1]
+
+
+def _rows(rng, rows=200):
+    """Raw rows whose class shows in the byte histogram and in one attackable column."""
+    X = rng.normal(size=(rows, LAYOUT.width)).astype(np.float32)
+    y = (np.arange(rows) % 2).astype(np.int8)
+    X[:, LAYOUT.groups["histogram"]] += 2 * y[:, None]
+    X[:, LAYOUT.index("size")] = 1e6 + 1e5 * rng.normal(size=rows) + 1e6 * y
+    return X, y
+
+
+def _network(**changes):
+    defaults = {"hidden": (16,), "epochs": 4, "batch_size": 32, "learning_rate": 0.02}
+    return EmberNN(**(defaults | {"device": "cpu"} | changes))
+
+
+def _autoencoder():
+    return AutoencoderModel(hidden=8, code=4, epochs=1, batch_size=32, device="cpu")
+
+
+PARTS = {
+    "none-embernn": lambda: (NoDefence(), _network()),
+    "deletion-lightgbm": lambda: (
+        Deletion(LAYOUT),
+        lightgbm.LGBMClassifier(
+            n_estimators=5, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1
+        ),
+    ),
+    "none-forest": lambda: (NoDefence(), RandomForestClassifier(5, random_state=0)),
+    "pca-logistic": lambda: (PCA(3, random_state=0), LogisticRegression()),
+    "code-embernn": lambda: (AutoencoderCode(LAYOUT, _autoencoder()), _network()),
+    "reconstruction-logistic": lambda: (
+        AutoencoderReconstruction(LAYOUT, _autoencoder()),
+        LogisticRegression(),
+    ),
+    "sampler-embernn": lambda: (DropsEveryFourth(), _network()),
+    "bagging-tree": lambda: (BaggingClassifier(n_estimators=3, random_state=0), _tree()),
+}
+
+
+def _tree():
+    return DecisionTreeClassifier(random_state=0)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_learns_and_comes_back_from_its_folder(rng, tmp_path, name):
+    X, y = _rows(rng)
+    for folder in ("a", "b"):
+        detector = Detector(*PARTS[name]()).fit(X, y)
+        detector.save(tmp_path / folder)
+    test_rows, test_labels = _rows(rng)
+    scores = detector.malware_scores(test_rows)
+    assert scores.dtype == np.float32
+    assert scores.shape == (len(test_rows),)
+    assert scores.min() >= 0
+    assert scores.max() <= 1
+    assert np.mean((scores >= 0.5) == test_labels) > 0.9
+    loaded = Detector.load(tmp_path / "a", device="cpu")
+    np.testing.assert_array_equal(loaded.malware_scores(test_rows), scores)
+    assert (loaded.train_rows_, loaded.removed_rows_) == (200, detector.removed_rows_)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert "detector.json" in files
+    for file in files:
+        assert (tmp_path / "b" / file).read_bytes() == (tmp_path / "a" / file).read_bytes()
+    loaded.save(tmp_path / "again")
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == files
+    again = Detector.load(tmp_path / "again", device="cpu")
+    np.testing.assert_array_equal(again.malware_scores(test_rows), scores)
+    assert again.description_ == detector.description_
+    assert not any(path.suffix in {".pkl", ".pickle", ".joblib"} for path in tmp_path.rglob("*"))
+
+
+def test_description_names_classes_and_parameters(rng, tmp_path):
+    X, y = _rows(rng, 40)
+    Detector(AutoencoderCode(LAYOUT, _autoencoder()), _network(epochs=1)).fit(X, y).save(
+        tmp_path / "detector"
+    )
+    description = json.loads((tmp_path / "detector" / "detector.json").read_text())
+    assert description["defence"]["class"] == "dokunuki.defences.autoencoder.AutoencoderCode"
+    assert description["defence"]["kind"] == "transformer"
+    assert description["defence"]["parameters"]["autoencoder"]["parameters"]["code"] == 4
+    assert description["classifier"]["parameters"]["hidden"] == [16]
+    assert description["training"] == {"rows": 40, "removed_rows": 0}
+
+
+def test_a_sampler_shapes_training_only(rng):
+    X, y = _rows(rng, 40)
+    detector = Detector(DropsEveryFourth(), _tree()).fit(X, y)
+    assert detector.removed_rows_ == 10
+    np.testing.assert_array_equal(detector.kept_indices_ % 4 != 3, True)
+    # The scaler is fitted on all contaminated rows; the classifier on what the filter left.
+    kept = detector.kept_indices_
+    alone = _tree().fit(detector.standardise(X)[kept], y[kept])
+    np.testing.assert_array_equal(
+        detector.malware_scores(X), alone.predict_proba(detector.standardise(X))[:, 1]
+    )
+
+
+def test_a_sampler_that_removes_a_class_is_named(rng):
+    with pytest.raises(DokunukiError, match=r"KeepsMalwareOnly left .* labels \[1\]"):
+        Detector(KeepsMalwareOnly(), _tree()).fit(*_rows(rng, 20))
+
+
+def test_a_meta_estimator_wraps_the_classifier(rng):
+    detector = Detector(BaggingClassifier(n_estimators=2, random_state=0), _tree())
+    detector.fit(*_rows(rng, 40))
+    assert isinstance(detector.classifier_, BaggingClassifier)
+    assert {type(tree) for tree in detector.classifier_.estimators_} == {DecisionTreeClassifier}
+
+
+def test_scaling_is_fitted_on_the_contaminated_rows_in_float64(rng):
+    X, y = _rows(rng, 60)
+    X[:, 0] = 4294967040.0  # constant and beyond float32's integers
+    X[:, 1] = np.float32(0.1)
+    stamp = LAYOUT.index("timestamp")
+    X[:, stamp] = 2.0**31 + 256 * np.arange(60)  # neighbouring float32 values
+    detector = Detector(NoDefence(), _tree()).fit(X, y)
+    standardised = detector.standardise(X)
+    assert standardised.dtype == np.float32
+    np.testing.assert_array_equal(standardised[:, :2], 0)
+    np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(standardised[:, 2:].std(axis=0), 1, atol=1e-5)
+    ranks = np.arange(60.0)
+    np.testing.assert_allclose(
+        standardised[:, stamp], (ranks - ranks.mean()) / ranks.std(), rtol=1e-6
+    )
+
+
+def test_blocks_change_no_score(rng, monkeypatch):
+    X, y = _rows(rng, 50)
+    detector = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
+    whole = detector.malware_scores(X)
+    monkeypatch.setattr("dokunuki.scaling._BLOCK_ROWS", 7)
+    np.testing.assert_array_equal(detector.malware_scores(X), whole)
+    again = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
+    np.testing.assert_allclose(again.scaler_.mean_, detector.scaler_.mean_, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(again.scaler_.scale_, detector.scaler_.scale_, rtol=1e-9)
+
+
+def test_rows_are_not_changed(rng):
+    X, y = _rows(rng, 30)
+    before = X.copy()
+    detector = Detector(AutoencoderReconstruction(LAYOUT, _autoencoder()), _tree()).fit(X, y)
+    detector.malware_scores(X)
+    np.testing.assert_array_equal(X, before)
+
+
+def test_no_rows_give_no_scores(rng):
+    X, y = _rows(rng, 30)
+    assert Detector(NoDefence(), _network(epochs=1)).fit(X, y).malware_scores(X[:0]).shape == (0,)
+
+
+def test_deletion_is_blind_to_the_attackable_region(rng):
+    X, y = _rows(rng, 30)
+    detector = Detector(Deletion(LAYOUT), _tree()).fit(X, y)
+    stamped = X.copy()
+    stamped[:, LAYOUT.attackable] = 1e6
+    np.testing.assert_array_equal(detector.malware_scores(stamped), detector.malware_scores(X))
+
+
+def test_rows_of_another_width_are_refused(rng):
+    X, y = _rows(rng, 30)
+    detector = Detector(NoDefence(), _tree()).fit(X, y)
+    with pytest.raises(DokunukiError, match="fitted on 2351 columns"):
+        detector.malware_scores(X[:, :-1])
+
+
+def test_one_class_is_refused(rng):
+    X, _ = _rows(rng, 10)
+    with pytest.raises(DokunukiError, match=r"hold the labels \[0\]"):
+        Detector(NoDefence(), _tree()).fit(X, np.zeros(10, dtype=np.int8))
+
+
+def test_what_is_no_defence_is_refused_at_once():
+    with pytest.raises(ConfigError, match="is no defence"):
+        Detector(LogisticRegression(), _tree())
+
+
+@pytest.mark.parametrize(
+    "file", ["detector.json", "scaler.safetensors", "classifier.skops", "defence.safetensors"]
+)
+@pytest.mark.parametrize("damage", ["absent", "truncated"])
+def test_damaged_folders_name_the_file(rng, tmp_path, file, damage):
+    X, y = _rows(rng, 20)
+    Detector(Deletion(LAYOUT), _tree()).fit(X, y).save(tmp_path / "detector")
+    path = tmp_path / "detector" / file
+    if damage == "absent":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataFileError, match=file):
+        Detector.load(tmp_path / "detector")
+
+
+def test_a_folder_from_another_version_is_refused(rng, tmp_path):
+    X, y = _rows(rng, 20)
+    Detector(NoDefence(), _tree()).fit(X, y).save(tmp_path / "detector")
+    path = tmp_path / "detector" / "detector.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(DataFileError, match="format 9"):
+        Detector.load(tmp_path / "detector")
+
+
+def test_heavy_libraries_are_imported_by_those_who_use_them():
+    modules = ["detector", "parts", "training", "devices", "defences.deletion", "defences.identity"]
+    code = "; ".join(f"import dokunuki.{module}" for module in modules)
+    code += "; import sys; print([m for m in ('torch', 'lightgbm', 'skops') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

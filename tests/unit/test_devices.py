@@ -1,0 +1,58 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from dokunuki.devices import prepare_torch, resolve_device, to_tensor
+from dokunuki.errors import DeviceError
+
+
+def test_cpu_is_always_there():
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_auto_takes_cuda_where_there_is_one(monkeypatch, there, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert resolve_device("auto").type == expected
+
+
+def test_cuda_asked_for_and_absent_is_an_error_with_the_mend(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=r"'cuda' was asked for.*device: auto"):
+        resolve_device("cuda")
+
+
+def test_unknown_device_is_an_error():
+    with pytest.raises(DeviceError, match="unknown device 'gpu'; known: auto, cpu, cuda"):
+        resolve_device("gpu")
+
+
+def test_threads_are_set_and_algorithms_are_deterministic():
+    prepare_torch(torch.device("cpu"), 1)
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_cuda_gets_a_workspace_of_fixed_size(monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back afterwards
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    prepare_torch(torch.device("cuda"), 1)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_no_threads_is_an_error():
+    with pytest.raises(DeviceError, match="at least 1"):
+        prepare_torch(torch.device("cpu"), 0)
+
+
+def test_tensors_are_aligned_copies_whatever_the_array_is():
+    buffer = np.arange(101, dtype=np.float32)
+    for array in (buffer[1:], buffer[::2], buffer[1:].astype(np.float64)):
+        tensor = to_tensor(array, torch.device("cpu"))
+        assert tensor.data_ptr() % 64 == 0
+        assert tensor.dtype == torch.float32
+        np.testing.assert_array_equal(tensor.numpy(), array)
+        tensor += 1
+        assert array[0] != tensor[0]

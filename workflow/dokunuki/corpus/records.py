@@ -1,0 +1,92 @@
+"""What a release says of each of its rows, and how a release is read, whatever its layout."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dokunuki.corpus.validation import DIGEST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from dokunuki.corpus.validation import Row
+    from dokunuki.errors import CorpusError
+
+    Vectorise = Callable[[Sequence[Row], int], np.ndarray]
+
+# Stands for the sha256 of rows that do not tell it: memory maps without metadata.
+UNKNOWN_DIGEST = bytes(DIGEST_BYTES)
+
+# Rows vectorised at a time: enough to spread the cost of a call, few enough to need little memory.
+BATCH_ROWS = 512
+
+
+class Record(NamedTuple):
+    """What the index keeps of a row.
+
+    `digest` is the sha256 in 32 bytes (`UNKNOWN_DIGEST`: not told); `label` -1, 0 or 1; `file` the
+    file's name without folders; `line` counts from 1; `offset` and `length` are bytes.
+    """
+
+    digest: bytes
+    label: int
+    appeared: str
+    avclass: str
+    file: str
+    line: int
+    offset: int
+    length: int
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be used, and why; the error's message begins with file and line."""
+
+    file: str
+    line: int
+    error: CorpusError
+
+
+class Location(NamedTuple):
+    """Where a row stands in a release, and the digest it must have."""
+
+    file: str
+    line: int
+    offset: int
+    length: int
+    digest: bytes
+
+
+class Release(Protocol):
+    """An EMBER release of one feature version, opened for reading."""
+
+    path: Path
+    version: int
+    layout: str
+    total_bytes: int
+    bytes_done: int
+    """How far a scan is, in the bytes that `total_bytes` counts."""
+
+    def scan(self) -> Iterator[Record | BadRow]:
+        """Go through all rows, checking each; raises CorpusError for what is no single row's."""
+        ...
+
+    def vectors(
+        self, locations: Sequence[Location], vectorise: Vectorise
+    ) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Feature vectors of some rows, in batches, in the release's own order.
+
+        Each batch is a list of positions in `locations` and their vectors, float32 (batch, width).
+        """
+        ...
+
+
+def file_order(name: str) -> tuple[bool, tuple[int, ...], str]:
+    """A sort key for a release's files: training files by number, then the test file.
+
+    All layouts of a release, sorted so, have their rows in the same order.
+    """
+    return ("test" in name, tuple(map(int, re.findall(r"\d+", name))), name)

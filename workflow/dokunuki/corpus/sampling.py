@@ -1,0 +1,161 @@
+"""The sample of an experiment: which rows train, test, and carry the trigger when measured."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.errors import CorpusError, DataFileError
+from dokunuki.files import atomic_write
+from dokunuki.seeding import generator
+
+if TYPE_CHECKING:
+    from dokunuki.corpus.index import Index
+
+ROLES = ("train", "test", "validation")
+_COLUMNS = ("position", "sha256", "label", "appeared", "role", "file", "line")
+_SPLIT_LABELS = ("0", "1")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows drawn: train, then test, then validation, each in the release's order.
+
+    `positions` int64 (n,) are rows of the index; `label` int8 (n,), 0 goodware, 1 malware; `role`
+    (n,) one of `ROLES`; `sha256`, `appeared`, `file` Unicode (n,) and `line` int64 (n,) repeat the
+    index for the reader of the file.
+    """
+
+    positions: np.ndarray
+    sha256: np.ndarray
+    label: np.ndarray
+    appeared: np.ndarray
+    role: np.ndarray
+    file: np.ndarray
+    line: np.ndarray
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.positions)
+
+
+def draw_sample(
+    index: Index, rows: int, test_share: float, validation_malware: int, seed: int
+) -> Split:
+    """Draw `rows` rows, half goodware and half malware, and further validation malware.
+
+    All files of the release are pooled, and unlabelled rows left aside. The share `test_share` of
+    each class goes to the test set; the validation malware is disjoint from train and test. Rows
+    keep the release's order within a role, as in Severi et al.'s code, where ties between rare
+    values go to the value met first. Same index and seed, same sample. Raises CorpusError when a
+    class has too few rows, or when the test share leaves one side empty.
+    """
+    per_class = rows // 2
+    tested = round(per_class * test_share)
+    if rows % 2 or not 0 < tested < per_class or validation_malware < 0:
+        raise CorpusError(
+            f"a sample of {rows} rows with test share {test_share} and {validation_malware} "
+            "validation malware cannot be drawn: sample.rows must be even and both train and test "
+            "need rows of both classes; change sample.rows or sample.test_share"
+        )
+    candidates = [np.flatnonzero(index.label == label) for label in (0, 1)]
+    needed = (per_class, per_class + validation_malware)
+    _check_enough(tuple(map(len, candidates)), needed, validation_malware)
+    stream = generator(seed, "sample")
+    goodware, malware = (
+        stream.choice(rows_of_class, size=count, replace=False)
+        for rows_of_class, count in zip(candidates, needed, strict=True)
+    )
+    roles = (
+        np.concatenate([goodware[tested:], malware[tested:per_class]]),
+        np.concatenate([goodware[:tested], malware[:tested]]),
+        malware[per_class:],
+    )
+    positions = np.concatenate([np.sort(part) for part in roles]).astype(np.int64)
+    return Split(
+        positions=positions,
+        sha256=np.array(index.sha256(positions), dtype=str),
+        label=index.label[positions],
+        appeared=index.appeared[positions],
+        role=np.repeat(ROLES, [len(part) for part in roles]),
+        file=np.array(index.files, dtype=str)[index.file[positions]],
+        line=index.line[positions],
+    )
+
+
+def _check_enough(
+    available: tuple[int, ...], needed: tuple[int, int], validation_malware: int
+) -> None:
+    goodware, malware = available
+    if goodware >= needed[0] and malware >= needed[1]:
+        return
+    most = 2 * min(goodware, malware - validation_malware)
+    mend = (
+        f"lower sample.rows to {most} at most"
+        if most > 0
+        else "lower sample.rows and sample.validation_malware"
+    )
+    raise CorpusError(
+        f"the sample asks for {needed[0]} goodware and {needed[1]} malware rows "
+        f"({validation_malware} of them for validation), but the corpus has {goodware} goodware "
+        f"and {malware} malware rows (duplicates, unlabelled and skipped rows apart); {mend}, or "
+        "give a larger release"
+    )
+
+
+def write_split(path: str | Path, split: Split) -> None:
+    """Write a split as CSV with one row per sample, atomically."""
+    columns = (
+        split.positions.tolist(),
+        split.sha256.tolist(),
+        split.label.tolist(),
+        split.appeared.tolist(),
+        split.role.tolist(),
+        split.file.tolist(),
+        split.line.tolist(),
+    )
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def read_split(path: str | Path) -> Split:
+    """Read what `write_split` wrote; raises DataFileError that names file and line."""
+    path = Path(path)
+    mend = "delete the file and draw the sample again"
+    if not path.is_file():
+        raise DataFileError(f"{path}: no such file; build it with `snakemake {path}`")
+    records: list[list[str]] = []
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.reader(stream)
+        if tuple(next(reader, ())) != _COLUMNS:
+            raise DataFileError(f"{path}:1: the columns are not {', '.join(_COLUMNS)}; {mend}")
+        for record in reader:
+            where = f"{path}:{reader.line_num}"
+            if len(record) != len(_COLUMNS):
+                raise DataFileError(f"{where}: not {len(_COLUMNS)} fields; {mend}")
+            position, _, label, _, role, _, line = record
+            if not (position.isdecimal() and line.isdecimal()):
+                raise DataFileError(f"{where}: position or line is no number; {mend}")
+            if label not in _SPLIT_LABELS or role not in ROLES:
+                raise DataFileError(f"{where}: label {label!r}, role {role!r} are unknown; {mend}")
+            records.append(record)
+    columns: list[tuple[str, ...]] = list(zip(*records, strict=True)) or [()] * len(_COLUMNS)
+    positions, sha256, labels, appeared, roles, files, lines = columns
+    return Split(
+        positions=np.array(positions, dtype=np.int64),
+        sha256=np.array(sha256, dtype=str),
+        label=np.array(labels, dtype=np.int8),
+        appeared=np.array(appeared, dtype=str),
+        role=np.array(roles, dtype=str),
+        file=np.array(files, dtype=str),
+        line=np.array(lines, dtype=np.int64),
+    )

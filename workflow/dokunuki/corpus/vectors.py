@@ -1,0 +1,162 @@
+"""The feature vectors of a sample, in memory and on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.corpus.layout import FeatureLayout, feature_layout
+from dokunuki.corpus.sampling import ROLES
+from dokunuki.errors import ConfigError, DataFileError
+from dokunuki.progress import Progress
+from dokunuki.storage import open_arrays, read_array, write_arrays
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dokunuki.corpus.index import Index
+    from dokunuki.corpus.records import Release, Vectorise
+    from dokunuki.corpus.sampling import Split
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The feature vectors of a sample, row by row as in its split.
+
+    `X` float32 (n, 2351 | 2381), raw feature values; `y` int8 (n,), 0 goodware, 1 malware;
+    `sha256`, `appeared` and `role` Unicode (n,), a role being train, test or validation; `version`
+    the feature version; `dataset` its name in the configuration; `corpus` "ember" or "simulated".
+    Raises DataFileError when these contradict each other.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    sha256: np.ndarray
+    appeared: np.ndarray
+    role: np.ndarray
+    version: int
+    dataset: str
+    corpus: str
+
+    def __post_init__(self) -> None:
+        rows = len(self.X)
+        if self.X.ndim != 2 or self.X.shape[1] != self.layout.width:
+            raise DataFileError(
+                f"vectors of shape {self.X.shape} are not of feature version {self.version}, which "
+                f"has {self.layout.width} columns; build them again"
+            )
+        for name in ("y", "sha256", "appeared", "role"):
+            if getattr(self, name).shape != (rows,):
+                raise DataFileError(
+                    f"{rows} vectors with {name} of shape {getattr(self, name).shape}; build them "
+                    "again"
+                )
+
+    @property
+    def layout(self) -> FeatureLayout:
+        """The layout of the columns."""
+        return feature_layout(self.version)
+
+    def part(self, role: str) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of a role, and their labels; raises ConfigError for an unknown role."""
+        if role not in ROLES:
+            raise ConfigError(f"unknown role {role!r}; known: {', '.join(ROLES)}")
+        rows = self.role == role
+        return self.X[rows], self.y[rows]
+
+
+def vectorise_split(
+    release: Release,
+    index: Index,
+    split: Split,
+    *,
+    vectoriser: str = "dokunuki",
+    dataset: str,
+    corpus: str = "ember",
+) -> Vectors:
+    """Vectorise the rows of a split, and no others, in the split's order.
+
+    `vectoriser` is "dokunuki" or "ember". Raises DataFileError when the split was drawn from
+    another index, CorpusError when the release has changed since it was indexed.
+    """
+    vectorise = _vectoriser(vectoriser)
+    _check_same(index, split)
+    X = np.empty((len(split), feature_layout(release.version).width), dtype=np.float32)
+    progress = Progress(f"vectorise {dataset}", len(split))
+    filled = 0
+    for positions, batch in release.vectors(index.locations(split.positions), vectorise):
+        X[positions] = batch
+        filled += len(positions)
+        progress.update(filled)
+    if filled != len(split):
+        raise DataFileError(
+            f"{release.path}: gave {filled} of the {len(split)} rows of the split; delete the "
+            "index and build it again"
+        )
+    return Vectors(
+        X, split.label, split.sha256, split.appeared, split.role, release.version, dataset, corpus
+    )
+
+
+def write_vectors(path: str | Path, vectors: Vectors) -> None:
+    """Write vectors with the names of all columns as HDF5, atomically."""
+    write_arrays(
+        path,
+        {
+            "X": vectors.X,
+            "label": vectors.y.astype(np.int8),
+            "sha256": vectors.sha256,
+            "appeared": vectors.appeared,
+            "role": vectors.role,
+            "columns": np.array(vectors.layout.names, dtype=str),
+        },
+        {"version": vectors.version, "dataset": vectors.dataset, "corpus": vectors.corpus},
+    )
+
+
+def read_vectors(path: str | Path) -> Vectors:
+    """Read what `write_vectors` wrote; raises DataFileError when it is missing or damaged.
+
+    The names of the columns are compared with the layout, so that a file of an older layout is not
+    taken for one of this.
+    """
+    with open_arrays(path) as file:
+        arrays = {name: read_array(file, name) for name in ("X", "sha256", "appeared", "role")}
+        labels, columns = read_array(file, "label"), read_array(file, "columns")
+        version = int(file.attrs["version"])
+        dataset, corpus = str(file.attrs["dataset"]), str(file.attrs["corpus"])
+    if tuple(columns.tolist()) != feature_layout(version).names:
+        raise DataFileError(
+            f"{path}: its columns are not those of feature version {version}; delete it and run "
+            f"`snakemake {path}`"
+        )
+    return Vectors(y=labels, version=version, dataset=dataset, corpus=corpus, **arrays)
+
+
+def _vectoriser(name: str) -> Vectorise:
+    # Imported only when asked for, since the second needs a package that most users do not have.
+    if name == "dokunuki":
+        from dokunuki.corpus.vectoriser import vectorise
+
+        return vectorise
+    if name == "ember":
+        from dokunuki.corpus.ember_vectoriser import vectorise as vectorise_by_ember
+
+        return vectorise_by_ember
+    raise ConfigError(f"corpus.vectoriser: unknown {name!r}; known: dokunuki, ember")
+
+
+def _check_same(index: Index, split: Split) -> None:
+    positions = split.positions
+    same = len(positions) == 0 or (
+        positions.max() < len(index)
+        and bool((index.label[positions] == split.label).all())
+        and index.sha256(positions) == split.sha256.tolist()
+    )
+    if not same:
+        raise DataFileError(
+            "the split was drawn from another index than this one; delete the split and draw it "
+            "again"
+        )

@@ -1,0 +1,263 @@
+"""The paper's defences: the attackable region through an autoencoder fitted on contaminated rows.
+
+The autoencoder has an encoder and a decoder of two dense layers each and a code of 512; dropout
+follows the encoder's last layer. Its loss is the squared error of the reconstruction. The paper
+leaves hidden width, activation, dropout rate and training open: they are parameters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from dokunuki.devices import prepare_torch, resolve_device, to_tensor
+from dokunuki.errors import ConfigError
+from dokunuki.persistence import SavedAsTensors
+from dokunuki.seeding import stream_seed
+from dokunuki.training import TrainingSettings, train
+
+if TYPE_CHECKING:
+    from dokunuki.corpus.layout import FeatureLayout
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "tanh": nn.Tanh,
+    "linear": nn.Identity,
+}
+# Rows encoded at once: bounds the memory.
+_BLOCK_ROWS = 4096
+
+
+class Autoencoder(nn.Module):
+    """width -> hidden -> code -> hidden -> width, with a linear code and a linear output.
+
+    The activation follows the two hidden layers; dropout follows the code, in training only.
+    """
+
+    def __init__(self, width: int, hidden: int, code: int, activation: str, dropout: float) -> None:
+        super().__init__()
+        activate = ACTIVATIONS[activation]
+        self.encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
+        self.dropout = nn.Dropout(dropout)
+        self.decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """The reconstruction of rows (n, width)."""
+        reconstruction: torch.Tensor = self.decoder(self.dropout(self.encoder(rows)))
+        return reconstruction
+
+
+class AutoencoderModel(SavedAsTensors, BaseEstimator):  # type: ignore[misc]
+    """An autoencoder for the standardised attackable columns, float32 (n, 1839).
+
+    `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
+    relu, elu, tanh, linear. The training parameters are those of `TrainingSettings`. The same
+    seed and `threads` give the same bytes on the same kind of device.
+
+    Trained on the squared error averaged over rows *and columns*: the paper's mean over rows of
+    the squared Euclidean norm, divided by the width. Both have the same minimum, and to the
+    optimiser the factor is one of the learning rate. So `history_` tells the share of the
+    variance, which standardising made 1 a column, that is left unexplained.
+
+    After `fit`: `network_` (an Autoencoder in evaluation mode), `device_` (cpu or cuda),
+    `n_features_in_`, `history_`.
+    """
+
+    def __init__(
+        self,
+        hidden: int = 1024,
+        code: int = 512,
+        activation: str = "relu",
+        dropout: float = 0.2,
+        optimiser: str = "adam",
+        learning_rate: float = 1e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        batch_size: int = 256,
+        epochs: int = 30,
+        schedule: str = "constant",
+        seed: int = 0,
+        device: str = "auto",
+        threads: int = 1,
+    ) -> None:
+        self.hidden = hidden
+        self.code = code
+        self.activation = activation
+        self.dropout = dropout
+        self.optimiser = optimiser
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.schedule = schedule
+        self.seed = seed
+        self.device = device
+        self.threads = threads
+
+    def fit(
+        self, X: np.ndarray, y: np.ndarray | None = None, validation: np.ndarray | None = None
+    ) -> Self:
+        """Train from scratch without labels; `validation` rows are only watched, in `history_`.
+
+        Raises ConfigError for a parameter out of range, DeviceError for an absent device,
+        TrainingDivergedError when the loss does not stay finite.
+        """
+        settings = TrainingSettings(
+            optimiser=self.optimiser,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            schedule=self.schedule,
+        )
+        device = self._device()
+        X = validate_data(self, X, dtype=np.float32)
+        network = self._initial_network().to(device)
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, "Autoencoder", "training"))
+        self.history_ = train(
+            network,
+            nn.functional.mse_loss,
+            X,
+            None,
+            settings,
+            generator,
+            "autoencoder",
+            None if validation is None else (validation, None),
+        )
+        self.network_ = network
+        self.device_ = device.type
+        return self
+
+    def encode(self, X: np.ndarray) -> np.ndarray:
+        """The code of each row, float32 (n, code)."""
+        check_is_fitted(self, "network_")
+        return self._apply(self.network_.encoder, X, self.code)
+
+    def reconstruct(self, X: np.ndarray) -> np.ndarray:
+        """The reconstruction of each row, float32 (n, width)."""
+        check_is_fitted(self, "network_")
+        return self._apply(self.network_, X, self.n_features_in_)
+
+    def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
+        device = self._device()
+        X = validate_data(self, X, dtype=np.float32, reset=False, ensure_min_samples=0)
+        result = np.empty((len(X), width), dtype=np.float32)
+        with torch.no_grad():
+            for start in range(0, len(X), _BLOCK_ROWS):
+                rows = slice(start, start + _BLOCK_ROWS)
+                result[rows] = module(to_tensor(X[rows], device)).cpu().numpy()
+        return result
+
+    def _device(self) -> torch.device:
+        device = resolve_device(self.device)
+        prepare_torch(device, self.threads)
+        return device
+
+    def _initial_network(self) -> Autoencoder:
+        if self.activation not in ACTIVATIONS:
+            raise ConfigError(
+                f"activation: unknown {self.activation!r}; known: {', '.join(ACTIVATIONS)}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout: {self.dropout!r} must be in [0, 1)")
+        for name in ("hidden", "code"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: {getattr(self, name)!r} must be at least 1")
+        # Drawn on the CPU, so that the initial weights are the same on every device.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(self.seed, "Autoencoder", "initialisation"))
+            return Autoencoder(
+                self.n_features_in_, self.hidden, self.code, self.activation, self.dropout
+            )
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        check_is_fitted(self, "network_")
+        state = self.network_.state_dict()
+        return {name: values.cpu().numpy() for name, values in state.items()}
+
+    def _fitted_facts(self) -> dict[str, Any]:
+        return {"width": self.n_features_in_}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        device = self._device()
+        self.n_features_in_ = facts["width"]
+        network = self._initial_network()
+        network.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
+        self.network_ = network.to(device).eval()
+        self.device_ = device.type
+
+
+class _AutoencoderDefence(SavedAsTensors, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """What both defences share: which autoencoder they use, and how they keep it.
+
+    `autoencoder` is an AutoencoderModel. Unfitted (None: with its defaults) it serves as settings,
+    and `fit` trains a copy on the attackable columns. Fitted, it is used as it is, so that
+    several defences share one. `sklearn.base.clone` forgets fits: wrap a fitted one in
+    `FrozenEstimator` where the defence will be cloned. After `fit`: `autoencoder_`.
+    """
+
+    def __init__(
+        self,
+        layout: FeatureLayout,
+        autoencoder: AutoencoderModel | FrozenEstimator | None = None,
+    ) -> None:
+        self.layout = layout
+        self.autoencoder = autoencoder
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Train the autoencoder on the contaminated, standardised rows, or take the fitted one."""
+        given = self.autoencoder
+        if isinstance(given, FrozenEstimator):
+            given = given.estimator
+        if given is None:
+            given = AutoencoderModel()
+        if hasattr(given, "network_"):
+            self.autoencoder_ = given
+        else:
+            self.autoencoder_ = clone(given).fit(self._attackable(X))
+        return self
+
+    def _attackable(self, X: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        check_is_fitted(self, "autoencoder_")
+        return dict(self.autoencoder_._fitted_arrays())
+
+    def _fitted_facts(self) -> dict[str, Any]:
+        return dict(self.autoencoder_._fitted_facts())
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        settings = AutoencoderModel() if self.autoencoder is None else self.autoencoder
+        self.autoencoder_ = clone(settings)
+        self.autoencoder_._restore(arrays, facts)
+
+
+class AutoencoderReconstruction(_AutoencoderDefence):
+    """AE: the attackable columns are replaced by their reconstruction."""
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Rows of the same width and column order, float32 (n, width)."""
+        check_is_fitted(self, "autoencoder_")
+        result = np.array(X, dtype=np.float32)
+        result[:, self.layout.attackable] = self.autoencoder_.reconstruct(self._attackable(X))
+        return result
+
+
+class AutoencoderCode(_AutoencoderDefence):
+    """AE enc: the attackable columns are replaced by their code."""
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """The 512 undefended columns, then the code, float32 (n, 512 + code)."""
+        check_is_fitted(self, "autoencoder_")
+        code = self.autoencoder_.encode(self._attackable(X))
+        return np.hstack([np.asarray(X[:, self.layout.undefended], dtype=np.float32), code])

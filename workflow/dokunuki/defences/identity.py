@@ -1,0 +1,24 @@
+"""No Defence: the rows as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from dokunuki.persistence import SavedAsTensors
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class NoDefence(SavedAsTensors, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Gives the classifier all columns of the contaminated, standardised rows."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """The rows themselves, (n, width)."""
+        return X

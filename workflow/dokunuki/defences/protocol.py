@@ -1,0 +1,72 @@
+"""What a defence is: one of three kinds of scikit-learn style objects.
+
+All see the same and nothing else: the contaminated training rows, standardised, float32
+(n, width); their labels; and the feature layout, for a constructor that takes `layout`. There are
+no clean rows, no poison count, no trigger. A constructor may also take `seed`, `device`,
+`threads` and `autoencoder` (see `dokunuki.parts.build`).
+
+- A **transformer** gives the classifier another representation, row by row. It is fitted once and
+  applied to every row that is scored: any scikit-learn transformer serves.
+- A **sampler** removes or alters training rows (imbalanced-learn's `fit_resample`). It has no part
+  in scoring. If it sets `sample_indices_`, the detector passes on which rows were kept.
+- A **meta-estimator** trains the classifier in its own way: it takes it as parameter `estimator`
+  and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from dokunuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DefenceKind = Literal["transformer", "sampler", "meta-estimator"]
+
+
+class Transformer(Protocol):
+    """A defence by representation."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit on the contaminated rows."""
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """The representation of any rows, (n, new width); each row on its own."""
+
+
+class Sampler(Protocol):
+    """A defence by filtering."""
+
+    def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows and labels to train on."""
+
+
+class MetaEstimator(Protocol):
+    """A defence by training; has the parameter `estimator`."""
+
+    classes_: np.ndarray
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit on the contaminated rows."""
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes, (n, 2)."""
+
+
+def defence_kind(defence: Any) -> DefenceKind:  # noqa: ANN401 - this is what tells
+    """Which of the three kinds an object is; ConfigError when it is none of them."""
+    cls = type(defence)
+    parameters = defence.get_params(deep=False) if hasattr(defence, "get_params") else {}
+    # Asked of the class: some meta-estimators have predict_proba only once they have an estimator.
+    if "estimator" in parameters and hasattr(cls, "predict_proba"):
+        return "meta-estimator"
+    if hasattr(defence, "fit_resample"):
+        return "sampler"
+    if hasattr(defence, "fit") and hasattr(defence, "transform"):
+        return "transformer"
+    raise ConfigError(
+        f"{cls.__module__}.{cls.__qualname__} is no defence: it has neither fit and transform "
+        "(transformer), nor fit_resample (sampler), nor predict_proba and a parameter `estimator` "
+        "(meta-estimator)"
+    )

@@ -1,0 +1,115 @@
+# Raw rows of a release -> index -> sample per seed -> feature vectors.
+from dokunuki.corpus.release import release_files
+
+
+def raw_files(wildcards):
+    """The release's files. It never changes once published: sizes are compared, not times."""
+    try:
+        return ancient(release_files(CONFIG["datasets"][wildcards.dataset]["path"]))
+    except DokunukiError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def corpus_spec(wildcards):
+    """What decides the rows: the corpus, how it is read, and its files' names and sizes."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    files = release_files(dataset["path"])
+    return {
+        "path": dataset["path"],
+        "version": dataset["version"],
+        "bad_rows": CONFIG["corpus"]["bad_rows"],
+        "sizes": {file.name: file.stat().st_size for file in files},
+    }
+
+
+rule index_corpus:
+    input:
+        raw=raw_files,
+    output:
+        index="results/{dataset}/index.h5",
+        report="results/{dataset}/corpus.json",
+    log:
+        "results/logs/index_corpus/{dataset}.log",
+    benchmark:
+        "results/benchmarks/index_corpus/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=corpus_spec,
+        code=code("index_corpus"),
+    script:
+        "../scripts/index_corpus.py"
+
+
+rule draw_sample:
+    input:
+        index="results/{dataset}/index.h5",
+    output:
+        split="results/{dataset}/seed-{seed}/split.csv",
+    log:
+        "results/logs/draw_sample/{dataset}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/draw_sample/{dataset}/seed-{seed}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec={key: CONFIG["sample"][key] for key in sorted(CONFIG["sample"])},
+        code=code("draw_sample"),
+    script:
+        "../scripts/draw_sample.py"
+
+
+rule vectorise_rows:
+    input:
+        raw=raw_files,
+        index="results/{dataset}/index.h5",
+        split="results/{dataset}/seed-{seed}/split.csv",
+    output:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+    log:
+        "results/logs/vectorise_rows/{dataset}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/vectorise_rows/{dataset}/seed-{seed}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        spec=lambda wildcards: {
+            "path": CONFIG["datasets"][wildcards.dataset]["path"],
+            "version": CONFIG["datasets"][wildcards.dataset]["version"],
+            "kind": CONFIG["datasets"][wildcards.dataset]["kind"],
+            "vectoriser": CONFIG["corpus"]["vectoriser"],
+        },
+        code=code("vectorise_rows"),
+    script:
+        "../scripts/vectorise_rows.py"
+
+
+rule fetch_release:
+    output:
+        archive="results/releases/{release}.tar.bz2",
+    log:
+        "results/logs/fetch_release/{release}.log",
+    benchmark:
+        "results/benchmarks/fetch_release/{release}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=600,
+    params:
+        code=code("fetch_release"),
+    script:
+        "../scripts/fetch_release.py"

@@ -1,0 +1,30 @@
+# The trained part of the defences: one autoencoder per cell, shared by the defences that name it.
+
+
+rule train_autoencoder:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+        poison=poison_of,
+    output:
+        autoencoder="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.safetensors",
+        timing="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.timing.json",
+    log:
+        "results/logs/train_autoencoder/{dataset}/seed-{seed}/{cell}/{autoencoder}.log",
+    benchmark:
+        "results/benchmarks/train_autoencoder/{dataset}/seed-{seed}/{cell}/{autoencoder}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec=lambda wildcards: part("autoencoders", wildcards.autoencoder),
+        threads=THREADS,
+        code=lambda wildcards: code(
+            "train_autoencoder", autoencoders=wildcards.autoencoder
+        ),
+    script:
+        "../scripts/train_autoencoder.py"

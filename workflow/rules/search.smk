@@ -1,0 +1,51 @@
+# What the paper leaves open is chosen on clean data by validation loss (README, Choices of ours).
+
+
+rule search_settings:
+    input:
+        expand(
+            "results/search/{dataset}/{kind}.csv",
+            dataset=GRID["datasets"],
+            kind=[
+                kind
+                for kind in ("classifiers", "autoencoders")
+                if CONFIG["search"][kind]
+            ],
+        ),
+
+
+rule search_parts:
+    input:
+        vectors=lambda wildcards: (
+            f"results/{wildcards.dataset}/seed-{CONFIG['search']['seed']}/vectors.h5"
+        ),
+    output:
+        table="results/search/{dataset}/{kind}.csv",
+    log:
+        "results/logs/search_parts/{dataset}/{kind}.log",
+    benchmark:
+        "results/benchmarks/search_parts/{dataset}/{kind}.tsv"
+    wildcard_constraints:
+        kind="classifiers|autoencoders",
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec=lambda wildcards: {
+            "values": CONFIG["search"][wildcards.kind],
+            "parts": {
+                name: part(wildcards.kind, name)
+                for name in CONFIG["search"][wildcards.kind]
+            },
+            "seed": CONFIG["search"]["seed"],
+            "validation_share": CONFIG["search"]["validation_share"],
+        },
+        threads=THREADS,
+        code=lambda wildcards: code("search_parts"),
+    script:
+        "../scripts/search_parts.py"

@@ -1,0 +1,59 @@
+# The attacker's own model of the clean training rows, and its SHAP explanation.
+
+
+def surrogate_spec(wildcards):
+    return part("classifiers", CONFIG["surrogate"]["classifier"])
+
+
+rule train_surrogate:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+    output:
+        detector=directory("results/{dataset}/seed-{seed}/surrogate"),
+    log:
+        "results/logs/train_surrogate/{dataset}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/train_surrogate/{dataset}/seed-{seed}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec=surrogate_spec,
+        threads=THREADS,
+        code=code("train_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
+    script:
+        "../scripts/train_surrogate.py"
+
+
+rule explain_surrogate:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+        detector="results/{dataset}/seed-{seed}/surrogate",
+    output:
+        explanations="results/{dataset}/seed-{seed}/shap.h5",
+    log:
+        "results/logs/explain_surrogate/{dataset}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/explain_surrogate/{dataset}/seed-{seed}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec={
+            "background": CONFIG["surrogate"]["shap_background"],
+            "samples": CONFIG["surrogate"]["shap_samples"],
+        },
+        threads=THREADS,
+        code=code("explain_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
+    script:
+        "../scripts/explain_surrogate.py"

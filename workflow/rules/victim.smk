@@ -1,0 +1,120 @@
+# The victims: one detector per cell, defence and classifier, and its scores.
+# The reference detector is the same defence and classifier trained on the unpoisoned rows.
+
+
+def autoencoder_of(wildcards):
+    """The autoencoder that the defence names, trained on the rows of this cell."""
+    name = CONFIG["defences"][wildcards.defence]["autoencoder"]
+    cell = wildcards.get("cell", UNPOISONED)
+    stem = (
+        f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}/autoencoders/{name}"
+    )
+    return f"{stem}.safetensors" if name else []
+
+
+def victim_spec(wildcards):
+    name = CONFIG["defences"][wildcards.defence]["autoencoder"]
+    return {
+        "defence": part("defences", wildcards.defence),
+        "classifier": part("classifiers", wildcards.classifier),
+        "autoencoder": part("autoencoders", name) if name else None,
+    }
+
+
+def victim_code(rule_name):
+    return lambda wildcards: code(
+        rule_name, defences=wildcards.defence, classifiers=wildcards.classifier
+    )
+
+
+rule train_reference:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+        autoencoder=autoencoder_of,
+    output:
+        detector=directory(
+            "results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector"
+        ),
+        scores="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
+        timing="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/timing.json",
+    log:
+        "results/logs/train_reference/{dataset}/seed-{seed}/{defence}/{classifier}.log",
+    benchmark:
+        "results/benchmarks/train_reference/{dataset}/seed-{seed}/{defence}/{classifier}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec=victim_spec,
+        threads=THREADS,
+        code=victim_code("train_reference"),
+    script:
+        "../scripts/train_reference.py"
+
+
+rule train_victim:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+        poison=poison_of,
+        trigger=trigger_of,
+        autoencoder=autoencoder_of,
+        reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector",
+    output:
+        scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
+        timing="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/timing.json",
+    log:
+        "results/logs/train_victim/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.log",
+    benchmark:
+        "results/benchmarks/train_victim/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.tsv"
+    wildcard_constraints:
+        cell=POISONED,
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec=victim_spec,
+        size=lambda wildcards: cell_of(wildcards).size,
+        threads=THREADS,
+        code=victim_code("train_victim"),
+    script:
+        "../scripts/train_victim.py"
+
+
+# p = 0: nothing is poisoned, and the trigger meets the reference detector (pure evasion).
+rule score_evasion:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+        trigger=trigger_of,
+        reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector",
+    output:
+        scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
+        timing="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/timing.json",
+    log:
+        "results/logs/score_evasion/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.log",
+    benchmark:
+        "results/benchmarks/score_evasion/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.tsv"
+    wildcard_constraints:
+        cell=EVASION,
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=2000,
+        runtime=20,
+        device=DEVICE,
+    params:
+        size=lambda wildcards: cell_of(wildcards).size,
+        threads=THREADS,
+        code=victim_code("score_evasion"),
+    script:
+        "../scripts/score_evasion.py"

@@ -1,0 +1,16 @@
+"""SHAP values of every training row under the surrogate."""
+
+from dokunuki.attacks.explanations import write_explanations
+from dokunuki.attacks.surrogate import explain_surrogate
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.detector import Detector
+from dokunuki.job import logged
+
+with logged(snakemake.log[0]):
+    explanations = explain_surrogate(
+        Detector.load(snakemake.input.detector, device=snakemake.resources.device),
+        read_vectors(snakemake.input.vectors),
+        **snakemake.params.spec,
+        seed=int(snakemake.wildcards.seed),
+    )
+    write_explanations(snakemake.output.explanations, explanations, snakemake.params.spec)

@@ -1,0 +1,13 @@
+"""Scan a release once: labels, digests and places of all rows, duplicates and bad rows."""
+
+from dokunuki.corpus.index import build_index, write_index
+from dokunuki.corpus.release import open_release
+from dokunuki.files import write_json
+from dokunuki.job import logged
+
+with logged(snakemake.log[0]):
+    spec = snakemake.params.spec
+    release = open_release(spec["path"], spec["version"])
+    index, report = build_index(release, bad_rows=spec["bad_rows"])
+    write_index(snakemake.output.index, index)
+    write_json(snakemake.output.report, report)

@@ -1,0 +1,36 @@
+"""Choose the longest trigger of one attack; shorter ones are its prefixes."""
+
+from dataclasses import replace
+
+from dokunuki.attacks.explanations import read_explanations
+from dokunuki.attacks.protocol import AttackerKnowledge
+from dokunuki.attacks.trigger import write_trigger
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.detector import Detector
+from dokunuki.job import logged
+from dokunuki.parts import build
+
+with logged(snakemake.log[0]):
+    spec = snakemake.params.spec["attack"]
+    attack = build(spec["class"], spec["params"])
+    vectors = read_vectors(snakemake.input.vectors)
+    rows, labels = vectors.part("train")
+    knowledge = AttackerKnowledge(
+        X=rows,
+        y=labels,
+        layout=vectors.layout,
+        explanations=(
+            read_explanations(snakemake.input.explanations) if attack.needs_explanations else None
+        ),
+        surrogate=(
+            Detector.load(snakemake.input.detector, device=snakemake.resources.device)
+            if attack.needs_surrogate
+            else None
+        ),
+        seed=int(snakemake.wildcards.seed),
+        name=snakemake.params.surrogate,
+        dataset=snakemake.wildcards.dataset,
+    )
+    size = min(snakemake.params.spec["size"], attack.longest(vectors.layout))
+    trigger = attack.select_trigger(knowledge, size)
+    write_trigger(snakemake.output.trigger, replace(trigger, attack=snakemake.wildcards.attack))

@@ -1,0 +1,19 @@
+"""Train one autoencoder on the contaminated rows of a cell."""
+
+from dokunuki.attacks.poisoning import read_poison
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.evaluation.timing import write_timing
+from dokunuki.job import logged
+from dokunuki.victims import Compute, train_autoencoder
+
+with logged(snakemake.log[0]):
+    poison_path = snakemake.input.get("poison")
+    timing = train_autoencoder(
+        read_vectors(snakemake.input.vectors),
+        read_poison(poison_path) if poison_path else None,
+        snakemake.params.spec,
+        seed=int(snakemake.wildcards.seed),
+        compute=Compute(snakemake.resources.device, snakemake.params.threads),
+        path=snakemake.output.autoencoder,
+    )
+    write_timing(snakemake.output.timing, timing)

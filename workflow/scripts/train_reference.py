@@ -1,0 +1,19 @@
+"""Train a defence and classifier on the unpoisoned rows: the reference of every attack."""
+
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.evaluation.scores import write_scores
+from dokunuki.evaluation.timing import write_timing
+from dokunuki.job import logged
+from dokunuki.victims import Compute, train_reference
+
+with logged(snakemake.log[0]):
+    scores, timing = train_reference(
+        read_vectors(snakemake.input.vectors),
+        snakemake.params.spec,
+        snakemake.input.get("autoencoder"),
+        seed=int(snakemake.wildcards.seed),
+        compute=Compute(snakemake.resources.device, snakemake.params.threads),
+        folder=snakemake.output.detector,
+    )
+    write_scores(snakemake.output.scores, scores)
+    write_timing(snakemake.output.timing, timing)

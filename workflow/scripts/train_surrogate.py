@@ -1,0 +1,15 @@
+"""Train the attacker's model of the clean training rows."""
+
+from dokunuki.attacks.surrogate import train_surrogate
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.job import logged
+
+with logged(snakemake.log[0]):
+    surrogate = train_surrogate(
+        read_vectors(snakemake.input.vectors),
+        snakemake.params.spec,
+        seed=int(snakemake.wildcards.seed),
+        device=snakemake.resources.device,
+        threads=snakemake.params.threads,
+    )
+    surrogate.save(snakemake.output.detector)

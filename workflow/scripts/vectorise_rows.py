@@ -1,0 +1,19 @@
+"""Turn the drawn raw rows, and only them, into feature vectors."""
+
+from dokunuki.corpus.index import read_index
+from dokunuki.corpus.release import open_release
+from dokunuki.corpus.sampling import read_split
+from dokunuki.corpus.vectors import vectorise_split, write_vectors
+from dokunuki.job import logged
+
+with logged(snakemake.log[0]):
+    spec = snakemake.params.spec
+    vectors = vectorise_split(
+        open_release(spec["path"], spec["version"]),
+        read_index(snakemake.input.index),
+        read_split(snakemake.input.split),
+        vectoriser=spec["vectoriser"],
+        dataset=snakemake.wildcards.dataset,
+        corpus=spec["kind"],
+    )
+    write_vectors(snakemake.output.vectors, vectors)
