@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from dokunuki.defences.identity import NoDefence
 from dokunuki.defences.protocol import defence_kind
@@ -17,11 +16,9 @@ from dokunuki.persistence import (
     atomic_folder,
     parameters_of,
     read_part,
-    read_tensors,
     write_part,
-    write_tensors,
 )
-from dokunuki.scaling import fit_scaler, row_blocks, standardise
+from dokunuki.scaling import Standardiser, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,7 +53,7 @@ class Detector:
         Raises DokunukiError when a class is absent, at first or after a sampler.
         """
         self._check_classes(y, "the training rows")
-        self.scaler_ = fit_scaler(X)
+        self.scaler_ = Standardiser().fit(X)
         rows, labels = self.standardise(X), np.asarray(y)
         self.kept_indices_: np.ndarray | None = None
         self.classifier_ = self.classifier
@@ -88,7 +85,7 @@ class Detector:
     def standardise(self, X: np.ndarray) -> np.ndarray:
         """Raw rows in units of the contaminated training rows, float32 (n, width)."""
         self._check_width(X)
-        return standardise(self.scaler_, X)
+        return self.scaler_.transform(X)
 
     def malware_scores(self, X: np.ndarray) -> np.ndarray:
         """The probability that each raw row is malware, float32 (n,); malware from 0.5 on."""
@@ -107,13 +104,7 @@ class Detector:
         Raises DokunukiError when a part cannot be written so, or `folder` holds other things.
         """
         with atomic_folder(folder, _DESCRIPTION_FILE) as temporary:
-            scaler = {
-                "mean": self.scaler_.mean_,
-                "variance": self.scaler_.var_,
-                "scale": self.scaler_.scale_,
-            }
-            rows = int(self.scaler_.n_samples_seen_)
-            write_tensors(temporary / _SCALER_FILE, scaler, {"rows": rows})
+            self.scaler_.save(temporary / _SCALER_FILE)
             saved = {"classifier": write_part(temporary, "classifier", self.classifier_)}
             if self.description_["defence"]["kind"] == "transformer":
                 saved["defence"] = write_part(temporary, "defence", self.defence)
@@ -156,7 +147,7 @@ class Detector:
             raise DataFileError(f"{path}: damaged ({error!r}); delete and rebuild it") from error
         detector.kept_indices_ = None
         detector.classifier_ = classifier
-        detector.scaler_ = _read_scaler(folder / _SCALER_FILE)
+        detector.scaler_ = Standardiser.load(folder / _SCALER_FILE)
         return detector
 
     def _check_width(self, X: np.ndarray) -> None:
@@ -173,15 +164,3 @@ class Detector:
             raise DokunukiError(
                 f"{where} hold the labels {found}; a detector needs 0 (goodware) and 1 (malware)"
             )
-
-
-def _read_scaler(path: Path) -> StandardScaler:
-    arrays, facts = read_tensors(path)
-    scaler = StandardScaler()
-    try:
-        scaler.mean_, scaler.var_ = arrays["mean"], arrays["variance"]
-        scaler.scale_, scaler.n_samples_seen_ = arrays["scale"], facts["rows"]
-    except KeyError as error:
-        raise DataFileError(f"{path}: holds no {error}; delete it and rebuild it") from error
-    scaler.n_features_in_ = len(scaler.mean_)
-    return scaler

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
 
 from dokunuki.corpus.layout import FeatureLayout, feature_layout
 from dokunuki.errors import ConfigError, DataFileError, DokunukiError
+from dokunuki.estimator import unfrozen
 from dokunuki.files import atomic_write
 from dokunuki.parts import load_class, path_of
 
@@ -75,8 +75,7 @@ def to_json(value: Any) -> Any:  # noqa: ANN401 - a parameter can be anything
     """
     if isinstance(value, FeatureLayout):
         return {"feature_version": value.version}
-    if isinstance(value, FrozenEstimator):
-        return to_json(value.estimator)
+    value = unfrozen(value)
     if hasattr(value, "get_params"):
         return {"class": path_of(value), "parameters": parameters_of(value)}
     if isinstance(value, np.generic):

@@ -6,13 +6,16 @@ precision, and a second copy of the matrix in float64 would triple the memory.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
+
+from dokunuki.estimator import Transformer
+from dokunuki.persistence import SavedAsTensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 _BLOCK_ROWS = 2048
 
@@ -23,17 +26,40 @@ def row_blocks(rows: int) -> Iterator[slice]:
         yield slice(start, start + _BLOCK_ROWS)
 
 
-def fit_scaler(X: np.ndarray) -> StandardScaler:
-    """scikit-learn's StandardScaler fitted on raw rows, (n, width)."""
-    scaler = StandardScaler()
-    for rows in row_blocks(len(X)):
-        scaler.partial_fit(X[rows].astype(np.float64))
-    return scaler
+class Standardiser(SavedAsTensors, Transformer):
+    """Mean 0 and variance 1 per column, but for columns that are constant in the training rows.
 
+    Those are 0 everywhere: nothing can be learnt about them, and scikit-learn's scale of 1 would
+    hand a network raw file sizes of unseen rows as thousands of standard deviations.
+    After `fit`: `mean_` and `scale_`, float64 (width,); `scale_` is 0 for constant columns.
+    """
 
-def standardise(scaler: StandardScaler, X: np.ndarray) -> np.ndarray:
-    """Raw rows in units of the scaler's rows, float32 (n, width)."""
-    result = np.empty(X.shape, dtype=np.float32)
-    for rows in row_blocks(len(X)):
-        result[rows] = scaler.transform(X[rows].astype(np.float64))
-    return result
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Learn mean and standard deviation of raw rows, (n, width)."""
+        total = np.zeros(X.shape[1])
+        for rows in row_blocks(len(X)):
+            total += X[rows].sum(axis=0, dtype=np.float64)
+        self.mean_ = total / len(X)
+        squares = np.zeros(X.shape[1])
+        for rows in row_blocks(len(X)):
+            squares += np.square(X[rows] - self.mean_).sum(axis=0)
+        # Not by a variance of 0: rounding leaves a constant a tiny one.
+        constant = X.min(axis=0) == X.max(axis=0)
+        self.scale_ = np.where(constant, 0.0, np.sqrt(squares / len(X)))
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Raw rows in units of the training rows, float32 (n, width)."""
+        self.check_fitted("scale_")
+        factor = np.divide(1.0, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0)
+        result = np.empty(X.shape, dtype=np.float32)
+        for rows in row_blocks(len(X)):
+            result[rows] = (X[rows] - self.mean_) * factor
+        return result
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        self.check_fitted("scale_")
+        return {"mean": self.mean_, "scale": self.scale_}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        self.mean_, self.scale_ = arrays["mean"], arrays["scale"]

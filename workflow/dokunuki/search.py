@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from dokunuki.files import atomic_write
 from dokunuki.parts import build
 from dokunuki.progress import Progress
-from dokunuki.scaling import fit_scaler, standardise
+from dokunuki.scaling import Standardiser
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
@@ -62,10 +62,10 @@ def search_settings(
         stratify=y,
         random_state=stream_seed(spec["seed"], "search") % 2**32,
     )
-    scaler = fit_scaler(X[fitting])
+    scaler = Standardiser().fit(X[fitting])
     rows = {
-        "fit": standardise(scaler, X[fitting]),
-        "validation": standardise(scaler, X[held_out]),
+        "fit": scaler.transform(X[fitting]),
+        "validation": scaler.transform(X[held_out]),
     }
     tried = [
         (name, settings)

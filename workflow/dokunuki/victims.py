@@ -22,7 +22,7 @@ from dokunuki.evaluation.timing import Timing
 from dokunuki.files import atomic_write, read_json, write_json
 from dokunuki.parts import build, load_class
 from dokunuki.progress import logger
-from dokunuki.scaling import fit_scaler, standardise
+from dokunuki.scaling import Standardiser
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
@@ -102,7 +102,7 @@ def train_autoencoder(
         device=compute.device,
         threads=compute.threads,
     )
-    rows = standardise(fit_scaler(X), X)[:, vectors.layout.attackable]
+    rows = Standardiser().fit(X).transform(X)[:, vectors.layout.attackable]
     start = time.monotonic()
     try:
         model.fit(rows)
@@ -115,16 +115,6 @@ def train_autoencoder(
         model.save(path)
     watch.lap("defence", start)
     return watch.timing(compute, getattr(model, "device_", compute.device))
-
-
-def load_autoencoder(path: str | Path, spec: Spec, compute: Compute) -> Any:  # noqa: ANN401
-    """What `train_autoencoder` wrote; raises TrainingDivergedError when it had diverged."""
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
-    if metadata.get("status") == DIVERGED:
-        raise TrainingDivergedError(int(metadata["epoch"]), float(metadata["loss"]))
-    model = load_class(spec["class"])
-    return model.load(path, device=compute.device, threads=compute.threads)  # type: ignore[attr-defined]
 
 
 def train_reference(

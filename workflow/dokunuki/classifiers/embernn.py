@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from dokunuki.devices import prepare_torch, resolve_device, to_tensor
 from dokunuki.errors import ConfigError, DokunukiError
+from dokunuki.estimator import Classifier, checked_rows
 from dokunuki.persistence import SavedAsTensors
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingSettings, train
@@ -41,7 +40,7 @@ def dense_network(
     return nn.Sequential(*layers, nn.Linear(inputs, 1))
 
 
-class EmberNN(SavedAsTensors, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class EmberNN(SavedAsTensors, Classifier):
     """A dense network for standardised rows, float32 (n, width), and two classes.
 
     `hidden` is "paper" (three layers as wide as the input) or the units of each hidden layer.
@@ -97,7 +96,10 @@ class EmberNN(SavedAsTensors, ClassifierMixin, BaseEstimator):  # type: ignore[m
         """
         settings = self._settings()
         device = self._device()
-        X, y = validate_data(self, X, y, dtype=np.float32)
+        X, y = checked_rows(X), np.asarray(y)
+        if len(X) != len(y):
+            raise ValueError(f"{len(X)} rows have {len(y)} labels")
+        self.n_features_in_ = X.shape[1]
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
             raise DokunukiError(
@@ -200,14 +202,14 @@ class EmberNN(SavedAsTensors, ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def _blocks(self, X: np.ndarray) -> Iterator[torch.Tensor]:
         """The rows on the network's device, block by block."""
-        check_is_fitted(self, "network_")
+        self.check_fitted("network_")
         device = self._device()
-        X = validate_data(self, X, dtype=np.float32, reset=False, ensure_min_samples=0)
+        X = checked_rows(X, self.n_features_in_)
         for start in range(0, len(X), _BLOCK_ROWS):
             yield to_tensor(X[start : start + _BLOCK_ROWS], device)
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
-        check_is_fitted(self, "network_")
+        self.check_fitted("network_")
         state = self.network_.state_dict()
         return {name: values.cpu().numpy() for name, values in state.items()}
 

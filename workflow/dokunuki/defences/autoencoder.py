@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from dokunuki.devices import prepare_torch, resolve_device, to_tensor
 from dokunuki.errors import ConfigError
+from dokunuki.estimator import Estimator, Transformer, checked_rows, unfrozen
 from dokunuki.persistence import SavedAsTensors
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingSettings, train
 
 if TYPE_CHECKING:
+    from sklearn.frozen import FrozenEstimator
+
     from dokunuki.corpus.layout import FeatureLayout
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -54,7 +54,7 @@ class Autoencoder(nn.Module):
         return reconstruction
 
 
-class AutoencoderModel(SavedAsTensors, BaseEstimator):  # type: ignore[misc]
+class AutoencoderModel(SavedAsTensors, Estimator):
     """An autoencoder for the standardised attackable columns, float32 (n, 1839).
 
     `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
@@ -120,7 +120,8 @@ class AutoencoderModel(SavedAsTensors, BaseEstimator):  # type: ignore[misc]
             schedule=self.schedule,
         )
         device = self._device()
-        X = validate_data(self, X, dtype=np.float32)
+        X = checked_rows(X)
+        self.n_features_in_ = X.shape[1]
         network = self._initial_network().to(device)
         generator = torch.Generator().manual_seed(stream_seed(self.seed, "Autoencoder", "training"))
         self.history_ = train(
@@ -139,17 +140,17 @@ class AutoencoderModel(SavedAsTensors, BaseEstimator):  # type: ignore[misc]
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """The code of each row, float32 (n, code)."""
-        check_is_fitted(self, "network_")
+        self.check_fitted("network_")
         return self._apply(self.network_.encoder, X, self.code)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         """The reconstruction of each row, float32 (n, width)."""
-        check_is_fitted(self, "network_")
+        self.check_fitted("network_")
         return self._apply(self.network_, X, self.n_features_in_)
 
     def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
         device = self._device()
-        X = validate_data(self, X, dtype=np.float32, reset=False, ensure_min_samples=0)
+        X = checked_rows(X, self.n_features_in_)
         result = np.empty((len(X), width), dtype=np.float32)
         with torch.no_grad():
             for start in range(0, len(X), _BLOCK_ROWS):
@@ -180,7 +181,7 @@ class AutoencoderModel(SavedAsTensors, BaseEstimator):  # type: ignore[misc]
             )
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
-        check_is_fitted(self, "network_")
+        self.check_fitted("network_")
         state = self.network_.state_dict()
         return {name: values.cpu().numpy() for name, values in state.items()}
 
@@ -196,7 +197,7 @@ class AutoencoderModel(SavedAsTensors, BaseEstimator):  # type: ignore[misc]
         self.device_ = device.type
 
 
-class _AutoencoderDefence(SavedAsTensors, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class _AutoencoderDefence(SavedAsTensors, Transformer):
     """What both defences share: which autoencoder they use, and how they keep it.
 
     `autoencoder` is an AutoencoderModel. Unfitted (None: with its defaults) it serves as settings,
@@ -215,22 +216,20 @@ class _AutoencoderDefence(SavedAsTensors, TransformerMixin, BaseEstimator):  # t
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Train the autoencoder on the contaminated, standardised rows, or take the fitted one."""
-        given = self.autoencoder
-        if isinstance(given, FrozenEstimator):
-            given = given.estimator
+        given = unfrozen(self.autoencoder)
         if given is None:
             given = AutoencoderModel()
         if hasattr(given, "network_"):
             self.autoencoder_ = given
         else:
-            self.autoencoder_ = clone(given).fit(self._attackable(X))
+            self.autoencoder_ = given.unfitted().fit(self._attackable(X))
         return self
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
-        check_is_fitted(self, "autoencoder_")
+        self.check_fitted("autoencoder_")
         return dict(self.autoencoder_._fitted_arrays())
 
     def _fitted_facts(self) -> dict[str, Any]:
@@ -238,7 +237,7 @@ class _AutoencoderDefence(SavedAsTensors, TransformerMixin, BaseEstimator):  # t
 
     def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         settings = AutoencoderModel() if self.autoencoder is None else self.autoencoder
-        self.autoencoder_ = clone(settings)
+        self.autoencoder_ = settings.unfitted()
         self.autoencoder_._restore(arrays, facts)
 
 
@@ -247,7 +246,7 @@ class AutoencoderReconstruction(_AutoencoderDefence):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Rows of the same width and column order, float32 (n, width)."""
-        check_is_fitted(self, "autoencoder_")
+        self.check_fitted("autoencoder_")
         result = np.array(X, dtype=np.float32)
         result[:, self.layout.attackable] = self.autoencoder_.reconstruct(self._attackable(X))
         return result
@@ -258,6 +257,6 @@ class AutoencoderCode(_AutoencoderDefence):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The 512 undefended columns, then the code, float32 (n, 512 + code)."""
-        check_is_fitted(self, "autoencoder_")
+        self.check_fitted("autoencoder_")
         code = self.autoencoder_.encode(self._attackable(X))
         return np.hstack([np.asarray(X[:, self.layout.undefended], dtype=np.float32), code])

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 
+from dokunuki.estimator import Transformer
 from dokunuki.persistence import SavedAsTensors
 
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
 
-class Deletion(SavedAsTensors, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Deletion(SavedAsTensors, Transformer):
     """Deletes the attackable region and keeps the two byte histograms (512 columns)."""
 
     def __init__(self, layout: FeatureLayout) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sklearn.base import BaseEstimator, TransformerMixin
-
+from dokunuki.estimator import Transformer
 from dokunuki.persistence import SavedAsTensors
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class NoDefence(SavedAsTensors, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NoDefence(SavedAsTensors, Transformer):
     """Gives the classifier all columns of the contaminated, standardised rows."""
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
