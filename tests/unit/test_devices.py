@@ -29,10 +29,14 @@ def test_unknown_device_is_an_error():
         resolve_device("gpu")
 
 
-def test_threads_are_set_and_algorithms_are_deterministic():
+def test_threads_are_set_and_cuda_is_deterministic(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
     prepare_torch(torch.device("cpu"), 1)
     assert torch.get_num_threads() == 1
-    assert torch.are_deterministic_algorithms_enabled()
+    assert not asked
+    prepare_torch(torch.device("cuda"), 1)
+    assert asked == [True]
 
 
 def test_cuda_gets_a_workspace_of_fixed_size(monkeypatch):

@@ -46,10 +46,12 @@ def prepare_torch(device: torch.device, threads: int) -> None:
         # cuBLAS reads this when it starts; without it its results vary from run to run.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
+        # On the CPU all that is used here is deterministic as it is; asking for it would import
+        # torch's compiler, a second per process.
+        torch.use_deterministic_algorithms(True)
+        # It would otherwise fill every new buffer with NaN, a cost without a use here.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    # Deterministic mode would otherwise fill every new buffer with NaN, a cost without a use here.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def to_tensor(

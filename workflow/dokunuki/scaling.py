@@ -27,15 +27,19 @@ def row_blocks(rows: int) -> Iterator[slice]:
 
 
 class Standardiser(SavedAsTensors, Transformer):
-    """Mean 0 and variance 1 per column, but for columns that are constant in the training rows.
+    """Mean 0 and variance 1 per column over the training rows.
 
-    Those are 0 everywhere: nothing can be learnt about them, and scikit-learn's scale of 1 would
-    hand a network raw file sizes of unseen rows as thousands of standard deviations.
-    After `fit`: `mean_` and `scale_`, float64 (width,); `scale_` is 0 for constant columns.
+    Rows seen later are first clipped to the range that each column has in the training rows. Raw
+    features have heavy tails, and an unseen file size or hashed count would else reach a network
+    as thousands of standard deviations; training rows, and triggers made of their values, pass
+    unchanged. A column that is constant in the training rows is 0 everywhere.
+
+    After `fit`, all (width,): `mean_` and `scale_` (standard deviation, 0 for constant columns),
+    float64; `minimum_` and `maximum_`, in the dtype of the rows.
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        """Learn mean and standard deviation of raw rows, (n, width)."""
+        """Learn mean, standard deviation and range of raw rows, (n, width)."""
         total = np.zeros(X.shape[1])
         for rows in row_blocks(len(X)):
             total += X[rows].sum(axis=0, dtype=np.float64)
@@ -43,8 +47,9 @@ class Standardiser(SavedAsTensors, Transformer):
         squares = np.zeros(X.shape[1])
         for rows in row_blocks(len(X)):
             squares += np.square(X[rows] - self.mean_).sum(axis=0)
+        self.minimum_, self.maximum_ = X.min(axis=0), X.max(axis=0)
         # Not by a variance of 0: rounding leaves a constant a tiny one.
-        constant = X.min(axis=0) == X.max(axis=0)
+        constant = self.minimum_ == self.maximum_
         self.scale_ = np.where(constant, 0.0, np.sqrt(squares / len(X)))
         return self
 
@@ -54,12 +59,19 @@ class Standardiser(SavedAsTensors, Transformer):
         factor = np.divide(1.0, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0)
         result = np.empty(X.shape, dtype=np.float32)
         for rows in row_blocks(len(X)):
-            result[rows] = (X[rows] - self.mean_) * factor
+            seen = np.clip(X[rows], self.minimum_, self.maximum_)
+            result[rows] = (seen - self.mean_) * factor
         return result
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
         self.check_fitted("scale_")
-        return {"mean": self.mean_, "scale": self.scale_}
+        return {
+            "mean": self.mean_,
+            "scale": self.scale_,
+            "minimum": self.minimum_,
+            "maximum": self.maximum_,
+        }
 
     def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         self.mean_, self.scale_ = arrays["mean"], arrays["scale"]
+        self.minimum_, self.maximum_ = arrays["minimum"], arrays["maximum"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dokunuki.devices import to_tensor
 from dokunuki.errors import ConfigError, DokunukiError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import Tensor, nn
+
+    from dokunuki.optimiser import Adam, Sgd
 
     Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -107,8 +109,7 @@ def train(
     progress = Progress(label, settings.epochs)
     with _seeded_dropout(generator, device):
         for epoch in range(1, settings.epochs + 1):
-            for group in optimiser.param_groups:
-                group["lr"] = _learning_rate(settings, epoch)
+            learning_rate = _learning_rate(settings, epoch)
             network.train()
             order = torch.randperm(len(data), generator=generator).to(device)
             # Summed on the device: reading every batch's loss would make the device wait.
@@ -118,10 +119,9 @@ def train(
                 if len(rows) < 2:
                     continue
                 inputs, targets = data.batch(rows)
-                optimiser.zero_grad(set_to_none=True)
                 value = loss(network(inputs), targets)
                 value.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
+                optimiser.step(learning_rate)
                 total += value.detach() * len(rows)
                 seen += len(rows)
             mean = float(total) / seen
@@ -168,17 +168,14 @@ def _seeded_dropout(generator: torch.Generator, device: torch.device) -> Iterato
         yield
 
 
-def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    import torch
+def _optimiser(network: nn.Module, settings: TrainingSettings) -> Adam | Sgd:
+    from dokunuki.optimiser import Adam, Sgd
 
-    common: dict[str, Any] = {
-        "lr": settings.learning_rate,
-        "weight_decay": settings.weight_decay,
-        "fused": True,
-    }
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), momentum=settings.momentum, **common)
-    return torch.optim.Adam(network.parameters(), **common)
+        return Sgd(
+            network.parameters(), momentum=settings.momentum, weight_decay=settings.weight_decay
+        )
+    return Adam(network.parameters(), weight_decay=settings.weight_decay)
 
 
 def _learning_rate(settings: TrainingSettings, epoch: int) -> float:

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shap
-import torch
 
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.progress import Progress
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import lightgbm
+    import torch
 
     from dokunuki.attacks.protocol import Surrogate
 
@@ -60,6 +59,10 @@ def explain_network(
     network's device, each block with a random stream of its own, and leaves the network and
     numpy's global generator as they were. Raises AttackError when there is no background row.
     """
+    # Costly to import, and most users of this module only read what was explained.
+    import shap
+    import torch
+
     if not len(background) or samples < 1:
         raise AttackError(
             f"{len(background)} background rows and {samples} samples explain nothing: ask for at "
@@ -130,6 +133,8 @@ def explain(
     classifier = surrogate.classifier_
     if hasattr(classifier, "booster_"):
         return explain_trees(classifier.booster_, standardised)
+    import torch
+
     network = getattr(classifier, "network_", None)
     if not isinstance(network, torch.nn.Module):
         raise AttackError(
