@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -149,7 +150,7 @@ def _check_grid(config: Config) -> None:
             if rate > 0 and poison_count(rate, train_rows) == 0:
                 raise ConfigError(
                     f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no row; "
-                    f"the smallest rate that poisons one is {50 / train_rows:.2g} %"
+                    f"the smallest rate that poisons one is {math.ceil(5_000 / train_rows) / 100:g} %"
                 )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     for name in grid["attacks"]:

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from dokunuki.detector import Detector
+from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, Scores, empty_scores
 from dokunuki.evaluation.timing import Timing
 from dokunuki.files import atomic_write, read_json, write_json
@@ -71,12 +72,23 @@ class Stopwatch:
 
 
 def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarray, np.ndarray]:
-    """The training rows and labels that a defender sees; poison touches no other part.
+    """The training rows and labels that a defender sees.
 
-    Raises AttackError when the poison belongs to other rows.
+    Raises AttackError when the poison belongs to other rows, DataFileError when a poisoned row
+    stands among the test or validation rows as well: those are never poisoned.
     """
     X, y = vectors.part("train")
-    return (X, y) if poison is None else poison.apply(X, y)
+    if poison is None:
+        return X, y
+    training = vectors.role == "train"
+    held_out = set(vectors.sha256[~training].tolist()) - {""}
+    poisoned = set(vectors.sha256[training][poison.indices].tolist())
+    if poisoned & held_out:
+        raise DataFileError(
+            f"{len(poisoned & held_out)} poisoned rows stand among the test or validation rows "
+            f"too, {sorted(poisoned & held_out)[0]} for one; draw the sample again"
+        )
+    return poison.apply(X, y)
 
 
 def train_autoencoder(

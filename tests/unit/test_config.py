@@ -1,0 +1,123 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dokunuki.config import load_config
+from dokunuki.errors import ConfigError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
+
+
+@pytest.fixture
+def raw():
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config["datasets"]["ember"] = {"kind": "ember", "path": "release"}
+    config["grid"]["datasets"] = ["ember"]
+    return config
+
+
+def change(config, path, value):
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[last] = value
+
+
+def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
+    before = copy.deepcopy(raw)
+    config = load_config(raw, SCHEMA)
+    assert raw == before
+    assert config["datasets"]["ember"]["version"] == 1
+    assert config["corpus"] == {"vectoriser": "dokunuki", "bad_rows": "fail"}
+    assert config["defences"]["none"]["params"] == {}
+    assert config["defences"]["none"]["autoencoder"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "grid.poison_ratess",
+            [1],
+            r"grid\.poison_ratess: unknown key; .*'poison_rates'",
+        ),
+        ("sampel", {}, r"sampel: unknown key; did you mean 'sample'"),
+        ("defences.ae.clas", "x.Y", r"defences\.ae\.clas: unknown key; did you mean 'class'"),
+        (
+            "grid.attacks",
+            ["gredy"],
+            r"grid\.attacks: unknown attack 'gredy'; .*'greedy'",
+        ),
+        ("grid.defences", ["aee"], r"grid\.defences: unknown defence 'aee'; did you mean 'ae'"),
+        ("grid.datasets", ["zzz"], r"grid\.datasets: unknown dataset 'zzz'; known: .*ember"),
+        ("defences.ae.autoencoder", "pap", r"defences\.ae\.autoencoder: unknown autoencoder 'pap'"),
+        ("surrogate.classifier", "embrnn", r"surrogate\.classifier: unknown classifier 'embrnn'"),
+        ("grid.trigger_sizes", [36], r"grid\.trigger_sizes: a trigger of 36 .* the 35 features"),
+        ("grid.fixed_trigger_size", 40, r"grid\.fixed_trigger_size: a trigger of 40 features"),
+        ("grid.poison_rates", [0.005], r"grid\.poison_rates: 0\.005 is not a multiple of 0\.01"),
+        ("grid.seeds", ["a"], r"grid\.seeds\[0\]: 'a' is not of type 'integer'"),
+        ("grid.seeds", [], r"grid\.seeds: \[\] (should be non-empty|is too short)"),
+        ("sample.rows", 1001, r"sample: rows and rows x test_share must be even"),
+        ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
+        ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
+        ("datasets.ember.version", 3, r"datasets\.ember\.version: 3 is not one of \[1, 2\]"),
+        (
+            "datasets.ember.path",
+            None,
+            r"datasets\.ember\.path: no folder .*make run EMBER",
+        ),
+        (
+            "attacks.greedy.class",
+            "Greedy",
+            r"attacks\.greedy\.class: 'Greedy' does not have",
+        ),
+        ("attacks.greedy.params", {"region": "al"}, r"unknown region 'al'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):
+    change(raw, path, value)
+    with pytest.raises(ConfigError, match=message):
+        load_config(raw, SCHEMA)
+
+
+def test_a_rate_that_rounds_to_no_row_names_the_smallest_that_does_not(raw):
+    raw["sample"]["rows"] = 100
+    raw["grid"]["poison_rates"] = [0.5]
+    with pytest.raises(ConfigError, match=r"0\.5 % of 80 training rows rounds to no row.*0\.63 %"):
+        load_config(raw, SCHEMA)
+
+
+def test_every_key_of_the_schema_is_explained():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    unexplained = []
+
+    def walk(node, where):
+        for key, child in node.get("properties", {}).items():
+            described = child.get("description") or "$ref" in child
+            if not described:
+                unexplained.append(f"{where}.{key}")
+            walk(child, f"{where}.{key}")
+        if isinstance(node.get("additionalProperties"), dict):
+            walk(node["additionalProperties"], f"{where}.*")
+
+    walk(schema, "")
+    assert not unexplained
+
+
+@pytest.mark.parametrize("preset", ["paper", "sample"])
+def test_presets_are_valid(raw, preset):
+    overlay = yaml.safe_load((REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text())
+
+    def merge(base, over):
+        for key, value in over.items():
+            if isinstance(value, dict):
+                merge(base.setdefault(key, {}), value)
+            else:
+                base[key] = value
+
+    merge(raw, overlay)
+    load_config(raw, SCHEMA)
