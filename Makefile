@@ -13,10 +13,13 @@ BIN := $(VENV)/bin
 # On a machine with GPUs, no more training jobs at a time than there are GPUs.
 GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 
+# In a variable of its own, since a comma would end an argument of $(if).
+DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}'
+
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
-	$(if $(EMBER),--config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}')
+	$(if $(EMBER),$(DATASET))
 
 .PHONY: run test check lint setup lock search clean help
 .DEFAULT_GOAL := help

@@ -149,8 +149,8 @@ def _check_grid(config: Config) -> None:
                 raise ConfigError(f"config: grid.{key}: {error}") from None
             if rate > 0 and poison_count(rate, train_rows) == 0:
                 raise ConfigError(
-                    f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no row; "
-                    f"the smallest rate that poisons one is {math.ceil(5_000 / train_rows) / 100:g} %"
+                    f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no "
+                    f"row; the smallest rate that poisons one is {math.ceil(5_000 / train_rows) / 100:g} %"
                 )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     for name in grid["attacks"]:

@@ -209,7 +209,7 @@ def measures(
         ("1 trained on simulated, tested on real: ROC AUC", "simulated_to_real"),
         ("2 trained on real, tested on simulated: ROC AUC", "real_to_simulated"),
     ):
-        value = float(by_name.loc["all", column])
+        value = float(by_name[column]["all"])
         add(measure, value, f">= {LEAST_AUC:.2f}", value >= LEAST_AUC)
     chance = int(transfers["at_chance"].sum())
     add("3 feature groups at chance where the real one is not", chance, "0", chance == 0)
