@@ -84,6 +84,20 @@ def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):
         load_config(raw, SCHEMA)
 
 
+def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):
+    raw["datasets"]["ember"]["version"] = "2"
+    raw["datasets"]["ember"]["path"] = "2017"
+    raw["grid"]["seeds"] = ["3", "4"]
+    raw["grid"]["poison_rates"] = ["0", "0.5"]
+    raw["classifiers"]["embernn"]["params"]["learning_rate"] = "0.01"
+    config = load_config(raw, SCHEMA)
+    assert config["datasets"]["ember"]["version"] == 2
+    assert config["datasets"]["ember"]["path"] == "2017"
+    assert config["grid"]["seeds"] == [3, 4]
+    assert config["grid"]["poison_rates"] == [0, 0.5]
+    assert config["classifiers"]["embernn"]["params"]["learning_rate"] == 0.01
+
+
 def test_a_rate_that_rounds_to_no_row_names_the_smallest_that_does_not(raw):
     raw["sample"]["rows"] = 100
     raw["grid"]["poison_rates"] = [0.5]

@@ -38,7 +38,7 @@ def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
     """
     with open(schema_path, encoding="utf-8") as file:  # noqa: PTH123 - a str or a Path
         schema = yaml.safe_load(file)
-    config = copy.deepcopy(dict(raw))
+    config = _typed(copy.deepcopy(dict(raw)), schema, schema)
     _fill_defaults(config, schema, schema)
     _check_schema(config, schema)
     _check_names(config)
@@ -52,6 +52,24 @@ def _resolve(node: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]
         return dict(node)
     target = root["$defs"][node["$ref"].rsplit("/", 1)[1]]
     return {**_resolve(target, root), **{k: v for k, v in node.items() if k != "$ref"}}
+
+
+def _typed(value: Any, node: Mapping[str, Any], root: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Turn numbers that came as text into numbers, as nested values of --config come."""
+    node = _resolve(node, root)
+    if isinstance(value, dict):
+        properties, others = node.get("properties", {}), node.get("additionalProperties")
+        for key, held in value.items():
+            child = properties.get(key, others if isinstance(others, dict) else {})
+            value[key] = _typed(held, child, root)
+    elif isinstance(value, list):
+        return [_typed(held, node.get("items", {}), root) for held in value]
+    elif isinstance(value, str):
+        types = node.get("type", [])
+        texts = "string" in types or value in node.get("enum", []) or "pattern" in node
+        if not texts and not isinstance(read := yaml.safe_load(value or '""'), dict | list):
+            return read
+    return value
 
 
 def _fill_defaults(value: Any, node: Mapping[str, Any], root: Mapping[str, Any]) -> None:  # noqa: ANN401
