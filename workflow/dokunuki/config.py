@@ -38,7 +38,7 @@ def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
     """
     with open(schema_path, encoding="utf-8") as file:  # noqa: PTH123 - a str or a Path
         schema = yaml.safe_load(file)
-    config = _typed(copy.deepcopy(dict(raw)), schema, schema)
+    config: Config = _typed(copy.deepcopy(dict(raw)), schema, schema)
     _fill_defaults(config, schema, schema)
     _check_schema(config, schema)
     _check_names(config)
@@ -67,8 +67,8 @@ def _typed(value: Any, node: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     elif isinstance(value, str):
         types = node.get("type", [])
         texts = "string" in types or value in node.get("enum", []) or "pattern" in node
-        if not texts and not isinstance(read := yaml.safe_load(value or '""'), dict | list):
-            return read
+        read = value if texts else yaml.safe_load(value or '""')
+        return read if isinstance(read, int | float) and not isinstance(read, bool) else value
     return value
 
 
@@ -166,9 +166,10 @@ def _check_grid(config: Config) -> None:
             except ValueError as error:
                 raise ConfigError(f"config: grid.{key}: {error}") from None
             if rate > 0 and poison_count(rate, train_rows) == 0:
+                smallest = math.ceil(5_000 / train_rows) / 100
                 raise ConfigError(
                     f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no "
-                    f"row; the smallest rate that poisons one is {math.ceil(5_000 / train_rows) / 100:g} %"
+                    f"row; the smallest rate that poisons one is {smallest:g} %"
                 )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     for name in grid["attacks"]:
