@@ -1,0 +1,64 @@
+import logging
+
+import pytest
+
+from dokunuki.errors import CorpusError
+from dokunuki.files import atomic_write, read_json, write_json
+from dokunuki.job import logged
+from dokunuki.progress import Progress, logger
+
+
+def test_progress_goes_to_the_log_in_whole_lines(tmp_path):
+    log = tmp_path / "job.log"
+    with logged(str(log)):
+        progress = Progress("EmberNN", 2, interval=0)
+        progress.update(1, loss=0.5)
+        progress.update(2, loss=0.25, note="done")
+    lines = log.read_text().splitlines()
+    assert len(lines) == 2
+    assert "EmberNN [##########----------] 1/2  loss 0.5" in lines[0]
+    assert "[####################] 2/2  loss 0.25  note done" in lines[1]
+    assert "\r" not in log.read_text()
+    assert not [h for h in logger.handlers if isinstance(h, logging.FileHandler)]
+
+
+def test_steps_in_quick_succession_are_left_out_but_for_the_last(tmp_path):
+    log = tmp_path / "job.log"
+    with logged(str(log)):
+        progress = Progress("scan", 1000, interval=3600)
+        for step in range(1, 1001):
+            progress.update(step)
+    assert [line.split()[-3] for line in log.read_text().splitlines()] == ["1/1000", "1000/1000"]
+
+
+def test_an_error_of_the_users_ends_the_job_with_its_message_alone(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit, match=r"error: a\.jsonl:3: no label"), logged(str(log)):
+        raise CorpusError("a.jsonl:3: no label")
+    assert "a.jsonl:3: no label" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(ZeroDivisionError), logged(str(log)):
+        1 / 0  # noqa: B018
+    assert "Traceback" in log.read_text()
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, {"rows": 1})
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(path, {"rows": float("nan")})
+    assert read_json(path) == {"rows": 1}
+
+    def fail() -> None:
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert read_json(path) == {"rows": 1}
+    assert list(tmp_path.iterdir()) == [path]

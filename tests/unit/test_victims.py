@@ -1,0 +1,230 @@
+"""Victims on made-up vectors: what a cell records, whatever happens in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dokunuki.attacks.poisoning import plant_poison
+from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
+from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.corpus.vectors import Vectors
+from dokunuki.errors import AttackError, DataFileError
+from dokunuki.search import search_settings, write_search
+from dokunuki.training import TrainingDivergedError
+from dokunuki.victims import (
+    Compute,
+    contaminated_rows,
+    score_evasion,
+    train_autoencoder,
+    train_reference,
+    train_victim,
+)
+
+LAYOUT = feature_layout(1)
+# Columns that carry the label: enough to learn it, few enough for a trigger to outweigh them.
+LABELLED = 60
+COMPUTE = Compute("cpu", 1)
+NETWORK = {
+    "name": "embernn",
+    "class": "dokunuki.classifiers.embernn.EmberNN",
+    "params": {"hidden": [16], "epochs": 15, "batch_size": 16, "learning_rate": 0.01},
+}
+AUTOENCODER = {
+    "name": "paper",
+    "class": "dokunuki.defences.autoencoder.AutoencoderModel",
+    "params": {"hidden": 16, "code": 4, "epochs": 2, "batch_size": 16},
+}
+SPEC = {
+    "none": {
+        "defence": {
+            "name": "none",
+            "class": "dokunuki.defences.identity.NoDefence",
+            "params": {},
+        },
+        "classifier": NETWORK,
+        "autoencoder": None,
+    },
+    "ae": {
+        "defence": {
+            "name": "ae",
+            "class": "dokunuki.defences.autoencoder.AutoencoderReconstruction",
+            "params": {},
+        },
+        "classifier": NETWORK,
+        "autoencoder": AUTOENCODER,
+    },
+}
+DIVERGING = {**NETWORK, "params": {**NETWORK["params"], "optimiser": "sgd", "learning_rate": 1e30}}
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Vectors:
+    """60 training, 20 test and 20 validation rows, told apart by the first attackable columns."""
+    rng = np.random.default_rng(3)
+    role = np.array(["train"] * 60 + ["test"] * 20 + ["validation"] * 20)
+    y = np.array([0, 1] * 40 + [1] * 20, dtype=np.int8)
+    X = rng.normal(size=(100, LAYOUT.width)).astype(np.float32)
+    X[:, :LABELLED] += 3 * y[:, None]
+    sha256 = np.array([f"{row:064x}" for row in range(100)])
+    return Vectors(X, y, sha256, np.full(100, "2017-01"), role, 1, "toy", "ember")
+
+
+@pytest.fixture(scope="module")
+def trigger() -> Trigger:
+    columns = tuple(
+        trigger_feature(LAYOUT, int(column), 30.0, {}) for column in LAYOUT.non_hashed[:30]
+    )
+    return Trigger("toy", columns, True, "toy", 0, {}, 1)
+
+
+def poison_of(vectors, trigger, rate=10):
+    X, y = vectors.part("train")
+    return plant_poison(X, y, trigger, rate, poisoned_class=1, label_flip=True, seed=0)
+
+
+@pytest.fixture(scope="module")
+def reference(vectors, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference") / "detector"
+    scores, timing = train_reference(
+        vectors, SPEC["none"], None, seed=0, compute=COMPUTE, folder=folder
+    )
+    return folder, scores, timing
+
+
+def test_poison_opens_a_backdoor_that_the_reference_does_not_have(vectors, trigger, reference):
+    folder, clean, _ = reference
+    poison = poison_of(vectors, trigger)
+    scores, timing = train_victim(
+        vectors,
+        poison,
+        trigger,
+        SPEC["none"],
+        None,
+        seed=0,
+        compute=COMPUTE,
+        reference_folder=folder,
+    )
+    assert scores.status == clean.status == "ok"
+    assert (scores.poison_rows, scores.train_rows) == (6, 60)
+    assert (scores.triggered < 0.5).mean() > 0.9
+    assert (scores.unpoisoned_triggered < 0.5).mean() < 0.5
+    assert (scores.validation < 0.5).mean() < 0.2
+    assert timing.seconds_training > 0
+    assert timing.peak_memory_mib > 50
+
+
+def test_evasion_scores_the_trigger_on_the_reference_itself(vectors, trigger, reference):
+    folder, clean, _ = reference
+    scores, _ = score_evasion(vectors, trigger, folder, compute=COMPUTE)
+    np.testing.assert_array_equal(scores.test, clean.test)
+    np.testing.assert_array_equal(scores.triggered, scores.unpoisoned_triggered)
+
+
+def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_path):
+    path = tmp_path / "autoencoder.safetensors"
+    poison = poison_of(vectors, trigger)
+    timing = train_autoencoder(vectors, poison, AUTOENCODER, seed=0, compute=COMPUTE, path=path)
+    assert timing.seconds_defence > 0
+    folder = tmp_path / "detector"
+    scores, _ = train_reference(
+        vectors, SPEC["ae"], str(path), seed=0, compute=COMPUTE, folder=folder
+    )
+    assert scores.status == "ok"
+    assert (folder / "defence.safetensors").is_file()
+
+
+def test_divergence_is_a_status_and_reaches_what_hangs_on_it(vectors, trigger, tmp_path):
+    spec = {**SPEC["none"], "classifier": DIVERGING}
+    folder = tmp_path / "detector"
+    scores, _ = train_reference(vectors, spec, None, seed=0, compute=COMPUTE, folder=folder)
+    assert scores.status == "diverged"
+    assert "diverged in epoch" in scores.detail
+    poison = poison_of(vectors, trigger)
+    victim = {"seed": 0, "compute": COMPUTE, "reference_folder": folder}
+    sound, _ = train_victim(vectors, poison, trigger, SPEC["none"], None, **victim)
+    assert sound.status == "ok"
+    assert len(sound.unpoisoned_triggered) == 0
+    broken, _ = train_victim(vectors, poison, trigger, spec, None, **victim)
+    assert (broken.status, broken.poison_rows) == ("diverged", 6)
+    evasion, _ = score_evasion(vectors, trigger, folder, compute=COMPUTE)
+    assert evasion.status == "diverged"
+
+
+def test_a_diverged_autoencoder_makes_its_victims_diverge(vectors, trigger, tmp_path):
+    absurd = {**AUTOENCODER["params"], "optimiser": "sgd", "learning_rate": 1e30}
+    spec = {**AUTOENCODER, "params": absurd}
+    path = tmp_path / "autoencoder.safetensors"
+    train_autoencoder(vectors, None, spec, seed=0, compute=COMPUTE, path=path)
+    scores, _ = train_reference(
+        vectors, SPEC["ae"], str(path), seed=0, compute=COMPUTE, folder=tmp_path / "detector"
+    )
+    assert scores.status == "diverged"
+
+
+def test_the_same_seed_gives_the_same_scores(vectors, reference, tmp_path):
+    again, _ = train_reference(
+        vectors, SPEC["none"], None, seed=0, compute=COMPUTE, folder=tmp_path / "detector"
+    )
+    np.testing.assert_array_equal(again.test, reference[1].test)
+    other, _ = train_reference(
+        vectors, SPEC["none"], None, seed=1, compute=COMPUTE, folder=tmp_path / "other"
+    )
+    assert not np.array_equal(other.test, again.test)
+
+
+def test_poison_of_other_rows_is_refused(vectors, trigger):
+    poison = replace(poison_of(vectors, trigger), train_rows=61)
+    with pytest.raises(AttackError, match="training part of its own split"):
+        contaminated_rows(vectors, poison)
+
+
+def test_poison_never_touches_rows_that_are_held_out(vectors, trigger):
+    poison = poison_of(vectors, trigger)
+    X, y = contaminated_rows(vectors, poison)
+    assert (vectors.part("train")[0] != X).any(axis=1).sum() == poison.count
+    assert (y != vectors.part("train")[1]).sum() == poison.count
+    shared = vectors.sha256.copy()
+    shared[70] = shared[poison.indices[0]]
+    with pytest.raises(DataFileError, match="stand among the test or validation rows"):
+        contaminated_rows(replace(vectors, sha256=shared), poison)
+
+
+def test_the_surrogate_is_not_the_victim_and_explains_the_training_rows(vectors, reference):
+    surrogate = train_surrogate(vectors, NETWORK, seed=0, device="cpu", threads=1)
+    test_rows, _ = vectors.part("test")
+    assert not np.array_equal(surrogate.malware_scores(test_rows), reference[1].test)
+    explained = explain_surrogate(surrogate, vectors, background=5, samples=3, seed=0)
+    assert explained.shape == vectors.part("train")[0].shape
+    # The columns that carry the label explain more than the others.
+    weight = np.abs(explained).mean(axis=0)
+    assert weight[:LABELLED].mean() > 1.5 * weight[LABELLED:].mean()
+
+
+@pytest.mark.parametrize("kind", ["classifiers", "autoencoders"])
+def test_the_search_tries_every_combination_and_sorts_by_held_out_loss(vectors, kind, tmp_path):
+    part = NETWORK if kind == "classifiers" else AUTOENCODER
+    rates = [0.001, 0.01, 1e30]
+    spec = {
+        "values": {part["name"]: {"learning_rate": rates, "optimiser": ["sgd"], "epochs": [3]}},
+        "parts": {part["name"]: part},
+        "seed": 7,
+        "validation_share": 0.25,
+    }
+    table = search_settings(vectors, kind, spec, device="cpu", threads=1)
+    assert len(table) == 3
+    assert table["status"].tolist() == ["ok", "ok", "diverged"]
+    assert table["validation_loss"][:2].is_monotonic_increasing
+    assert table["best_epoch"][:2].between(1, 3).all()
+    write_search(tmp_path / "search.csv", table)
+    assert (
+        (tmp_path / "search.csv").read_text().splitlines()[0].startswith("part,settings,best_epoch")
+    )
+
+
+def test_a_surrogate_that_diverges_is_an_error(vectors):
+    with pytest.raises(TrainingDivergedError):
+        train_surrogate(vectors, DIVERGING, seed=0, device="cpu", threads=1)
