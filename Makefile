@@ -1,7 +1,8 @@
 # Two commands do everything: `make run` builds the report, `make test` runs the tests.
 # Both create .venv first, from requirements.lock, when it is missing or out of date.
 #
-#   make run EMBER=folder-or-archive [PRESET=sample|paper] [VERSION=1|2] [CORES=n] [ARGS='...']
+#   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample|paper] [CORES=n] [ARGS='...']
+#   make realism EMBER=folder      how real the simulated corpus is, against these rows
 
 PYTHON ?= python3
 CORES ?= all
@@ -14,28 +15,34 @@ BIN := $(VENV)/bin
 GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 
 # In a variable of its own, since a comma would end an argument of $(if).
-DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}'
+DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}' \
+	'grid={datasets: [ember]}'
 
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
 	$(if $(EMBER),$(DATASET))
 
-.PHONY: run test check lint setup lock search clean help
+.PHONY: run realism search test check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,5p' Makefile
+	@sed -n '1,6p' Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
 	@echo "The report is at $(CURDIR)/results/report.html"
 
+realism: $(VENV)/.runtime
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS) -- realism
+	@$(BIN)/python -c 'import pandas; print(pandas.read_csv("results/realism/measures.csv").to_string(index=False))'
+	@echo "Tables and plots are at $(CURDIR)/results/realism/report.html"
+
 search: $(VENV)/.runtime
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) $(ARGS) search_settings
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) $(ARGS) -- search_settings
 
 test: $(VENV)/.development
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 # Everything that .ci/run asks for.
 check: test lint
@@ -45,7 +52,7 @@ lint: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
-	$(BIN)/snakemake --lint --config 'datasets={ember: {path: "tests/data/tiny-release"}}'
+	$(BIN)/snakemake --lint
 
 setup: $(VENV)/.development
 

@@ -1,5 +1,5 @@
 # From raw EMBER rows to metrics, figures and one report. Public targets: all (the default),
-# metrics, figures, search_settings; each stage of the way is one file under workflow/rules.
+# metrics, figures, search_settings, realism; each stage of the way is one file under workflow/rules.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -19,6 +19,7 @@ include: "workflow/rules/defence.smk"
 include: "workflow/rules/victim.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/search.smk"
+include: "workflow/rules/realism.smk"
 
 
 rule all:

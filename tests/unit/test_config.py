@@ -53,7 +53,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
             r"grid\.attacks: unknown attack 'gredy'; .*'greedy'",
         ),
         ("grid.defences", ["aee"], r"grid\.defences: unknown defence 'aee'; did you mean 'ae'"),
-        ("grid.datasets", ["zzz"], r"grid\.datasets: unknown dataset 'zzz'; known: .*ember"),
+        ("grid.datasets", ["zzz"], r"grid\.datasets: unknown dataset 'zzz'; known: .*simulated"),
         ("defences.ae.autoencoder", "pap", r"defences\.ae\.autoencoder: unknown autoencoder 'pap'"),
         ("surrogate.classifier", "embrnn", r"surrogate\.classifier: unknown classifier 'embrnn'"),
         ("grid.trigger_sizes", [36], r"grid\.trigger_sizes: a trigger of 36 .* the 35 features"),

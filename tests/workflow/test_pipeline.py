@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dokunuki.corpus.vectors import read_vectors
 from dokunuki.evaluation.metrics import read_metrics
+from dokunuki.files import read_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
@@ -236,6 +238,18 @@ def test_a_bad_row_names_file_and_line_and_leaves_nothing_behind(tmp_path, tiny_
     assert done.returncode != 0
     assert "train_features_3.jsonl:8" in done.stderr
     assert not (checkout.folder / "results" / "ember" / "index.h5").exists()
+
+
+def test_simulated_and_real_rows_take_the_same_way(tmp_path, tiny_release):
+    checkout = Checkout(tmp_path, tiny_release, TINY)
+    small = "datasets={simulated: {rows: 300, families: 20, vendors: 20}}"
+    target = "results/simulated/seed-0/vectors.h5"
+    checkout.snakemake("--cores", "2", "--config", small, "--", target)
+    vectors = read_vectors(tmp_path / target)
+    assert vectors.corpus == "simulated"
+    assert len(vectors.part("train")[1]) == 80
+    report = read_json(tmp_path / "results" / "simulated" / "corpus.json")
+    assert sum(report["rows"].values()) == 300
 
 
 def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "dokunuki"
 _LIBRARY = Path(__file__).resolve().parent.parent
+
+
+def offer_library() -> None:
+    """Let child processes import this package, whether it is installed for them or not."""
+    paths = [str(_LIBRARY), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
 def code_digests(script: str | Path, *parts: str) -> dict[str, str]:

@@ -1,22 +1,21 @@
 # What all stages share: the checked configuration, the grid, and the functions rules call.
 # Parsing stays light: nothing here may import torch, pandas or scikit-learn, or write a file.
-import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
-# The library is importable in every environment a rule may run in, installed there or not.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(WORKFLOW), os.environ.get("PYTHONPATH")])
-)
 sys.path.insert(0, str(WORKFLOW))
 
 from dokunuki.config import load_config
+from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
 from dokunuki.grid import UNPOISONED, Cell, grid_cells
-from dokunuki.provenance import code_digests
+from dokunuki.provenance import code_digests, offer_library
+
+# Jobs find the library too, in whatever environment they run.
+offer_library()
 
 try:
     CONFIG = load_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
@@ -32,6 +31,34 @@ LONGEST_TRIGGER = max(64, *GRID["trigger_sizes"], GRID["fixed_trigger_size"])
 # Ids of cells by their poison rate: the last four digits are p in steps of 0.01 percent.
 POISONED = r"[a-z0-9-]+-n\d{3}-p(?!0000)\d{4}"
 EVASION = r"[a-z0-9-]+-n\d{3}-p0000"
+
+SIMULATED_FILES = [
+    *(f"train_features_{part}.jsonl" for part in range(6)),
+    "test_features.jsonl",
+]
+# What a simulated corpus is made from, besides its name and title.
+SIMULATION_KEYS = (
+    "families",
+    "malware_share",
+    "overlap",
+    "rows",
+    "seed",
+    "variants",
+    "vendors",
+    "version",
+)
+PANELS = {
+    "asr-over-n": "a: ASR over N",
+    "asr-over-p": "b: ASR over p",
+    "accuracy-over-n": "c: accuracy over N",
+    "accuracy-over-p": "d: accuracy over p",
+}
+
+# How a training job asks for a GPU; a profile says what that means on its machine.
+GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
+# Handed to jobs as resources: where a job ran is no part of what it computed.
+DEVICE = CONFIG["compute"]["device"]
+THREADS = CONFIG["compute"]["threads"]
 
 
 wildcard_constraints:
@@ -77,6 +104,145 @@ def poison_of(wildcards):
     return [] if cell == UNPOISONED else f"{folder}/poison.h5"
 
 
+def autoencoder_of(wildcards):
+    """The autoencoder that the defence names, trained on the rows of this cell."""
+    name = CONFIG["defences"][wildcards.defence]["autoencoder"]
+    cell = wildcards.get("cell", UNPOISONED)
+    stem = (
+        f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}/autoencoders/{name}"
+    )
+    return f"{stem}.safetensors" if name else []
+
+
+def victim_spec(wildcards):
+    name = CONFIG["defences"][wildcards.defence]["autoencoder"]
+    return {
+        "defence": part("defences", wildcards.defence),
+        "classifier": part("classifiers", wildcards.classifier),
+        "autoencoder": part("autoencoders", name) if name else None,
+    }
+
+
+def victim_code(rule_name):
+    return lambda wildcards: code(
+        rule_name, defences=wildcards.defence, classifiers=wildcards.classifier
+    )
+
+
+def release_path(name):
+    """Where a dataset's release lies: what the user named, or what is simulated."""
+    dataset = CONFIG["datasets"][name]
+    return dataset["path"] if dataset["kind"] == "ember" else f"results/{name}/release"
+
+
+def raw_files(wildcards):
+    """The release's files. A published one never changes: its sizes are compared, not its times."""
+    name = wildcards.dataset
+    if CONFIG["datasets"][name]["kind"] == "simulated":
+        return [f"{release_path(name)}/{file}" for file in SIMULATED_FILES]
+    try:
+        return ancient(release_files(release_path(name)))
+    except DokunukiError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def corpus_spec(wildcards):
+    """What decides the rows: the corpus, how it is read, and a published release's file sizes."""
+    name = wildcards.dataset
+    dataset = CONFIG["datasets"][name]
+    spec = {
+        "path": release_path(name),
+        "version": dataset["version"],
+        "bad_rows": CONFIG["corpus"]["bad_rows"],
+    }
+    if dataset["kind"] == "ember":
+        spec["sizes"] = {
+            file.name: file.stat().st_size for file in release_files(spec["path"])
+        }
+    return spec
+
+
+def real_files(wildcards):
+    """The files of the real rows; a clear error when none are given."""
+    name = CONFIG["realism"]["real"]
+    path = CONFIG["datasets"].get(name, {}).get("path")
+    if not path:
+        raise WorkflowError(
+            f"config: datasets.{name}.path: the comparison needs real rows; "
+            "say `make realism EMBER=folder`"
+        )
+    try:
+        return ancient(release_files(path))
+    except DokunukiError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def surrogate_spec(wildcards):
+    return part("classifiers", CONFIG["surrogate"]["classifier"])
+
+
+def result_keys():
+    """One entry per row of the metrics table, as plain values, in the order of the grid."""
+    unpoisoned = [
+        {"cell": UNPOISONED, "attack": "none", "trigger_size": 0, "poison_rate": 0.0}
+    ]
+    cells = unpoisoned + [
+        {
+            "cell": cell.id,
+            "attack": cell.attack,
+            "trigger_size": cell.size,
+            "poison_rate": float(cell.rate),
+        }
+        for cell in CELLS.values()
+    ]
+    return [
+        {
+            "dataset": dataset,
+            "corpus": CONFIG["datasets"][dataset]["kind"],
+            "seed": seed,
+            "defence": defence,
+            "classifier": classifier,
+            **cell,
+        }
+        for dataset in GRID["datasets"]
+        for seed in GRID["seeds"]
+        for cell in cells
+        for defence in GRID["defences"]
+        for classifier in GRID["classifiers"]
+    ]
+
+
+def titles():
+    """How figures and tables call things."""
+    sections = ("attacks", "classifiers", "defences")
+    labels = {
+        section: {
+            name: CONFIG[section][name]["label"] or name for name in GRID[section]
+        }
+        for section in sections
+    }
+    datasets = {
+        name: CONFIG["datasets"][name]["title"] or name for name in GRID["datasets"]
+    }
+    return {"datasets": datasets, **labels}
+
+
+def panel_figure(panel):
+    """A panel's SVG with its place in the report."""
+    return report(
+        f"results/figures/{{dataset}}/{{classifier}}/{{attack}}/{panel}.svg",
+        caption="../report/panel.rst",
+        category="Panels",
+        subcategory="{attack}",
+        labels={
+            "dataset": "{dataset}",
+            "classifier": "{classifier}",
+            "attack": "{attack}",
+            "panel": PANELS[panel],
+        },
+    )
+
+
 def check_device():
     """Stop before any job when a GPU is asked for on this machine and there is none."""
     executor = workflow.executor_plugin
@@ -88,10 +254,3 @@ def check_device():
             resolve_device("cuda")
         except DokunukiError as error:
             raise WorkflowError(str(error)) from None
-
-
-# How a training job asks for a GPU; a profile says what that means on its machine.
-GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
-# Handed to jobs as resources: where a job ran is no part of what it computed.
-DEVICE = CONFIG["compute"]["device"]
-THREADS = CONFIG["compute"]["threads"]

@@ -1,25 +1,27 @@
 # Raw rows of a release -> index -> sample per seed -> feature vectors.
-from dokunuki.corpus.release import release_files
 
 
-def raw_files(wildcards):
-    """The release's files. It never changes once published: sizes are compared, not times."""
-    try:
-        return ancient(release_files(CONFIG["datasets"][wildcards.dataset]["path"]))
-    except DokunukiError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def corpus_spec(wildcards):
-    """What decides the rows: the corpus, how it is read, and its files' names and sizes."""
-    dataset = CONFIG["datasets"][wildcards.dataset]
-    files = release_files(dataset["path"])
-    return {
-        "path": dataset["path"],
-        "version": dataset["version"],
-        "bad_rows": CONFIG["corpus"]["bad_rows"],
-        "sizes": {file.name: file.stat().st_size for file in files},
-    }
+rule simulate_corpus:
+    output:
+        raw=[f"results/{{dataset}}/release/{file}" for file in SIMULATED_FILES],
+        metadata="results/{dataset}/release/metadata.csv",
+    log:
+        "results/logs/simulate_corpus/{dataset}.log",
+    benchmark:
+        "results/benchmarks/simulate_corpus/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        spec=lambda wildcards: {
+            key: CONFIG["datasets"][wildcards.dataset][key] for key in SIMULATION_KEYS
+        },
+        code=code("simulate_corpus"),
+    script:
+        "../scripts/simulate_corpus.py"
 
 
 rule index_corpus:
@@ -86,7 +88,7 @@ rule vectorise_rows:
         runtime=60,
     params:
         spec=lambda wildcards: {
-            "path": CONFIG["datasets"][wildcards.dataset]["path"],
+            "path": release_path(wildcards.dataset),
             "version": CONFIG["datasets"][wildcards.dataset]["version"],
             "kind": CONFIG["datasets"][wildcards.dataset]["kind"],
             "vectoriser": CONFIG["corpus"]["vectoriser"],

@@ -1,10 +1,4 @@
 # The metrics table, the figures made from it, and the report that holds everything.
-PANELS = {
-    "asr-over-n": "a: ASR over N",
-    "asr-over-p": "b: ASR over p",
-    "accuracy-over-n": "c: accuracy over N",
-    "accuracy-over-p": "d: accuracy over p",
-}
 FIGURES = expand(
     "results/figures/{dataset}/{classifier}/{attack}/{figure}.{suffix}",
     dataset=GRID["datasets"],
@@ -15,54 +9,8 @@ FIGURES = expand(
 )
 
 
-def result_keys():
-    """One entry per row of the metrics table, as plain values, in the order of the grid."""
-    unpoisoned = [
-        {"cell": UNPOISONED, "attack": "none", "trigger_size": 0, "poison_rate": 0.0}
-    ]
-    cells = unpoisoned + [
-        {
-            "cell": cell.id,
-            "attack": cell.attack,
-            "trigger_size": cell.size,
-            "poison_rate": float(cell.rate),
-        }
-        for cell in CELLS.values()
-    ]
-    return [
-        {
-            "dataset": dataset,
-            "corpus": CONFIG["datasets"][dataset]["kind"],
-            "seed": seed,
-            "defence": defence,
-            "classifier": classifier,
-            **cell,
-        }
-        for dataset in GRID["datasets"]
-        for seed in GRID["seeds"]
-        for cell in cells
-        for defence in GRID["defences"]
-        for classifier in GRID["classifiers"]
-    ]
-
-
 RESULTS = result_keys()
 RESULT = "results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/"
-
-
-def titles():
-    """How figures and tables call things."""
-    sections = ("attacks", "classifiers", "defences")
-    labels = {
-        section: {
-            name: CONFIG[section][name]["label"] or name for name in GRID[section]
-        }
-        for section in sections
-    }
-    datasets = {
-        name: CONFIG["datasets"][name]["title"] or name for name in GRID["datasets"]
-    }
-    return {"datasets": datasets, **labels}
 
 
 rule collect_metrics:
@@ -119,22 +67,6 @@ rule collect_timings:
         code=code("collect_timings"),
     script:
         "../scripts/collect_timings.py"
-
-
-def panel_figure(panel):
-    """A panel's SVG with its place in the report."""
-    return report(
-        f"results/figures/{{dataset}}/{{classifier}}/{{attack}}/{panel}.svg",
-        caption="../report/panel.rst",
-        category="Panels",
-        subcategory="{attack}",
-        labels={
-            "dataset": "{dataset}",
-            "classifier": "{classifier}",
-            "attack": "{attack}",
-            "panel": PANELS[panel],
-        },
-    )
 
 
 rule plot_panels:
@@ -249,6 +181,8 @@ rule write_report:
     benchmark:
         "results/benchmarks/write_report.tsv"
     localrule: True
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     params:
         snakefile=workflow.main_snakefile,

@@ -1,10 +1,6 @@
 # The attacker's own model of the clean training rows, and its SHAP explanation.
 
 
-def surrogate_spec(wildcards):
-    return part("classifiers", CONFIG["surrogate"]["classifier"])
-
-
 rule train_surrogate:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",

@@ -2,31 +2,6 @@
 # The reference detector is the same defence and classifier trained on the unpoisoned rows.
 
 
-def autoencoder_of(wildcards):
-    """The autoencoder that the defence names, trained on the rows of this cell."""
-    name = CONFIG["defences"][wildcards.defence]["autoencoder"]
-    cell = wildcards.get("cell", UNPOISONED)
-    stem = (
-        f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}/autoencoders/{name}"
-    )
-    return f"{stem}.safetensors" if name else []
-
-
-def victim_spec(wildcards):
-    name = CONFIG["defences"][wildcards.defence]["autoencoder"]
-    return {
-        "defence": part("defences", wildcards.defence),
-        "classifier": part("classifiers", wildcards.classifier),
-        "autoencoder": part("autoencoders", name) if name else None,
-    }
-
-
-def victim_code(rule_name):
-    return lambda wildcards: code(
-        rule_name, defences=wildcards.defence, classifiers=wildcards.classifier
-    )
-
-
 rule train_reference:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",

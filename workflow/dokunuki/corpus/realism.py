@@ -17,10 +17,17 @@ import pandas as pd
 from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import StandardScaler
+
+from dokunuki.corpus.index import build_index
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.corpus.release import open_release
+from dokunuki.corpus.vectoriser import vectorise
+from dokunuki.scaling import Standardiser
+from dokunuki.seeding import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from dokunuki.corpus.layout import FeatureLayout
 
@@ -76,20 +83,69 @@ class LightGBM:
 
 
 class Standardised:
-    """A classifier behind a standard scaler that is fitted on its training rows."""
+    """A classifier behind a scaler that is fitted on its training rows, as in a detector."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._scaler = StandardScaler()
+        self._scaler = Standardiser()
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Standardised:
         """Fit the scaler, then the classifier."""
-        self._classifier.fit(self._scaler.fit_transform(X).astype(np.float32), y)
+        self._classifier.fit(self._scaler.fit_transform(X), y)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities of both classes, (n, 2)."""
-        return self._classifier.predict_proba(self._scaler.transform(X).astype(np.float32))
+        return self._classifier.predict_proba(self._scaler.transform(X))
+
+
+def read_labelled(path: str | Path, version: int, most: int | None = None) -> LabelledRows:
+    """The labelled rows of a release in its order; of more than `most` rows, a balanced draw.
+
+    Raises CorpusError for a release that cannot be read.
+    """
+    release = open_release(path, version)
+    index, _ = build_index(release)
+    positions = np.flatnonzero(index.label >= 0)
+    if most is not None and len(positions) > most:
+        draw = generator(0, "realism")
+        by_class = [positions[index.label[positions] == label] for label in _CLASSES]
+        positions = np.sort(
+            np.concatenate([draw.permutation(rows)[: most // 2] for rows in by_class])
+        )
+    layout = feature_layout(version)
+    X = np.empty((len(positions), layout.width), dtype=np.float32)
+    for rows, batch in release.vectors(index.locations(positions), vectorise):
+        X[rows] = batch
+    return LabelledRows(X, index.label[positions])
+
+
+def compare(
+    simulated: LabelledRows,
+    real: LabelledRows,
+    layout: FeatureLayout,
+    network: Callable[[], Classifier],
+    *,
+    threads: int = 1,
+) -> dict[str, pd.DataFrame]:
+    """All tables by name: transfer, marginals, difficulty and, made of them, measures.
+
+    The first four fifths of the simulated rows train; the others, which the release's order puts
+    later in time, test the difficulty. `network` makes the untrained EmberNN of measure 5.
+    """
+    cut = len(simulated.y) * 4 // 5
+    train = LabelledRows(simulated.X[:cut], simulated.y[:cut])
+    test = LabelledRows(simulated.X[cut:], simulated.y[cut:])
+    classifiers: dict[str, Callable[[], Classifier]] = {
+        "embernn": lambda: Standardised(network()),
+        "lightgbm": lambda: LightGBM(threads=threads),
+    }
+    tables = {
+        "transfer": transfer(train, real, layout),
+        "marginals": marginals(train, real, layout),
+        "difficulty": difficulty(train, test, layout, classifiers),
+    }
+    return {**tables, "measures": measures(*tables.values())}
 
 
 def regions(layout: FeatureLayout) -> dict[str, np.ndarray]:

@@ -52,7 +52,8 @@ _MEASURE_COLUMNS = (
 )
 
 
-def _page(title: str, body: str) -> str:
+def html_page(title: str, body: str) -> str:
+    """A self-contained page; `body` is HTML already."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -69,7 +70,7 @@ def _attribute(name: str, value: str) -> str:
     return f' {name}="{escape(value)}"' if value else ""
 
 
-def _table(
+def html_table(
     heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]], hints: Sequence[str] = ()
 ) -> str:
     """A table of `heads` (text and CSS class of each column); `hints` are tooltips of the heads."""
@@ -141,8 +142,8 @@ def metrics_page(
             ),
         )
         rows = [_metrics_row(cell, defences, classifiers) for cell in cells]
-        body += f"<h2>{escape(f'{label}: {title}')}</h2>\n" + _table(heads, rows, hints)
-    return _page("Metrics", body)
+        body += f"<h2>{escape(f'{label}: {title}')}</h2>\n" + html_table(heads, rows, hints)
+    return html_page("Metrics", body)
 
 
 def _rank(name: str, order: Sequence[str]) -> tuple[int, str]:
@@ -203,14 +204,16 @@ def triggers_page(triggers: Iterable[Mapping[str, Any]]) -> str:
             for place, feature in enumerate(trigger["features"], start=1)
         ]
         body += f"<h2>{escape(str(trigger['attack']))}, seed {escape(str(trigger['seed']))}</h2>\n"
-        body += _paragraph("; ".join(fact for fact in facts if fact) + ".") + _table(heads, rows)
-    return _page("Triggers", body)
+        body += _paragraph("; ".join(fact for fact in facts if fact) + ".") + html_table(
+            heads, rows
+        )
+    return html_page("Triggers", body)
 
 
 def configuration_page(text: str) -> str:
     """The configuration that the run was made with; `text` is its YAML."""
     note = "Every key that this run was made with; the defaults of the schema are filled in."
-    return _page("Configuration", f"{_paragraph(note)}<pre>{escape(text)}</pre>\n")
+    return html_page("Configuration", f"{_paragraph(note)}<pre>{escape(text)}</pre>\n")
 
 
 def _processor() -> str:
@@ -252,4 +255,4 @@ def environment(device: str) -> dict[str, str]:
 
 def environment_page(facts: Mapping[str, str]) -> str:
     """The facts of `environment` as a table."""
-    return _page("Environment", _table([("", ""), ("", "text")], facts.items()))
+    return html_page("Environment", html_table([("", ""), ("", "text")], facts.items()))

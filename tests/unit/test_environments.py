@@ -1,0 +1,44 @@
+"""The lock file and the conda environments say the same, and hold what the package declares."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONDA_NAMES = {"pytorch": "torch", "snakemake-minimal": "snakemake"}
+
+
+def locked():
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pairs = [line.split("==") for line in lines if "==" in line]
+    return {name.lower().replace("_", "-"): version for name, version in pairs}
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "envs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_conda_environments_carry_the_locked_versions(path):
+    versions = locked()
+    for dependency in yaml.safe_load(path.read_text())["dependencies"]:
+        name, version = dependency.split("=")
+        if name != "python":
+            assert versions[CONDA_NAMES.get(name, name)] == version, dependency
+
+
+def test_every_declared_dependency_is_locked():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["dev"], *extras["ember"], *extras["slurm"]]
+    names = {re.match(r"[\w.-]+", line)[0].lower() for line in declared}
+    assert names <= locked().keys()
+
+
+def test_every_rule_names_an_environment_that_exists():
+    for file in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
+        for name in re.findall(r"envs/([\w-]+\.yaml)", file.read_text()):
+            assert (REPOSITORY / "envs" / name).is_file(), f"{file.name}: {name}"
+
+
+def test_no_lock_line_names_a_local_build():
+    assert "+" not in "".join(locked().values())

@@ -1,0 +1,83 @@
+# How real the simulated corpus is: it against real rows, before any attack or defence.
+
+
+rule realism:
+    input:
+        "results/realism/report.html",
+
+
+rule simulate_for_realism:
+    output:
+        raw=[f"results/realism/release/{file}" for file in SIMULATED_FILES],
+        metadata="results/realism/release/metadata.csv",
+    log:
+        "results/logs/simulate_for_realism.log",
+    benchmark:
+        "results/benchmarks/simulate_for_realism.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        spec={
+            **{
+                key: CONFIG["datasets"]
+                .get(CONFIG["realism"]["simulated"], {})
+                .get(key)
+                for key in SIMULATION_KEYS
+            },
+            "rows": CONFIG["realism"]["rows"],
+            "malware_share": 0.5,
+        },
+        code=code("simulate_corpus"),
+    script:
+        "../scripts/simulate_corpus.py"
+
+
+rule compare_with_real_rows:
+    input:
+        simulated=rules.simulate_for_realism.output.raw,
+        real=real_files,
+    output:
+        measures="results/realism/measures.csv",
+        transfer="results/realism/transfer.csv",
+        marginals="results/realism/marginals.csv",
+        difficulty="results/realism/difficulty.csv",
+        plots=[
+            f"results/realism/{plot}.{suffix}"
+            for plot in ("marginals", "bytes", "embedding")
+            for suffix in ("svg", "png")
+        ],
+        report="results/realism/report.html",
+    log:
+        "results/logs/compare_with_real_rows.log",
+    benchmark:
+        "results/benchmarks/compare_with_real_rows.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        spec={
+            "real": CONFIG["realism"]["real"],
+            "real_path": CONFIG["datasets"]
+            .get(CONFIG["realism"]["real"], {})
+            .get("path"),
+            "real_rows": CONFIG["realism"]["real_rows"],
+            "version": CONFIG["datasets"]
+            .get(CONFIG["realism"]["real"], {})
+            .get("version"),
+            "classifier": part("classifiers", CONFIG["surrogate"]["classifier"]),
+        },
+        threads=THREADS,
+        code=code(
+            "compare_with_real_rows", classifiers=CONFIG["surrogate"]["classifier"]
+        ),
+    script:
+        "../scripts/compare_with_real_rows.py"

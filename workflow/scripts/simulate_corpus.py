@@ -1,0 +1,13 @@
+"""Write a simulated corpus in the layout of an EMBER release."""
+
+from pathlib import Path
+
+from dokunuki.corpus.simulated.generator import SimulatedSpec, write_corpus
+from dokunuki.job import logged
+
+# Worker processes import this file again; only the first one writes.
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        spec = SimulatedSpec(**snakemake.params.spec)
+        folder = Path(snakemake.output.metadata).parent
+        write_corpus(folder, spec, workers=snakemake.threads)
