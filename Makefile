@@ -42,7 +42,7 @@ search: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) $(ARGS) -- search_settings
 
 test: $(VENV)/.development
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n auto --dist loadfile $(ARGS)
 
 # Everything that .ci/run asks for.
 check: test lint

@@ -119,6 +119,7 @@ def _check_names(config: Config) -> None:
     uses = [
         *((f"grid.{kind}", name, kind) for kind in _PART_KINDS for name in config["grid"][kind]),
         ("surrogate.classifier", config["surrogate"]["classifier"], "classifiers"),
+        ("realism.classifier", config["realism"]["classifier"], "classifiers"),
         *(
             (f"defences.{name}.autoencoder", defence["autoencoder"], "autoencoders")
             for name, defence in config["defences"].items()

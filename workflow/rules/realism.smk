@@ -73,11 +73,9 @@ rule compare_with_real_rows:
             "version": CONFIG["datasets"]
             .get(CONFIG["realism"]["real"], {})
             .get("version"),
-            "classifier": part("classifiers", CONFIG["surrogate"]["classifier"]),
+            "classifier": part("classifiers", CONFIG["realism"]["classifier"]),
         },
         threads=THREADS,
-        code=code(
-            "compare_with_real_rows", classifiers=CONFIG["surrogate"]["classifier"]
-        ),
+        code=code("compare_with_real_rows", classifiers=CONFIG["realism"]["classifier"]),
     script:
         "../scripts/compare_with_real_rows.py"
