@@ -136,3 +136,27 @@ def test_plots(simulated):
     ):
         assert isinstance(figure, Figure)
         assert figure.axes
+
+
+def test_the_whole_comparison_from_two_folders_to_a_page(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+
+    from dokunuki.corpus.realism import compare, embedding, read_labelled
+    from dokunuki.corpus.simulated.generator import SimulatedSpec, write_corpus
+    from dokunuki.figures.realism import plot_embedding, realism_page
+
+    for seed, name in enumerate(("simulated", "real")):
+        write_corpus(tmp_path / name, SimulatedSpec(rows=200, families=30, vendors=30, seed=seed))
+    layout = feature_layout(1)
+    simulated = read_labelled(tmp_path / "simulated", 1)
+    real = read_labelled(tmp_path / "real", 1, most=120)
+    assert len(simulated.y) == 200
+    assert np.bincount(real.y).tolist() == [60, 60]
+    tables = compare(simulated, real, layout, lambda: LogisticRegression(max_iter=50))
+    assert len(tables["marginals"]) == 2 * 35
+    assert tables["measures"]["measure"].str[0].tolist() == list("1234555")
+    svg = tmp_path / "plot.svg"
+    plot_embedding(embedding(simulated, real, layout)).savefig(svg)
+    page = realism_page(tables, dict.fromkeys(("marginals", "bytes", "embedding"), svg))
+    assert page.count("data:image/svg+xml;base64,") == 3
+    assert "trained on simulated, tested on real" in page
