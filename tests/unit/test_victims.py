@@ -13,6 +13,7 @@ from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.errors import AttackError, DataFileError
+from dokunuki.evaluation.timing import write_timing
 from dokunuki.search import search_settings, write_search
 from dokunuki.training import TrainingDivergedError
 from dokunuki.victims import (
@@ -120,7 +121,7 @@ def test_poison_opens_a_backdoor_that_the_reference_does_not_have(vectors, trigg
 
 def test_evasion_scores_the_trigger_on_the_reference_itself(vectors, trigger, reference):
     folder, clean, _ = reference
-    scores, _ = score_evasion(vectors, trigger, folder, compute=COMPUTE)
+    scores, _ = score_evasion(vectors, trigger, SPEC["none"], folder, compute=COMPUTE)
     np.testing.assert_array_equal(scores.test, clean.test)
     np.testing.assert_array_equal(scores.triggered, scores.unpoisoned_triggered)
 
@@ -131,10 +132,13 @@ def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_pat
     timing = train_autoencoder(vectors, poison, AUTOENCODER, seed=0, compute=COMPUTE, path=path)
     assert timing.seconds_defence > 0
     folder = tmp_path / "detector"
-    scores, _ = train_reference(
-        vectors, SPEC["ae"], str(path), seed=0, compute=COMPUTE, folder=folder
+    files = [str(path), str(tmp_path / "timing.json")]
+    write_timing(files[1], timing)
+    scores, cost = train_reference(
+        vectors, SPEC["ae"], files, seed=0, compute=COMPUTE, folder=folder
     )
     assert scores.status == "ok"
+    assert cost.seconds_defence == timing.seconds_defence
     assert (folder / "defence.safetensors").is_file()
 
 
@@ -151,7 +155,7 @@ def test_divergence_is_a_status_and_reaches_what_hangs_on_it(vectors, trigger, t
     assert len(sound.unpoisoned_triggered) == 0
     broken, _ = train_victim(vectors, poison, trigger, spec, None, **victim)
     assert (broken.status, broken.poison_rows) == ("diverged", 6)
-    evasion, _ = score_evasion(vectors, trigger, folder, compute=COMPUTE)
+    evasion, _ = score_evasion(vectors, trigger, SPEC["none"], folder, compute=COMPUTE)
     assert evasion.status == "diverged"
 
 
@@ -159,9 +163,11 @@ def test_a_diverged_autoencoder_makes_its_victims_diverge(vectors, trigger, tmp_
     absurd = {**AUTOENCODER["params"], "optimiser": "sgd", "learning_rate": 1e30}
     spec = {**AUTOENCODER, "params": absurd}
     path = tmp_path / "autoencoder.safetensors"
-    train_autoencoder(vectors, None, spec, seed=0, compute=COMPUTE, path=path)
+    timing = train_autoencoder(vectors, None, spec, seed=0, compute=COMPUTE, path=path)
+    files = [str(path), str(tmp_path / "timing.json")]
+    write_timing(files[1], timing)
     scores, _ = train_reference(
-        vectors, SPEC["ae"], str(path), seed=0, compute=COMPUTE, folder=tmp_path / "detector"
+        vectors, SPEC["ae"], files, seed=0, compute=COMPUTE, folder=tmp_path / "detector"
     )
     assert scores.status == "diverged"
 

@@ -252,6 +252,57 @@ def test_simulated_and_real_rows_take_the_same_way(tmp_path, tiny_release):
     assert sum(report["rows"].values()) == 300
 
 
+OWN_PARTS = """
+import numpy as np
+from sklearn.base import BaseEstimator
+
+
+class Median(BaseEstimator):
+    def fit(self, X, y=None):
+        self.median_ = np.median(X, axis=0)
+        return self
+
+    def transform(self, X):
+        return (X > self.median_).astype(np.float32)
+
+
+class DropLargest(BaseEstimator):
+    def fit_resample(self, X, y):
+        distance = np.abs(X).sum(axis=1)
+        keep = distance <= np.quantile(distance, 0.9)
+        return X[keep], y[keep]
+"""
+
+
+def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
+    forest = "sklearn.ensemble.RandomForestClassifier"
+    config = {
+        **TINY,
+        "grid": {
+            **TINY["grid"],
+            "attacks": ["independent"],
+            "trigger_sizes": [4],
+            "defences": ["none", "pca", "median", "drop"],
+            "classifiers": ["forest", "lightgbm"],
+        },
+        "defences": {
+            "pca": {"class": "sklearn.decomposition.PCA", "params": {"n_components": 8}},
+            "median": {"class": "own_parts.Median"},
+            "drop": {"class": "own_parts.DropLargest", "label": "Drop largest"},
+        },
+        "classifiers": {
+            **TINY["classifiers"],
+            "forest": {"class": forest, "params": {"n_estimators": 20}, "label": "Forest"},
+        },
+    }
+    checkout = Checkout(tmp_path, tiny_release, config)
+    (tmp_path / "workflow" / "own_parts.py").write_text(OWN_PARTS)
+    checkout.snakemake("--cores", "2", "metrics")
+    metrics = checkout.metrics()
+    assert set(metrics["status"]) == {"ok"}
+    assert len(metrics) == 4 * 2 * 3
+
+
 def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):
     checkout = Checkout(tmp_path, tiny_release, {})
     preset = str(REPOSITORY / "workflow" / "presets" / "paper.yaml")

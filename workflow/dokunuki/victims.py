@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from dokunuki.detector import Detector
 from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, Scores, empty_scores
-from dokunuki.evaluation.timing import Timing
+from dokunuki.evaluation.timing import Timing, read_timing
 from dokunuki.files import atomic_write, read_json, write_json
 from dokunuki.parts import build, load_class
 from dokunuki.progress import logger
@@ -28,7 +28,7 @@ from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -132,7 +132,7 @@ def train_autoencoder(
 def train_reference(
     vectors: Vectors,
     spec: Mapping[str, Spec],
-    autoencoder: str | None,
+    autoencoder: Sequence[str] | None,
     *,
     seed: int,
     compute: Compute,
@@ -141,7 +141,8 @@ def train_reference(
     """Train on the unpoisoned rows, save the detector to `folder`, and score rows without trigger.
 
     `spec` holds the specs (name, class, params) of `defence` and `classifier`, and of the
-    `autoencoder` that the defence uses, or None; `autoencoder` is the file of the latter.
+    `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
+    (weights and timing).
     """
     watch = Stopwatch()
     try:
@@ -160,7 +161,7 @@ def train_victim(
     poison: Poison,
     trigger: Trigger,
     spec: Mapping[str, Spec],
-    autoencoder: str | None,
+    autoencoder: Sequence[str] | None,
     *,
     seed: int,
     compute: Compute,
@@ -178,7 +179,7 @@ def train_victim(
         scores = _diverged(vectors, error, poison_rows=poison.count, device=compute.device)
     else:
         try:
-            reference: Detector | None = _load_reference(reference_folder, compute)
+            reference: Detector | None = _load_reference(reference_folder, spec, compute)
         except TrainingDivergedError as error:
             logger.warning("no reference detector: %s", error)
             reference = None
@@ -187,12 +188,17 @@ def train_victim(
 
 
 def score_evasion(
-    vectors: Vectors, trigger: Trigger, reference_folder: str | Path, *, compute: Compute
+    vectors: Vectors,
+    trigger: Trigger,
+    spec: Mapping[str, Spec],
+    reference_folder: str | Path,
+    *,
+    compute: Compute,
 ) -> tuple[Scores, Timing]:
     """Score the trigger on the reference detector itself: p = 0, pure evasion."""
     watch = Stopwatch()
     try:
-        reference = _load_reference(reference_folder, compute)
+        reference = _load_reference(reference_folder, spec, compute)
     except TrainingDivergedError as error:
         scores = _diverged(vectors, error, poison_rows=0, device=compute.device)
     else:
@@ -204,7 +210,7 @@ def _fit(
     vectors: Vectors,
     poison: Poison | None,
     spec: Mapping[str, Spec],
-    autoencoder: str | None,
+    autoencoder: Sequence[str] | None,
     seed: int,
     compute: Compute,
     watch: Stopwatch,
@@ -220,7 +226,9 @@ def _fit(
             "seed": stream_seed(seed, role, spec[role]["name"]),
         }
         if role == "defence" and autoencoder:
-            context["autoencoder"] = _load_autoencoder(autoencoder, spec["autoencoder"], compute)
+            weights, timing = autoencoder
+            watch.seconds["defence"] = read_timing(timing).seconds_defence
+            context["autoencoder"] = _load_autoencoder(weights, spec["autoencoder"], compute)
         built[role] = build(spec[role]["class"], spec[role]["params"], **context)
     try:
         return Detector(built["defence"], built["classifier"]).fit(X, y)
@@ -238,13 +246,17 @@ def _load_autoencoder(path: str, spec: Spec, compute: Compute) -> Any:  # noqa: 
     return model.load(path, device=compute.device)
 
 
-def _load_reference(folder: str | Path, compute: Compute) -> Detector:
-    """The detector trained on unpoisoned rows; raises TrainingDivergedError when it diverged."""
+def _load_reference(folder: str | Path, spec: Mapping[str, Spec], compute: Compute) -> Detector:
+    """The detector trained on unpoisoned rows; raises TrainingDivergedError when it diverged.
+
+    Classes that the configuration names are trusted: they ran when the detector was trained.
+    """
     marker = Path(folder) / _DIVERGED_FILE
     if marker.is_file():
         content = read_json(marker)
         raise TrainingDivergedError(int(content["epoch"]), float(content["loss"]))
-    return Detector.load(folder, device=compute.device)
+    trusted = [spec[role]["class"] for role in ("defence", "classifier")]
+    return Detector.load(folder, device=compute.device, trusted=trusted)
 
 
 def _score(

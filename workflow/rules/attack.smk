@@ -24,7 +24,7 @@ rule select_trigger:
             "attack": part("attacks", wildcards.attack),
             "size": LONGEST_TRIGGER,
         },
-        surrogate=CONFIG["surrogate"]["classifier"],
+        surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
         code=lambda wildcards: code("select_trigger", attacks=wildcards.attack),
     script:
         "../scripts/select_trigger.py"

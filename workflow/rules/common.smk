@@ -105,13 +105,13 @@ def poison_of(wildcards):
 
 
 def autoencoder_of(wildcards):
-    """The autoencoder that the defence names, trained on the rows of this cell."""
+    """The autoencoder that the defence names, trained on this cell's rows, and its cost."""
     name = CONFIG["defences"][wildcards.defence]["autoencoder"]
     cell = wildcards.get("cell", UNPOISONED)
     stem = (
         f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}/autoencoders/{name}"
     )
-    return f"{stem}.safetensors" if name else []
+    return [f"{stem}.safetensors", f"{stem}.timing.json"] if name else []
 
 
 def victim_spec(wildcards):
@@ -124,9 +124,15 @@ def victim_spec(wildcards):
 
 
 def victim_code(rule_name):
-    return lambda wildcards: code(
-        rule_name, defences=wildcards.defence, classifiers=wildcards.classifier
-    )
+    """Digests of what a victim is made of."""
+
+    def digests(wildcards):
+        parts = {"defences": wildcards.defence, "classifiers": wildcards.classifier}
+        if autoencoder := CONFIG["defences"][wildcards.defence]["autoencoder"]:
+            parts["autoencoders"] = autoencoder
+        return code(rule_name, **parts)
+
+    return digests
 
 
 def release_path(name):

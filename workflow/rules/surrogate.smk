@@ -50,6 +50,7 @@ rule explain_surrogate:
             "samples": CONFIG["surrogate"]["shap_samples"],
         },
         threads=THREADS,
+        surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
         code=code("explain_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
     script:
         "../scripts/explain_surrogate.py"

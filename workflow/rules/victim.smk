@@ -88,6 +88,7 @@ rule score_evasion:
         runtime=20,
         device=DEVICE,
     params:
+        spec=victim_spec,
         size=lambda wildcards: cell_of(wildcards).size,
         threads=THREADS,
         code=victim_code("score_evasion"),

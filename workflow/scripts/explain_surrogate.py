@@ -8,7 +8,11 @@ from dokunuki.job import logged
 
 with logged(snakemake.log[0]):
     explanations = explain_surrogate(
-        Detector.load(snakemake.input.detector, device=snakemake.resources.device),
+        Detector.load(
+            snakemake.input.detector,
+            device=snakemake.resources.device,
+            trusted=[snakemake.params.surrogate["class"]],
+        ),
         read_vectors(snakemake.input.vectors),
         **snakemake.params.spec,
         seed=int(snakemake.wildcards.seed),

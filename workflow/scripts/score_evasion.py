@@ -11,6 +11,7 @@ with logged(snakemake.log[0]):
     scores, timing = score_evasion(
         read_vectors(snakemake.input.vectors),
         read_trigger(snakemake.input.trigger).prefix(snakemake.params.size),
+        snakemake.params.spec,
         snakemake.input.reference,
         compute=Compute(snakemake.resources.device, snakemake.params.threads),
     )

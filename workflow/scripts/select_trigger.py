@@ -23,12 +23,16 @@ with logged(snakemake.log[0]):
             read_explanations(snakemake.input.explanations) if attack.needs_explanations else None
         ),
         surrogate=(
-            Detector.load(snakemake.input.detector, device=snakemake.resources.device)
+            Detector.load(
+                snakemake.input.detector,
+                device=snakemake.resources.device,
+                trusted=[snakemake.params.surrogate["class"]],
+            )
             if attack.needs_surrogate
             else None
         ),
         seed=int(snakemake.wildcards.seed),
-        name=snakemake.params.surrogate,
+        name=snakemake.params.surrogate["name"],
         dataset=snakemake.wildcards.dataset,
     )
     size = min(snakemake.params.spec["size"], attack.longest(vectors.layout))

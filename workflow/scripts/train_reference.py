@@ -10,7 +10,7 @@ with logged(snakemake.log[0]):
     scores, timing = train_reference(
         read_vectors(snakemake.input.vectors),
         snakemake.params.spec,
-        snakemake.input.get("autoencoder"),
+        snakemake.input.get("autoencoder") or None,
         seed=int(snakemake.wildcards.seed),
         compute=Compute(snakemake.resources.device, snakemake.params.threads),
         folder=snakemake.output.detector,

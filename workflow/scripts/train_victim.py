@@ -14,7 +14,7 @@ with logged(snakemake.log[0]):
         read_poison(snakemake.input.poison, vectors=snakemake.input.vectors),
         read_trigger(snakemake.input.trigger).prefix(snakemake.params.size),
         snakemake.params.spec,
-        snakemake.input.get("autoencoder"),
+        snakemake.input.get("autoencoder") or None,
         seed=int(snakemake.wildcards.seed),
         compute=Compute(snakemake.resources.device, snakemake.params.threads),
         reference_folder=snakemake.input.reference,
