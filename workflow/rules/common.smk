@@ -1,5 +1,6 @@
 # What all stages share: the checked configuration, the grid, and the functions rules call.
 # Parsing stays light: nothing here may import torch, pandas or scikit-learn, or write a file.
+import os.path
 import sys
 from pathlib import Path
 
@@ -19,6 +20,11 @@ offer_library()
 
 try:
     CONFIG = load_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    # Looked at here: where results exist already, Snakemake would pass over an input function's
+    # error, and a mistyped path would show another corpus' results.
+    for name in CONFIG["grid"]["datasets"]:
+        if CONFIG["datasets"][name]["kind"] == "ember":
+            release_files(CONFIG["datasets"][name]["path"])
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 

@@ -185,7 +185,8 @@ rule write_report:
         "../../envs/report.yaml"
     threads: 1
     params:
-        snakefile=workflow.main_snakefile,
+        # Relative, so that a tree that was moved is not built anew.
+        snakefile=os.path.relpath(workflow.main_snakefile),
         code=code("write_report"),
     script:
         "../scripts/write_report.py"

@@ -1,6 +1,7 @@
 """Measure every cell from its scores and write the one tidy table."""
 
-from dokunuki.evaluation.metrics import build_metrics, cell_key, write_metrics
+from dokunuki.evaluation.cells import cell_key
+from dokunuki.evaluation.metrics import build_metrics, write_metrics
 from dokunuki.job import logged
 
 with logged(snakemake.log[0]):

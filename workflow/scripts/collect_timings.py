@@ -1,6 +1,6 @@
 """Gather what every cell cost."""
 
-from dokunuki.evaluation.metrics import cell_key
+from dokunuki.evaluation.cells import cell_key
 from dokunuki.evaluation.timings import build_timings, write_timings
 from dokunuki.job import logged
 

@@ -7,14 +7,9 @@ import pytest
 import yaml
 
 from dokunuki.errors import DataFileError, DokunukiError
+from dokunuki.evaluation.cells import CellKey, cell_key
 from dokunuki.evaluation.measures import COUNTS, MEASURES
-from dokunuki.evaluation.metrics import (
-    CellKey,
-    build_metrics,
-    cell_key,
-    read_metrics,
-    write_metrics,
-)
+from dokunuki.evaluation.metrics import build_metrics, read_metrics, write_metrics
 from dokunuki.evaluation.scores import Scores, empty_scores, write_scores
 from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
 from dokunuki.evaluation.timing import Timing, write_timing

@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.errors import DokunukiError
+from dokunuki.evaluation.cells import CellKey, unique_cells
 from dokunuki.evaluation.measures import COUNTS, MEASURES, measure
 from dokunuki.evaluation.scores import OK, read_scores
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pandas as pd
 
     from dokunuki.evaluation.scores import Scores
-
-NO_ATTACK = "none"
-
-
-@dataclass(frozen=True, order=True)
-class CellKey:
-    """What tells one trained cell from another; the key columns of every table.
-
-    `trigger_size` is N, `poison_rate` is p in percent of the training rows. The unpoisoned cell has
-    the attack "none" and both 0. `corpus` is "simulated" or "ember".
-    """
-
-    dataset: str
-    corpus: str
-    seed: int
-    attack: str
-    trigger_size: int
-    poison_rate: float
-    defence: str
-    classifier: str
-
-    def __post_init__(self) -> None:
-        # 1 and 1.0 are the same rate and must sort and print alike.
-        object.__setattr__(self, "poison_rate", float(self.poison_rate))
-
-
-def cell_key(values: Mapping[str, Any]) -> CellKey:
-    """The key in a mapping of plain values, which may hold more (e.g. the cell's id)."""
-    return CellKey(**{field.name: values[field.name] for field in fields(CellKey)})
-
-
-def unique_cells(cells: Iterable[tuple[CellKey, str | Path]]) -> dict[CellKey, str | Path]:
-    """The cells and their files; raises `DokunukiError` when a cell comes twice."""
-    files: dict[CellKey, str | Path] = {}
-    for key, path in cells:
-        if key in files:
-            raise DokunukiError(
-                f"{path}: the same cell as {files[key]} ({key}); "
-                "give the two configuration entries different names"
-            )
-        files[key] = path
-    return files
 
 
 def _row(key: CellKey, scores: Scores) -> dict[str, Any]:

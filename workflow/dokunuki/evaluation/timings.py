@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dokunuki.evaluation.metrics import unique_cells
+from dokunuki.evaluation.cells import unique_cells
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
 from dokunuki.evaluation.timing import read_timing
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from dokunuki.evaluation.metrics import CellKey
+    from dokunuki.evaluation.cells import CellKey
 
 
 def build_timings(cells: Iterable[tuple[CellKey, str | Path]]) -> pd.DataFrame:
