@@ -33,10 +33,23 @@ def package(tmp_path, monkeypatch):
 
 def test_imports_are_followed_and_named_parts_are_added(package):
     _, digests = package
-    modules = ["script.py", "dokunuki.a", "dokunuki.deep.b"]
+    packages = ["dokunuki", "dokunuki.deep"]
+    modules = ["script.py", "dokunuki.a", "dokunuki.deep.b", *packages]
     assert set(digests()) == set(modules)
     assert set(digests("dokunuki.c.Class")) == {*modules, "dokunuki.c"}
     assert set(digests("sklearn.svm.SVC")) == set(modules)
+
+
+def test_own_parts_beside_the_package_are_followed(package):
+    folder, digests = package
+    own = folder.parent / "own"
+    own.mkdir()
+    (own / "__init__.py").write_text("")
+    (own / "defence.py").write_text("from .helper import y\nfrom . import other\n")
+    (own / "helper.py").write_text("import dokunuki.c\n")
+    (own / "other.py").write_text("")
+    followed = {"own", "own.defence", "own.helper", "own.other", "dokunuki.c"}
+    assert set(digests("own.defence.Class")) - set(digests()) == followed
 
 
 @pytest.mark.parametrize(

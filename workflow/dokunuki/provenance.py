@@ -4,6 +4,9 @@ Snakemake does not see imported modules, and it sees scripts by time stamp only,
 checkout would rerun everything. The rules therefore carry, as a parameter, one digest per module
 that the script reaches through imports. A digest is taken over the syntax tree without
 docstrings: comments, docstrings and formatting rerun nothing.
+
+Followed are this package and whatever lies beside it in the folder `workflow`, a user's own parts
+for instance. All else belongs to the environment, and its versions are the environment's business.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import os
 from functools import cache
 from pathlib import Path
 
-PACKAGE = "dokunuki"
 _LIBRARY = Path(__file__).resolve().parent.parent
 
 
@@ -27,20 +29,20 @@ def offer_library() -> None:
 def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
     """Digests by module name of all that `script` and the classes `parts` (dotted paths) import.
 
-    Modules outside this package are left out: their versions are the environment's business.
-    The script itself stands under its file name.
+    The packages that hold a module count too, since importing it runs them. The script itself
+    stands under its file name.
     """
     found: set[str] = set()
     pending = set(_imports(Path(script)))
     pending |= {module for part in parts if (module := _module_of(part)) is not None}
     while pending:
         module = pending.pop()
-        if module in found:
-            continue
         found.add(module)
         path = module_path(module)
-        if path is not None:
-            pending |= set(_imports(path)) - found
+        imported = set(_imports(path)) if path is not None else set()
+        if package := module.rpartition(".")[0]:
+            imported.add(package)
+        pending |= imported - found
     digests = {Path(script).name: _digest(Path(script))}
     for module in sorted(found):
         path = module_path(module)
@@ -50,7 +52,7 @@ def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
 
 
 def module_path(module: str) -> Path | None:
-    """The file of a module of this package; None when there is none."""
+    """The file of a module that is followed; None when there is none."""
     base = _LIBRARY.joinpath(*module.split("."))
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
@@ -59,12 +61,10 @@ def module_path(module: str) -> Path | None:
 
 
 def _module_of(dotted: str) -> str | None:
-    """The module of this package that holds a dotted path, a class's say."""
-    if dotted.split(".")[0] != PACKAGE:
-        return None
-    while "." in dotted and module_path(dotted) is None:
+    """The followed module that holds a dotted path, a class's say."""
+    while dotted and module_path(dotted) is None:
         dotted = dotted.rpartition(".")[0]
-    return dotted
+    return dotted or None
 
 
 @cache
@@ -91,11 +91,17 @@ def _digest(path: Path) -> str:
 
 @cache
 def _imports(path: Path) -> frozenset[str]:
-    """Modules of this package that a file imports anywhere, inside functions too."""
-    modules: set[str] = set()
+    """Followed modules that a file imports anywhere, inside functions too."""
+    names: set[str] = set()
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(module for name in modules if (module := _module_of(name)) is not None)
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = ".".join(filter(None, (_package(path, node.level), node.module)))
+            names |= {f"{origin}.{alias.name}" for alias in node.names}
+    return frozenset(module for name in names if (module := _module_of(name)) is not None)
+
+
+def _package(path: Path, level: int) -> str:
+    """The package that a relative import of `level` dots in a file starts from."""
+    return ".".join(path.parents[level - 1].relative_to(_LIBRARY).parts) if level else ""
