@@ -43,4 +43,4 @@ rule figures:
 
 
 onstart:
-    check_device()
+    check_gpu()

@@ -1,10 +1,12 @@
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from dokunuki.devices import prepare_torch, resolve_device, to_tensor
+from dokunuki.devices import check_device, prepare_torch, resolve_device, to_tensor
 from dokunuki.errors import DeviceError
 
 
@@ -15,7 +17,48 @@ def test_cpu_is_always_there():
 @pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
 def test_auto_takes_cuda_where_there_is_one(monkeypatch, there, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert resolve_device("auto").type == expected
+    assert check_device("auto") == expected
+
+
+CLAIM = """
+import sys
+from types import SimpleNamespace
+
+import torch
+
+from dokunuki import devices
+
+torch.cuda.is_available = lambda: True
+torch.cuda.device_count = lambda: 2
+torch.cuda.get_device_properties = lambda number: SimpleNamespace(uuid=f"GPU-{number}")
+torch.cuda.set_device = lambda number: print(number, flush=True)
+devices._POLL_SECONDS = 0.05
+for _ in range(2):  # asking again takes no second GPU
+    assert devices.resolve_device("cuda") == torch.device("cuda")
+sys.stdin.read()
+"""
+
+
+def test_every_process_has_a_gpu_of_its_own(tmp_path):
+    def process():
+        environment = {**os.environ, "TMPDIR": str(tmp_path)}
+        command = [sys.executable, "-c", CLAIM]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+
+    first, second = process(), process()
+    taken = {first.stdout.readline(), second.stdout.readline()}
+    assert taken == {"0\n", "1\n"}
+    third = process()
+    with pytest.raises(subprocess.TimeoutExpired):
+        third.wait(timeout=4)
+    # However a process ends, its GPU is free again.
+    freed = first.stdout.readline()
+    first.kill()
+    assert third.stdout.readline() == freed
+    for each in (first, second, third):
+        each.stdin.close()
+        each.wait(timeout=30)
 
 
 def test_cuda_asked_for_and_absent_is_an_error_with_the_mend(monkeypatch):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from typing import TYPE_CHECKING, Any
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from dokunuki.errors import DeviceError
+from dokunuki.progress import logger
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,11 +19,27 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 
+_POLL_SECONDS = 1.0
+
 
 def resolve_device(name: str) -> torch.device:
     """The torch device for `auto` (CUDA where there is one), `cpu` or `cuda`.
 
-    Raises DeviceError for any other name, and for `cuda` on a machine that has none.
+    Of a machine's GPUs, a process takes one that no other process of ours has, and keeps it to its
+    end; where all are taken it waits. Raises DeviceError as `check_device` does.
+    """
+    import torch
+
+    kind = check_device(name)
+    if kind == "cuda":
+        torch.cuda.set_device(_claimed_gpu())
+    return torch.device(kind)
+
+
+def check_device(name: str) -> str:
+    """The kind of device, cpu or cuda, that `name` stands for on this machine.
+
+    Raises DeviceError for an unknown name, and for `cuda` on a machine that has none.
     """
     import torch
 
@@ -29,7 +51,46 @@ def resolve_device(name: str) -> torch.device:
             "device: 'cuda' was asked for, but torch sees no CUDA device on this machine; "
             "say `device: auto` or `device: cpu`"
         )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    return "cuda" if available and name != "cpu" else "cpu"
+
+
+@cache
+def _claimed_gpu() -> int:
+    """The number of the GPU that is this process's own."""
+    import torch
+
+    # By its unique id: a cluster numbers the GPUs of each job from 0.
+    names = [
+        str(torch.cuda.get_device_properties(number).uuid)
+        for number in range(torch.cuda.device_count())
+    ]
+    folder = Path(tempfile.gettempdir()) / f"dokunuki-gpus-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    waited = False
+    while True:
+        for number, name in enumerate(names):
+            if _lock(folder / name):
+                return number
+        if not waited:
+            logger.info("all %d GPUs are taken by other jobs; waiting for one", len(names))
+            waited = True
+        time.sleep(_POLL_SECONDS)
+
+
+# Open as long as the process lives: its end, however it comes, frees the GPU.
+_held_locks: list[IO[str]] = []
+
+
+def _lock(path: Path) -> bool:
+    """Whether the lock could be had at once; it is then held to the end of the process."""
+    file = path.open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _held_locks.append(file)
+    return True
 
 
 def prepare_torch(device: torch.device, threads: int) -> None:

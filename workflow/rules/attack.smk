@@ -18,7 +18,7 @@ rule select_trigger:
     resources:
         mem_mb=3000,
         runtime=20,
-        device=DEVICE,
+        device="cpu",
     params:
         spec=lambda wildcards: {
             "attack": part("attacks", wildcards.attack),

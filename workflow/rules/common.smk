@@ -62,7 +62,8 @@ PANELS = {
 
 # How a training job asks for a GPU; a profile says what that means on its machine.
 GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
-# Handed to jobs as resources: where a job ran is no part of what it computed.
+# Handed to jobs as resources: where a job ran is no part of what it computed. Rules that ask for no
+# GPU say `device="cpu"`, since on a cluster they would find none, or another's.
 DEVICE = CONFIG["compute"]["device"]
 THREADS = CONFIG["compute"]["threads"]
 
@@ -255,14 +256,14 @@ def panel_figure(panel):
     )
 
 
-def check_device():
+def check_gpu():
     """Stop before any job when a GPU is asked for on this machine and there is none."""
     executor = workflow.executor_plugin
     runs_here = executor is None or executor.common_settings.local_exec
     if CONFIG["compute"]["device"] == "cuda" and runs_here:
-        from dokunuki.devices import resolve_device
+        from dokunuki.devices import check_device
 
         try:
-            resolve_device("cuda")
+            check_device("cuda")
         except DokunukiError as error:
             raise WorkflowError(str(error)) from None

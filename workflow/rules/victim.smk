@@ -86,7 +86,7 @@ rule score_evasion:
     resources:
         mem_mb=2000,
         runtime=20,
-        device=DEVICE,
+        device="cpu",
     params:
         spec=victim_spec,
         size=lambda wildcards: cell_of(wildcards).size,
