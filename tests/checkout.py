@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from dokunuki.evaluation.metrics import read_metrics
+
+if TYPE_CHECKING:
+    import signal
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
@@ -34,6 +43,41 @@ DEFENCES = 4
 CELLS = 3
 
 
+@dataclass(frozen=True)
+class Job:
+    """A job as Snakemake announces it; wildcards it has not are empty."""
+
+    rule: str
+    dataset: str = ""
+    seed: str = ""
+    cell: str = ""
+    attack: str = ""
+    autoencoder: str = ""
+    defence: str = ""
+    classifier: str = ""
+
+
+def announced(output: str) -> dict[int, Job]:
+    """The jobs that Snakemake's output announces, planned or started, by their number."""
+    jobs = {}
+    for announcement in re.split(r"^(?=(?:local)?rule \w+:$)", output, flags=re.MULTILINE)[1:]:
+        rule = re.match(r"(?:local)?rule (\w+):", announcement)[1]
+        lines = announcement.split("\n\n")[0]
+        number = re.search(r"^    jobid: (\d+)$", lines, flags=re.MULTILINE)
+        wildcards = re.search(r"^    wildcards: (.*)$", lines, flags=re.MULTILINE)
+        named = wildcards[1].split(", ") if wildcards else []
+        if number:  # else the output ends in the middle of the announcement
+            jobs[int(number[1])] = Job(rule, **dict(pair.split("=", 1) for pair in named))
+    return jobs
+
+
+def finished(output: str) -> set[Job]:
+    """The jobs that Snakemake's output says have finished."""
+    jobs = announced(output)
+    numbers = re.findall(r"^Finished jobid: (\d+) \(Rule", output, flags=re.MULTILINE)
+    return {jobs[int(number)] for number in numbers}
+
+
 class Checkout:
     """A copy of the workflow in a folder of its own, to run and to edit."""
 
@@ -46,14 +90,18 @@ class Checkout:
         overlay = {**config, "datasets": {"ember": {"kind": "ember", "path": str(release)}}}
         (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
-    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", *arguments]
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", *arguments]
+
+    def environment(self) -> dict[str, str]:
         # The copied library, not the installed one, is what an edit here changes.
-        environment = {**os.environ, "PYTHONPATH": str(self.folder / "workflow")}
+        return {**os.environ, "PYTHONPATH": str(self.folder / "workflow")}
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(
-            command,
+            self.command(*arguments),
             cwd=self.folder,
-            env=environment,
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=900,
@@ -63,21 +111,14 @@ class Checkout:
             raise AssertionError(done.stdout[-4000:] + done.stderr[-4000:])
         return done
 
-    def planned(self, *arguments: str) -> dict[str, int]:
-        """What a dry run would do: jobs by rule."""
+    def start(self, *arguments: str) -> Run:
+        """Start Snakemake in a process group of its own, and do not wait for it."""
+        return Run(self, arguments)
+
+    def planned(self, *arguments: str) -> set[Job]:
+        """The jobs of a dry run, but for the target itself."""
         done = self.snakemake("-n", "--cores", "1", *arguments)
-        jobs = {}
-        inside = False
-        for line in (done.stdout + done.stderr).splitlines():
-            if line.startswith("job ") and "count" in line:
-                inside = True
-            elif inside and not line.strip():
-                break
-            elif inside and not line.startswith("---"):
-                rule, count = line.split()
-                jobs[rule] = int(count)
-        jobs.pop("total", None)
-        return jobs
+        return set(announced(done.stdout + done.stderr).values()) - {Job("all")}
 
     def metrics(self):
         return read_metrics(self.folder / "results" / "metrics.csv")
@@ -87,3 +128,46 @@ class Checkout:
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new, 1))
+
+
+class Run:
+    """A run of Snakemake in the background, to be disturbed."""
+
+    def __init__(self, checkout: Checkout, arguments: tuple[str, ...]) -> None:
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the object
+        self.process = subprocess.Popen(
+            checkout.command(*arguments),
+            cwd=checkout.folder,
+            env=checkout.environment(),
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        self._output.seek(0)
+        return self._output.read()
+
+    def wait_for(self, text: str, seconds: float = 120) -> None:
+        """Wait until it has printed `text` or has ended."""
+        end = time.monotonic() + seconds
+        while text not in self.output and self.process.poll() is None:
+            assert time.monotonic() < end, f"no {text!r} after {seconds} s:\n{self.output[-2000:]}"
+            time.sleep(0.02)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to Snakemake and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def workers(self) -> list[int]:
+        """The processes of the group that run a job's script."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (folder / "cmdline").read_text()
+                if os.getpgid(int(folder.name)) == self.process.pid and "/scripts/" in command:
+                    found.append(int(folder.name))
+        return found

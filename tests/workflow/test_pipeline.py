@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 
 import pytest
 
@@ -18,16 +19,6 @@ def built(tmp_path_factory, tiny_release) -> Checkout:
     checkout = Checkout(tmp_path_factory.mktemp("built"), tiny_release, TINY)
     checkout.snakemake("--cores", "2")
     return checkout
-
-
-@pytest.fixture
-def edited(built, tmp_path) -> Checkout:
-    """A copy of the built tree, results and Snakemake's records included, to edit."""
-    folder = tmp_path / "copy"
-    shutil.copytree(built.folder, folder, copy_function=shutil.copy2)
-    copy = object.__new__(Checkout)
-    copy.folder = folder
-    return copy
 
 
 def test_every_cell_has_a_row_and_every_attack_its_panels(built):
@@ -73,50 +64,6 @@ def test_the_number_of_cores_changes_no_byte_of_the_metrics(built, tmp_path, tin
     together = (built.folder / "results" / "metrics.csv").read_text().splitlines()
     assert len(rows) == 1 + DEFENCES * 3
     assert set(rows) <= set(together)
-
-
-RERUNS = [
-    # file, old text, new text, rules that a dry run plans (besides all)
-    ("workflow/dokunuki/corpus/layout.py", '"""The layout of', '"""Layout of', set()),
-    (
-        "workflow/dokunuki/figures/style.py",
-        "PNG_DPI = 150",
-        "PNG_DPI = 151",
-        {"plot_panels", "write_report"},
-    ),
-    ("workflow/report/page.rst", "mean and", "average and", {"write_report"}),
-    (
-        "workflow/dokunuki/evaluation/measures.py",
-        "MALWARE_THRESHOLD = 0.5",
-        "MALWARE_THRESHOLD = 0.4",
-        {"collect_metrics", "plot_panels", "write_tables", "write_report"},
-    ),
-]
-
-
-@pytest.mark.parametrize(("file", "old", "new", "rules"), RERUNS)
-def test_an_edit_reruns_what_it_touches(edited, file, old, new, rules):
-    edited.edit(file, old, new)
-    assert set(edited.planned()) - {"all"} == rules
-
-
-def test_an_edit_of_the_autoencoder_reruns_the_columns_that_use_it(edited):
-    edited.edit(
-        "workflow/dokunuki/defences/autoencoder.py", "_BLOCK_ROWS = 4096", "_BLOCK_ROWS = 2048"
-    )
-    planned = edited.planned()
-    poisoned_cells = 2 * (CELLS - 1)
-    assert planned["train_autoencoder"] == 1 + poisoned_cells
-    assert planned["train_reference"] == 2
-    assert planned["train_victim"] == 2 * poisoned_cells
-    assert planned["score_evasion"] == 2 * 2
-    assert not {"train_surrogate", "select_trigger", "poison_rows"} & planned.keys()
-
-
-def test_touching_every_file_reruns_nothing(edited):
-    for path in edited.folder.glob("workflow/**/*"):
-        path.touch()
-    assert not edited.planned()
 
 
 @pytest.mark.parametrize(
@@ -226,7 +173,7 @@ def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
 def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):
     checkout = Checkout(tmp_path, tiny_release, {})
     preset = str(REPOSITORY / "workflow" / "presets" / "paper.yaml")
-    planned = checkout.planned("--configfile", preset, "overlay.yaml")
+    planned = Counter(job.rule for job in checkout.planned("--configfile", preset, "overlay.yaml"))
     seeds, attacks, poisoned = 5, 3, 9
     assert planned["train_victim"] == seeds * attacks * poisoned * DEFENCES
     assert planned["train_autoencoder"] == seeds * (1 + attacks * poisoned)

@@ -25,7 +25,11 @@ rule select_trigger:
             "size": LONGEST_TRIGGER,
         },
         surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
-        code=lambda wildcards: code("select_trigger", attacks=wildcards.attack),
+        code=lambda wildcards: code(
+            "select_trigger",
+            attacks=wildcards.attack,
+            classifiers=CONFIG["surrogate"]["classifier"],
+        ),
     script:
         "../scripts/select_trigger.py"
 

@@ -1,0 +1,124 @@
+"""Kills, interrupts and second runs: nothing is lost, and nothing half-done is trusted."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from contextlib import suppress
+from itertools import count
+from os import kill
+from shutil import rmtree
+
+import pytest
+
+from checkout import TINY, Checkout, Run, announced, finished
+
+pytestmark = pytest.mark.workflow
+
+KILLS = 20
+SMALL = {
+    **TINY,
+    "grid": {
+        **TINY["grid"],
+        "attacks": ["fgsm-flip"],
+        "defences": ["none", "ae"],
+        "trigger_sizes": [4],
+    },
+}
+SURROGATE = "results/ember/seed-0/surrogate"
+LOCKED = "Directory cannot be locked"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, tiny_release) -> bytes:
+    """The metrics of a run that nobody disturbed."""
+    checkout = Checkout(tmp_path_factory.mktemp("undisturbed"), tiny_release, SMALL)
+    checkout.snakemake("--cores", "2", "metrics")
+    return (checkout.folder / "results" / "metrics.csv").read_bytes()
+
+
+def disturb(run: Run, number: int, chance: random.Random) -> bool:
+    """Kill a run, or parts of it, at a random moment; whether it still ran by then."""
+    if number % 4 == 3:  # while it starts
+        time.sleep(chance.uniform(0, 2))
+    else:
+        run.wait_for("rule ")
+        time.sleep(chance.uniform(0, 3))
+    if number % 2:
+        for worker in run.workers()[:1]:
+            with suppress(ProcessLookupError):
+                kill(worker, signal.SIGKILL)
+        time.sleep(chance.uniform(0, 2))
+    alive = run.process.poll() is None
+    if number % 3:
+        run.signal_all(signal.SIGKILL)
+    else:  # its jobs live on, and may end beside those of the next run
+        run.process.kill()
+    run.process.wait()
+    return alive
+
+
+def test_kills_at_random_moments_lose_nothing(tmp_path, tiny_release, undisturbed):
+    chance = random.Random(11)
+    kills = 0
+    for tree in count():
+        folder = tmp_path / str(tree)
+        folder.mkdir()
+        checkout = Checkout(folder, tiny_release, SMALL)
+        done = set()
+        complete = False
+        while not complete:
+            # What `--unlock` does, without its start.
+            rmtree(folder / ".snakemake" / "locks", ignore_errors=True)
+            run = checkout.start("--cores", "2", "metrics")
+            if kills < KILLS:
+                kills += disturb(run, kills, chance)
+            run.process.wait()
+            again = done & set(announced(run.output).values())
+            assert not again, f"done again: {again}"
+            done |= finished(run.output)
+            complete = run.process.returncode == 0
+            assert complete or kills <= KILLS
+        assert (folder / "results" / "metrics.csv").read_bytes() == undisturbed
+        assert not list(folder.glob("results/**/.*partial*"))
+        if kills == KILLS:
+            return
+
+
+def test_after_a_kill_the_message_says_how_to_go_on(tmp_path, tiny_release):
+    checkout = Checkout(tmp_path, tiny_release, SMALL)
+    run = checkout.start("--cores", "1", SURROGATE)
+    run.wait_for("rule ")
+    run.signal_all(signal.SIGKILL)
+    run.process.wait()
+    refused = checkout.snakemake("--cores", "1", SURROGATE, check=False)
+    assert refused.returncode != 0
+    assert LOCKED in refused.stdout + refused.stderr
+    assert "--unlock" in refused.stdout + refused.stderr
+    checkout.snakemake("--unlock")
+    checkout.snakemake("--cores", "1", SURROGATE)
+
+
+def test_ctrl_c_leaves_no_file_that_a_later_run_trusts(tmp_path, tiny_release, undisturbed):
+    checkout = Checkout(tmp_path, tiny_release, SMALL)
+    for wait in (0.2, 1.0, 2.5):
+        run = checkout.start("--cores", "2", "metrics")
+        run.wait_for("rule train_")
+        time.sleep(wait)
+        run.signal_all(signal.SIGINT)
+        run.process.wait(timeout=60)
+        assert run.process.returncode != 0
+        assert not list(tmp_path.glob("results/**/.*partial*"))
+    checkout.snakemake("--cores", "2", "metrics")
+    assert (tmp_path / "results" / "metrics.csv").read_bytes() == undisturbed
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path, tiny_release):
+    checkout = Checkout(tmp_path, tiny_release, SMALL)
+    first = checkout.start("--cores", "1", SURROGATE)
+    first.wait_for("rule ")
+    second = checkout.snakemake("--cores", "1", SURROGATE, check=False)
+    assert second.returncode != 0
+    assert LOCKED in second.stdout + second.stderr
+    assert first.process.wait(timeout=600) == 0

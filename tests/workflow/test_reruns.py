@@ -1,0 +1,274 @@
+"""An edit reruns what it touches and nothing else: the table of docs/reruns.md, row by row."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from checkout import REPOSITORY, TINY, Checkout, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.workflow
+
+FROM_METRICS = {"collect_metrics", "plot_panels", "write_tables", "write_report"}
+COLLECTORS = FROM_METRICS | {"collect_timings"}
+CORPUS = {"index_corpus", "draw_sample", "vectorise_rows"}
+
+# Beside the copied library, where every job's Python finds it: notes, as the process ends, which
+# of our modules it had loaded and which its rule had declared.
+RECORDER = """
+import atexit, json, os, pathlib, sys
+
+def record():
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if not hasattr(job, "params"):
+        return
+    loaded = [name for name in sys.modules if name.partition(".")[0] == "dokunuki"]
+    record = {"rule": job.rule, "declared": list(job.params.code), "loaded": loaded}
+    folder = pathlib.Path("recorded")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{os.getpid()}.json").write_text(json.dumps(record))
+
+atexit.register(record)
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, tiny_release) -> Checkout:
+    checkout = Checkout(tmp_path_factory.mktemp("built"), tiny_release, TINY)
+    (checkout.folder / "workflow" / "sitecustomize.py").write_text(RECORDER)
+    checkout.snakemake("--cores", "2")
+    return checkout
+
+
+@pytest.fixture
+def edited(built, tmp_path) -> Checkout:
+    """A copy of the built tree, results and Snakemake's records included, to edit."""
+    folder = tmp_path / "copy"
+    shutil.copytree(built.folder, folder, copy_function=shutil.copy2)
+    copy = object.__new__(Checkout)
+    copy.folder = folder
+    return copy
+
+
+def attack_of(job: Job) -> str:
+    return job.attack or job.cell.rpartition("-n")[0]
+
+
+def in_attacked_cell(job: Job) -> bool:
+    return "-n" in job.cell
+
+
+def edit(file: str, old: str, new: str) -> Callable[[Checkout], None]:
+    return lambda checkout: checkout.edit(file, old, new)
+
+
+def touch(checkout: Checkout) -> None:
+    for path in [checkout.folder / "Snakefile", *checkout.folder.glob("workflow/**/*")]:
+        path.touch()
+
+
+def check_out_anew(checkout: Checkout) -> None:
+    """Code as a clone brings it, with new time stamps, over the same results."""
+    for part in ("Snakefile", "workflow"):
+        path = checkout.folder / part
+        remove = shutil.rmtree if path.is_dir() else type(path).unlink
+        remove(path)
+        copy = shutil.copytree if (REPOSITORY / part).is_dir() else shutil.copyfile
+        copy(REPOSITORY / part, path)
+    touch(checkout)
+
+
+class Row(NamedTuple):
+    """A row of the table: its first column, the edit, and the jobs that it plans."""
+
+    title: str
+    change: Callable[[Checkout], None] | tuple[str, ...]  # strings are for `--config`
+    reruns: Callable[[Job], bool]
+
+
+LIBRARY = "workflow/dokunuki"
+TABLE = [
+    Row("touching every file", touch, lambda job: False),
+    Row("a fresh checkout over the same results", check_out_anew, lambda job: False),
+    Row(
+        "a comment or docstring, wherever it stands",
+        edit(f"{LIBRARY}/corpus/layout.py", '"""The layout of', '"""Layout of'),
+        lambda job: False,
+    ),
+    Row(
+        "`compute.device`",
+        ("compute={device: cpu}",),
+        # Which show the configuration.
+        lambda job: job.rule in {"write_tables", "write_report"},
+    ),
+    Row(
+        "the style of the plots",
+        edit(f"{LIBRARY}/figures/style.py", "PNG_DPI = 150", "PNG_DPI = 151"),
+        lambda job: job.rule in {"plot_panels", "write_report"},
+    ),
+    Row(
+        "a caption of the report",
+        edit("workflow/report/page.rst", "mean and", "average and"),
+        lambda job: job.rule == "write_report",
+    ),
+    Row(
+        "a label or title in the configuration",
+        ("defences={ae: {label: Autoencoder}}",),
+        lambda job: job.rule in {"plot_panels", "write_tables", "write_report"},
+    ),
+    Row(
+        "how a measure is computed from the scores",
+        edit(
+            f"{LIBRARY}/evaluation/measures.py",
+            "MALWARE_THRESHOLD = 0.5",
+            "MALWARE_THRESHOLD = 0.4",
+        ),
+        lambda job: job.rule in FROM_METRICS,
+    ),
+    Row(
+        "the autoencoder's module",
+        edit(f"{LIBRARY}/defences/autoencoder.py", "_BLOCK_ROWS = 4096", "_BLOCK_ROWS = 2048"),
+        lambda job: (
+            job.rule == "train_autoencoder"
+            or job.defence in {"ae", "ae-enc"}
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "the autoencoder's settings",
+        ("autoencoders={paper: {params: {epochs: 3}}}",),
+        lambda job: (
+            job.rule == "train_autoencoder"
+            or job.defence in {"ae", "ae-enc"}
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "another defence's module",
+        edit(f"{LIBRARY}/defences/deletion.py", "np.ascontiguousarray(", "np.array("),
+        lambda job: job.defence == "deletion" or job.rule in COLLECTORS,
+    ),
+    Row(
+        "one attack's module",
+        edit(
+            f"{LIBRARY}/attacks/independent.py",
+            "label_flip: ClassVar[bool] = False",
+            "label_flip: ClassVar[bool] = bool(0)",
+        ),
+        lambda job: (
+            (attack_of(job) == "independent" and job.rule != "plot_panels")
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "EmberNN's module",
+        edit(f"{LIBRARY}/classifiers/embernn.py", "_BLOCK_ROWS = 4096", "_BLOCK_ROWS = 2048"),
+        lambda job: (
+            job.rule not in CORPUS
+            and not (job.rule == "train_autoencoder" and not in_attacked_cell(job))
+        ),
+    ),
+    Row(
+        "EmberNN's settings",
+        ("classifiers={embernn: {params: {epochs: 3}}}",),
+        lambda job: (
+            job.rule not in CORPUS
+            and not (job.rule == "train_autoencoder" and not in_attacked_cell(job))
+        ),
+    ),
+    Row(
+        "how SHAP values are drawn",
+        ("surrogate={shap_samples: 3}",),
+        lambda job: (
+            job.rule in {"explain_surrogate", "select_trigger"}
+            or in_attacked_cell(job)
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "the vectoriser",
+        edit(
+            f"{LIBRARY}/corpus/vectoriser.py",
+            "def vectorise(",
+            "A_NEW_NAME = 1\n\n\ndef vectorise(",
+        ),
+        lambda job: job.rule not in {"index_corpus", "draw_sample"},
+    ),
+    Row(
+        "a new seed",
+        ("grid={seeds: [0, 1]}",),
+        lambda job: job.seed == "1" or job.rule in COLLECTORS,
+    ),
+    Row(
+        "a new N",
+        ("grid={trigger_sizes: [2, 3, 4]}",),
+        lambda job: "-n003-" in job.cell or job.rule in COLLECTORS,
+    ),
+    Row(
+        "a new p",
+        ("grid={poison_rates: [0, 2.5, 5]}",),
+        lambda job: job.cell.endswith("-p0250") or job.rule in COLLECTORS,
+    ),
+    Row(
+        "a new attack",
+        ("grid={attacks: [independent, greedy, fgsm-flip]}",),
+        lambda job: attack_of(job) == "greedy" or job.rule in COLLECTORS,
+    ),
+    Row(
+        "a new defence",
+        (
+            "grid={defences: [none, deletion, ae-enc, ae, pca]}",
+            "defences={pca: {class: sklearn.decomposition.PCA, params: {n_components: 8}}}",
+        ),
+        lambda job: job.defence == "pca" or job.rule in COLLECTORS,
+    ),
+    Row(
+        "a new classifier",
+        ("grid={classifiers: [embernn, lightgbm]}",),
+        lambda job: job.classifier == "lightgbm" or job.rule in COLLECTORS,
+    ),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row.title for row in TABLE])
+def test_an_edit_reruns_what_it_touches(edited, row):
+    arguments: tuple[str, ...] = ()
+    if callable(row.change):
+        row.change(edited)
+    else:
+        arguments = ("--config", *row.change)
+    every_job = edited.planned("--forceall", *arguments)
+    assert edited.planned(*arguments) == {job for job in every_job if row.reruns(job)}
+
+
+def test_the_documented_table_is_this_one():
+    text = (REPOSITORY / "docs" / "reruns.md").read_text()
+    documented = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert documented[1:] == [row.title for row in TABLE]
+
+
+def test_what_a_rule_declares_is_what_its_jobs_load(built):
+    records = [json.loads(path.read_text()) for path in (built.folder / "recorded").iterdir()]
+    undeclared = {
+        (record["rule"], module)
+        for record in records
+        for module in set(record["loaded"]) - set(record["declared"])
+    }
+    assert not undeclared
+
+
+def test_every_rule_declares_the_code_of_its_own_script():
+    rules = {}
+    for path in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
+        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if script := re.search(r"scripts/(\w+)\.py", block):
+                rules[block.partition(":")[0]] = (script[1], re.findall(r'code\(\s*"(\w+)"', block))
+    assert len(rules) > 15
+    assert all(declared == [script] for script, declared in rules.values()), rules
