@@ -20,6 +20,7 @@ from dokunuki.evaluation.metrics import read_metrics
 
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
@@ -55,20 +56,30 @@ class Job:
     autoencoder: str = ""
     defence: str = ""
     classifier: str = ""
+    kind: str = ""
 
 
 def announced(output: str) -> dict[int, Job]:
     """The jobs that Snakemake's output announces, planned or started, by their number."""
-    jobs = {}
+    return {number: job for number, job, _ in _announcements(output)}
+
+
+def requests(output: str) -> dict[Job, dict[str, str]]:
+    """The resources that each announced job asks for."""
+    return {job: resources for _, job, resources in _announcements(output)}
+
+
+def _announcements(output: str) -> Iterator[tuple[int, Job, dict[str, str]]]:
     for announcement in re.split(r"^(?=(?:local)?rule \w+:$)", output, flags=re.MULTILINE)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", announcement)[1]
-        lines = announcement.split("\n\n")[0]
-        number = re.search(r"^    jobid: (\d+)$", lines, flags=re.MULTILINE)
-        wildcards = re.search(r"^    wildcards: (.*)$", lines, flags=re.MULTILINE)
-        named = wildcards[1].split(", ") if wildcards else []
-        if number:  # else the output ends in the middle of the announcement
-            jobs[int(number[1])] = Job(rule, **dict(pair.split("=", 1) for pair in named))
-    return jobs
+        fields = dict(re.findall(r"^    (\w+): (.*)$", announcement.split("\n\n")[0], re.MULTILINE))
+        if "jobid" in fields:  # else the output ends in the middle of the announcement
+            job = Job(rule, **_pairs(fields.get("wildcards", "")))
+            yield int(fields["jobid"]), job, _pairs(fields.get("resources", ""))
+
+
+def _pairs(listed: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in listed.split(", ") if pair)
 
 
 def finished(output: str) -> set[Job]:
