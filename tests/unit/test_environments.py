@@ -42,3 +42,15 @@ def test_every_rule_names_an_environment_that_exists():
 
 def test_no_lock_line_names_a_local_build():
     assert "+" not in "".join(locked().values())
+
+
+def test_the_image_is_built_from_the_lock():
+    text = (REPOSITORY / "envs" / "Dockerfile").read_text()
+    base = re.search(r"^FROM python:([\d.]+)-", text, re.MULTILINE)[1]
+    training = yaml.safe_load((REPOSITORY / "envs" / "training.yaml").read_text())
+    assert f"python={base}" in training["dependencies"]
+    copied = re.search(r"^COPY (.*) /", text, re.MULTILINE)[1].split()
+    assert all((REPOSITORY / name).is_file() for name in copied)
+    allowed = (REPOSITORY / ".dockerignore").read_text().split()
+    assert allowed == ["*", *(f"!{name}" for name in copied)]
+    assert re.search(r"pip install .*-c \S+/requirements\.lock", text)
