@@ -16,8 +16,8 @@ rule select_trigger:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=memory("select_trigger"),
+        runtime=minutes("select_trigger"),
         device="cpu",
     params:
         spec=lambda wildcards: {
@@ -50,8 +50,8 @@ rule poison_rows:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("poison_rows"),
+        runtime=minutes("poison_rows"),
     params:
         spec=lambda wildcards: {
             "attack": part("attacks", cell_of(wildcards).attack),

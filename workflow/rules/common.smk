@@ -1,5 +1,6 @@
 # What all stages share: the checked configuration, the grid, and the functions rules call.
 # Parsing stays light: nothing here may import torch, pandas or scikit-learn, or write a file.
+import math
 import os.path
 import sys
 from pathlib import Path
@@ -14,12 +15,14 @@ from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
 from dokunuki.grid import UNPOISONED, Cell, grid_cells
 from dokunuki.provenance import code_digests, offer_library
+from dokunuki.requests import read_requests
 
 # Jobs find the library too, in whatever environment they run.
 offer_library()
 
 try:
     CONFIG = load_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    REQUESTS = read_requests(WORKFLOW / "resources.yaml")
     # Looked at here: where results exist already, Snakemake would pass over an input function's
     # error, and a mistyped path would show another corpus' results.
     for name in CONFIG["grid"]["datasets"]:
@@ -66,6 +69,13 @@ GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
 # GPU say `device="cpu"`, since on a cluster they would find none, or another's.
 DEVICE = CONFIG["compute"]["device"]
 THREADS = CONFIG["compute"]["threads"]
+
+# About what a row takes in the files of a release, by their suffix: only sizes are known early.
+ROW_BYTES = {".jsonl": 6000, ".bz2": 1400, ".dat": 9400}
+# Minutes were measured for one epoch, and for this many SHAP samples.
+MEASURED_SHAP_SAMPLES = 50
+# Of a part whose parameters do not say: the most that any of ours has.
+DEFAULT_EPOCHS = 30
 
 
 wildcard_constraints:
@@ -253,6 +263,67 @@ def panel_figure(panel):
             "attack": "{attack}",
             "panel": PANELS[panel],
         },
+    )
+
+
+def sample_rows(wildcards):
+    return CONFIG["sample"]["rows"] + CONFIG["sample"]["validation_malware"]
+
+
+def corpus_rows(wildcards):
+    """How many rows the corpus has, of a published release roughly."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    if dataset["kind"] == "simulated":
+        return dataset["rows"]
+    files = release_files(dataset["path"])
+    return sum(
+        file.stat().st_size / ROW_BYTES.get(file.suffix, min(ROW_BYTES.values()))
+        for file in files
+    )
+
+
+def memory(rule_name, rows=sample_rows):
+    """`mem_mb` of a rule: what workflow/resources.yaml says for so many rows, per attempt.
+
+    No parameter of the rule, so that other requests make nothing run again.
+    """
+    return lambda wildcards, attempt: REQUESTS[rule_name].memory(
+        rows(wildcards), attempt
+    )
+
+
+def minutes(rule_name, rows=sample_rows, times=lambda wildcards: 1):
+    """`runtime` of a rule, likewise; `times` says how often the measured work is done."""
+    return lambda wildcards, attempt: REQUESTS[rule_name].runtime(
+        rows(wildcards), attempt, times(wildcards)
+    )
+
+
+def vectorising_minutes(wildcards, attempt):
+    """An archive is read through for the rows drawn, as it was for the index."""
+    reading = minutes("index_corpus", rows=corpus_rows)(wildcards, attempt)
+    return reading + minutes("vectorise_rows")(wildcards, attempt)
+
+
+def epochs(section, name):
+    """How often a part goes through its rows."""
+    return CONFIG[section][name]["params"].get("epochs", DEFAULT_EPOCHS)
+
+
+def victim_epochs(wildcards):
+    return epochs("classifiers", wildcards.classifier)
+
+
+def surrogate_epochs(wildcards):
+    return epochs("classifiers", CONFIG["surrogate"]["classifier"])
+
+
+def search_epochs(wildcards):
+    """Epochs of all trainings of a search."""
+    return sum(
+        math.prod(map(len, values.values()))
+        * max(values.get("epochs", [epochs(wildcards.kind, name)]))
+        for name, values in CONFIG["search"][wildcards.kind].items()
     )
 
 

@@ -13,8 +13,8 @@ rule simulate_corpus:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory("simulate_corpus", rows=corpus_rows),
+        runtime=minutes("simulate_corpus", rows=corpus_rows),
     params:
         spec=lambda wildcards: {
             key: CONFIG["datasets"][wildcards.dataset][key] for key in SIMULATION_KEYS
@@ -38,8 +38,8 @@ rule index_corpus:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("index_corpus", rows=corpus_rows),
+        runtime=minutes("index_corpus", rows=corpus_rows),
     params:
         spec=corpus_spec,
         code=code("index_corpus"),
@@ -60,8 +60,8 @@ rule draw_sample:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory("draw_sample", rows=corpus_rows),
+        runtime=minutes("draw_sample", rows=corpus_rows),
     params:
         spec={key: CONFIG["sample"][key] for key in sorted(CONFIG["sample"])},
         code=code("draw_sample"),
@@ -84,8 +84,8 @@ rule vectorise_rows:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("vectorise_rows"),
+        runtime=vectorising_minutes,
     params:
         spec=lambda wildcards: {
             "path": release_path(wildcards.dataset),
@@ -109,8 +109,8 @@ rule fetch_release:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=600,
+        mem_mb=memory("fetch_release"),
+        runtime=minutes("fetch_release"),
     params:
         code=code("fetch_release"),
     script:

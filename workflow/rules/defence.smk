@@ -16,8 +16,11 @@ rule train_autoencoder:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory("train_autoencoder"),
+        runtime=minutes(
+            "train_autoencoder",
+            times=lambda wildcards: epochs("autoencoders", wildcards.autoencoder),
+        ),
         gpu=GPU,
         device=DEVICE,
     params:

@@ -18,8 +18,12 @@ rule simulate_for_realism:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory(
+            "simulate_corpus", rows=lambda wildcards: CONFIG["realism"]["rows"]
+        ),
+        runtime=minutes(
+            "simulate_corpus", rows=lambda wildcards: CONFIG["realism"]["rows"]
+        ),
     params:
         spec={
             **{
@@ -59,8 +63,8 @@ rule compare_with_real_rows:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory("compare_with_real_rows"),
+        runtime=minutes("compare_with_real_rows"),
         gpu=GPU,
         device=DEVICE,
     params:

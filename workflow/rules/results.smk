@@ -32,8 +32,8 @@ rule collect_metrics:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=memory("collect_metrics"),
+        runtime=minutes("collect_metrics"),
     params:
         cells=RESULTS,
         code=code("collect_metrics"),
@@ -60,8 +60,8 @@ rule collect_timings:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=memory("collect_timings"),
+        runtime=minutes("collect_timings"),
     params:
         cells=RESULTS,
         code=code("collect_timings"),
@@ -97,8 +97,8 @@ rule plot_panels:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("plot_panels"),
+        runtime=minutes("plot_panels"),
     params:
         spec={
             "titles": titles(),
@@ -155,8 +155,8 @@ rule write_tables:
         "../../envs/figures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("write_tables"),
+        runtime=minutes("write_tables"),
     params:
         config=CONFIG,
         titles=titles(),

@@ -31,8 +31,8 @@ rule search_parts:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=memory("train_surrogate"),
+        runtime=minutes("train_surrogate", times=search_epochs),
         gpu=GPU,
         device=DEVICE,
     params:

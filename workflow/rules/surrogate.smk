@@ -14,8 +14,8 @@ rule train_surrogate:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory("train_surrogate"),
+        runtime=minutes("train_surrogate", times=surrogate_epochs),
         gpu=GPU,
         device=DEVICE,
     params:
@@ -40,8 +40,12 @@ rule explain_surrogate:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory("explain_surrogate"),
+        runtime=minutes(
+            "explain_surrogate",
+            times=lambda wildcards: CONFIG["surrogate"]["shap_samples"]
+            / MEASURED_SHAP_SAMPLES,
+        ),
         gpu=GPU,
         device=DEVICE,
     params:

@@ -20,8 +20,8 @@ rule train_reference:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory("train_reference"),
+        runtime=minutes("train_reference", times=victim_epochs),
         gpu=GPU,
         device=DEVICE,
     params:
@@ -52,8 +52,8 @@ rule train_victim:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory("train_victim"),
+        runtime=minutes("train_victim", times=victim_epochs),
         gpu=GPU,
         device=DEVICE,
     params:
@@ -84,8 +84,8 @@ rule score_evasion:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=memory("score_evasion"),
+        runtime=minutes("score_evasion"),
         device="cpu",
     params:
         spec=victim_spec,
