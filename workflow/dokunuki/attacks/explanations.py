@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.errors import AttackError, DataFileError
+from dokunuki.errors import AttackError, damaged_file
 from dokunuki.progress import Progress
 from dokunuki.seeding import generator, stream_seed
 from dokunuki.storage import open_arrays, read_array, write_arrays
@@ -162,8 +162,7 @@ def read_explanations(path: str | Path) -> np.ndarray:
     with open_arrays(path) as file:
         explanations = read_array(file, "explanations")
     if explanations.ndim != 2:
-        raise DataFileError(
-            f"{path}: explanations have shape {explanations.shape}, not (rows, columns); delete it "
-            "and build it again"
+        raise damaged_file(
+            path, f"explanations have shape {explanations.shape}, not (rows, columns)"
         )
     return explanations
