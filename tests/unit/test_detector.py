@@ -22,6 +22,7 @@ from dokunuki.defences.deletion import Deletion
 from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, DataFileError, DokunukiError
+from dokunuki.files import read_json, write_json
 
 LAYOUT = feature_layout(1)
 
@@ -259,7 +260,7 @@ def test_a_folder_from_another_version_is_refused(rng, tmp_path):
     X, y = _rows(rng, 20)
     Detector(NoDefence(), _tree()).fit(X, y).save(tmp_path / "detector")
     path = tmp_path / "detector" / "detector.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    write_json(path, {**read_json(path), "format": 9})
     with pytest.raises(DataFileError, match="format 9"):
         Detector.load(tmp_path / "detector")
 

@@ -3,7 +3,6 @@ import logging
 import pytest
 
 from dokunuki.errors import CorpusError
-from dokunuki.files import atomic_write, read_json, write_json
 from dokunuki.job import logged
 from dokunuki.progress import Progress, logger
 
@@ -44,21 +43,3 @@ def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path):
     with pytest.raises(ZeroDivisionError), logged(str(log)):
         1 / 0  # noqa: B018
     assert "Traceback" in log.read_text()
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
-    path = tmp_path / "result.json"
-    write_json(path, {"rows": 1})
-    with pytest.raises(ValueError, match="Out of range"):
-        write_json(path, {"rows": float("nan")})
-    assert read_json(path) == {"rows": 1}
-
-    def fail() -> None:
-        with atomic_write(path) as temporary:
-            temporary.write_text("half")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        fail()
-    assert read_json(path) == {"rows": 1}
-    assert list(tmp_path.iterdir()) == [path]

@@ -17,7 +17,6 @@ from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.errors import DataFileError, DokunukiError
 from dokunuki.persistence import (
-    atomic_folder,
     parameters_of,
     read_part,
     read_tensors,
@@ -191,42 +190,3 @@ def test_isolation_forest_is_storable_too(toy, tmp_path):
     model = IsolationForest(n_estimators=5, random_state=0).fit(X)
     loaded = read_part(tmp_path, write_part(tmp_path, "x", model), (), None)
     np.testing.assert_array_equal(loaded.score_samples(X), model.score_samples(X))
-
-
-def test_folder_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "model"
-
-    def fail_halfway():
-        with atomic_folder(path, "mark") as temporary:
-            (temporary / "mark").write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail_halfway()
-    assert not list(tmp_path.iterdir())
-    for content in ("first", "second"):
-        with atomic_folder(path, "mark") as temporary:
-            (temporary / "mark").write_text(content)
-        assert (path / "mark").read_text() == content
-    with pytest.raises(RuntimeError):
-        fail_halfway()
-    assert (path / "mark").read_text() == "second"
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_folder_of_other_things_is_not_replaced(tmp_path):
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    with (
-        pytest.raises(DokunukiError, match="thesis: is there already"),
-        atomic_folder(tmp_path / "thesis", "mark"),
-    ):
-        pass
-    assert (tmp_path / "thesis" / "chapter.txt").exists()
-
-
-def test_an_empty_folder_is_filled(tmp_path):
-    (tmp_path / "made").mkdir()  # Snakemake makes the folders of its outputs
-    with atomic_folder(tmp_path / "made", "mark") as temporary:
-        (temporary / "mark").write_text("x")
-    assert (tmp_path / "made" / "mark").exists()

@@ -16,7 +16,7 @@ from dokunuki.attacks.explanations import (
     write_explanations,
 )
 from dokunuki.errors import AttackError, DataFileError
-from dokunuki.storage import read_attributes, write_arrays
+from dokunuki.storage import open_arrays, read_attributes, write_arrays
 
 WIDTH = 6
 
@@ -176,7 +176,8 @@ def test_file_round_trip(tmp_path, rows):
     read = read_explanations(tmp_path / "a.h5")
     assert np.array_equal(read, rows)
     assert read.dtype == np.float32
-    assert read_attributes(tmp_path / "a.h5") == {"surrogate": "embernn", "samples": 20}
+    with open_arrays(tmp_path / "a.h5") as file:
+        assert read_attributes(file) == {"surrogate": "embernn", "samples": 20}
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 

@@ -84,7 +84,17 @@ def test_an_index_survives_its_file(write_folder, release_rows, tmp_path):
     write_index(path, index)
     again = read_index(path)
     assert (again.version, again.files, again.families) == (1, index.files, index.families)
-    for name in ("digest", "label", "appeared", "avclass", "file", "line", "offset", "length"):
+    for name in (
+        "digest",
+        "label",
+        "appeared",
+        "avclass",
+        "file",
+        "line",
+        "offset",
+        "length",
+        "checksum",
+    ):
         np.testing.assert_array_equal(getattr(again, name), getattr(index, name))
     assert again.families[again.avclass[22]] == "zbot"
     assert again.locations([5, 22]) == index.locations([5, 22])
@@ -116,7 +126,9 @@ class ManyRows:
         for n in range(self.count):
             digest = hashlib.sha256(str(n - (n % 5 == 4)).encode()).digest()
             file = f"train_features_{n % 6}.jsonl"
-            yield Record(digest, n % 2, "2017-11", f"family {n % 50}", file, n + 1, n * 6000, 6000)
+            yield Record(
+                digest, n % 2, "2017-11", f"family {n % 50}", file, n + 1, n * 6000, 6000, n
+            )
 
 
 def test_memory_stays_in_proportion_to_a_few_numbers_a_row():

@@ -25,6 +25,7 @@ def index_of(labels):
         line=np.arange(1, n + 1),
         offset=np.arange(n) * 10,
         length=np.full(n, 10),
+        checksum=np.zeros(n, dtype=np.uint32),
     )
 
 
@@ -119,11 +120,11 @@ def test_a_split_survives_its_file(index, tmp_path):
 @pytest.mark.parametrize(
     ("line", "text", "message"),
     [
-        (1, "position,sha256", r":1: the columns are not position"),
-        (3, "1,ab,0", r":3: not 7 fields"),
-        (4, "x,ab,0,2017-11,train,f,1", r":4: position or line is no number"),
-        (2, "1,ab,5,2017-11,train,f,1", r":2: label '5'"),
-        (2, "1,ab,0,2017-11,trian,f,1", r":2: .*role 'trian'"),
+        (1, "position,sha256", r"line 1: the columns are not position"),
+        (3, "1,ab,0", r"line 3: not 7 fields"),
+        (4, "x,ab,0,2017-11,train,f,1", r"line 4: position or line is no number"),
+        (2, "1,ab,5,2017-11,train,f,1", r"line 2: label '5'"),
+        (2, "1,ab,0,2017-11,trian,f,1", r"line 2: .*role 'trian'"),
     ],
 )
 def test_a_damaged_split_names_the_line(index, tmp_path, line, text, message):
@@ -132,6 +133,9 @@ def test_a_damaged_split_names_the_line(index, tmp_path, line, text, message):
     lines = path.read_text().splitlines()
     lines[line - 1] = text
     path.write_text("\n".join(lines))
+    with pytest.raises(DataFileError, match=r"its checksum is not the one in split\.csv\.sha256"):
+        read_split(path)
+    (tmp_path / "split.csv.sha256").unlink()
     with pytest.raises(DataFileError, match=message):
         read_split(path)
 

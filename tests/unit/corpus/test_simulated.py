@@ -53,7 +53,8 @@ def test_same_seed_same_bytes_with_any_number_of_workers(tmp_path):
 
 def test_the_folder_is_a_release(tmp_path):
     write_corpus(tmp_path, SMALL)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "metadata.csv"])
+    written = [*FILES, "metadata.csv", *(f"{name}.sha256" for name in FILES)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(written)
     rows = {name: (tmp_path / name).read_bytes().splitlines() for name in FILES}
     assert [len(rows[name]) for name in FILES] == [32] * 6 + [48]
     for name in FILES:

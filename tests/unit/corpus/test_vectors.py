@@ -12,6 +12,7 @@ from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
 from dokunuki.corpus.vectors import Vectors, read_vectors, vectorise_split, write_vectors
 from dokunuki.errors import ConfigError, CorpusError, DataFileError
+from dokunuki.storage import open_arrays, read_array, read_attributes, write_arrays
 from dokunuki.stored_matrix import StoredMatrix
 
 
@@ -116,10 +117,11 @@ def test_vectors_survive_their_file(vectors, tmp_path):
 def test_columns_of_another_layout_are_refused(vectors, tmp_path):
     path = tmp_path / "vectors.h5"
     write_vectors(path, vectors)
-    with h5py.File(path, "r+") as file:
-        columns = file["columns"][:]
-        columns[0] = b"histogram_xx"
-        file["columns"][:] = columns
+    with open_arrays(path) as file:
+        arrays = {name: read_array(file, name) for name in file}
+        attributes = read_attributes(file)
+    arrays["columns"][0] = "histogram_xx"
+    write_arrays(path, arrays, attributes)
     with pytest.raises(DataFileError, match="not those of feature version 1"):
         read_vectors(path)
 
@@ -145,6 +147,12 @@ def test_version_2(write_folder, make_row):
 def test_a_damaged_row_found_late(sampled):
     release, index, split = sampled
     file = release.path / "train_features_0.jsonl"
-    file.write_bytes(file.read_bytes().replace(b'"label"', b'"lebal"'))
-    with pytest.raises(CorpusError, match="has no 'label'"):
+    file.write_bytes(file.read_bytes().replace(b'"avlength": 8', b'"avlength": 9'))
+    with pytest.raises(CorpusError, match=r"train_features_0\.jsonl:\d+: .*or damaged"):
         vectorise_split(release, index, split, dataset="small")
+
+
+def test_an_index_of_another_version_is_refused(sampled):
+    release, index, split = sampled
+    with pytest.raises(DataFileError, match="the index is of feature version 2"):
+        vectorise_split(release, dataclasses.replace(index, version=2), split, dataset="small")
