@@ -6,8 +6,8 @@
 #   one_node_cluster.sh start-node DIR  the node comes back
 #   one_node_cluster.sh down DIR        stop everything that was started
 #
-# sbatch, squeue and scontrol speak to it then. The GPUs (GPUS=n, default 2) are copies of /dev/null: SLURM
-# hands them out, and nothing can be computed on them. CPUS=n (default 4) is what the node claims to have.
+# sbatch, squeue and scontrol speak to it then. The GPUs (GPUS=n, default 4) are copies of /dev/null: SLURM
+# hands them out, and nothing can be computed on them. CPUS=n (default 8) is what the node claims to have.
 set -euo pipefail
 
 usage() { sed -n '2,11s/^# \?//p' "$0" >&2; exit 2; }
@@ -15,8 +15,8 @@ usage() { sed -n '2,11s/^# \?//p' "$0" >&2; exit 2; }
 command=$1
 mkdir -p "$2"
 DIR=$(cd "$2" && pwd)
-CPUS=${CPUS:-4}
-GPUS=${GPUS:-2}
+CPUS=${CPUS:-8}
+GPUS=${GPUS:-4}
 PORT=${PORT:-16817}
 MEMORY=$(awk '/^MemTotal/ {print int($2 / 1024) - 512}' /proc/meminfo)
 NODE=$(hostname -s)
