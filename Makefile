@@ -2,6 +2,7 @@
 # Both create .venv first, from requirements.lock, when it is missing or out of date.
 #
 #   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample|paper] [CORES=n] [ARGS='...']
+#   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
 
@@ -19,19 +20,26 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}' \
 	'grid={datasets: [ember]}'
 
-SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
-	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
-	$(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
+STUDY = $(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
 	$(if $(EMBER),$(DATASET))
 
-.PHONY: run realism search scaling test check lint setup lock clean help
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
+	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
+	$(STUDY)
+
+.PHONY: run slurm realism search scaling test test-slurm check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,7p' Makefile
+	@sed -n "1,8p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
+	@echo "The report is at $(CURDIR)/results/report.html"
+
+slurm: $(VENV)/.slurm
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/default \
+		--workflow-profile profiles/slurm $(STUDY) --quiet rules host $(ARGS)
 	@echo "The report is at $(CURDIR)/results/report.html"
 
 realism: $(VENV)/.runtime
@@ -47,6 +55,10 @@ scaling: $(VENV)/.development
 
 test: $(VENV)/.development
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n auto --dist loadfile $(ARGS)
+
+# On a cluster of one node that it starts on this machine, from Debian's packages, as root.
+test-slurm: $(VENV)/.development $(VENV)/.slurm
+	$(BIN)/pytest -m slurm tests/slurm $(ARGS)
 
 # Everything that .ci/run asks for.
 check: test lint
@@ -73,6 +85,10 @@ $(VENV)/.runtime: $(VENV)/bin/pip pyproject.toml requirements.lock
 $(VENV)/.development: $(VENV)/bin/pip pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,ember]'
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.slurm: $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[slurm]'
+	@touch $@
 
 # Resolve anew, in a throw-away environment, and write down what came out.
 lock:
