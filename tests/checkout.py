@@ -46,9 +46,7 @@ class Checkout:
         overlay = {**config, "datasets": {"ember": {"kind": "ember", "path": str(release)}}}
         (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
-    def snakemake(
-        self, *arguments: str, check: bool = True, timeout: float = 900
-    ) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", *arguments]
         # The copied library, not the installed one, is what an edit here changes.
         environment = {**os.environ, "PYTHONPATH": str(self.folder / "workflow")}
@@ -58,7 +56,7 @@ class Checkout:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=900,
             check=False,
         )
         if check and done.returncode:
