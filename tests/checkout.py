@@ -71,9 +71,11 @@ def requests(output: str) -> dict[Job, dict[str, str]]:
 
 
 def _announcements(output: str) -> Iterator[tuple[int, Job, dict[str, str]]]:
-    for announcement in re.split(r"^(?=(?:local)?rule \w+:$)", output, flags=re.MULTILINE)[1:]:
-        rule = re.match(r"(?:local)?rule (\w+):", announcement)[1]
-        fields = dict(re.findall(r"^    (\w+): (.*)$", announcement.split("\n\n")[0], re.MULTILINE))
+    # Jobs of a group are announced together, indented.
+    for announcement in re.split(r"^(?=\s*(?:local)?rule \w+:$)", output, flags=re.MULTILINE)[1:]:
+        rule = re.match(r"\s*(?:local)?rule (\w+):", announcement)[1]
+        lines = re.split(r"\n\s*\n", announcement.lstrip())[0]
+        fields = dict(re.findall(r"^\s+(\w+): (.*)$", lines, re.MULTILINE))
         if "jobid" in fields:  # else the output ends in the middle of the announcement
             job = Job(rule, **_pairs(fields.get("wildcards", "")))
             yield int(fields["jobid"]), job, _pairs(fields.get("resources", ""))
