@@ -44,6 +44,15 @@ DEFENCES = 4
 # Per attack: N = 2 and N = 4 at p = 5 %, and N = 4 at p = 0.
 CELLS = 3
 
+# The rules of the grid that ask for a GPU.
+TRAINING = {
+    "train_surrogate",
+    "explain_surrogate",
+    "train_autoencoder",
+    "train_reference",
+    "train_victim",
+}
+
 
 @dataclass(frozen=True)
 class Job:

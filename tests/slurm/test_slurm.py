@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from checkout import TINY, Checkout
+from checkout import TINY, TRAINING, Checkout
 
 pytestmark = pytest.mark.slurm
 
@@ -25,13 +25,6 @@ COMMAND = (
 )
 GRID = {**TINY["grid"], "defences": ["none", "ae"], "trigger_sizes": [4]}
 CONFIG = {**TINY, "grid": GRID}
-TRAINING = {
-    "train_surrogate",
-    "explain_surrogate",
-    "train_autoencoder",
-    "train_reference",
-    "train_victim",
-}
 # Rules that the controller runs itself.
 LOCAL = {"all", "write_report"}
 REFERENCE = "results/ember/seed-0/unpoisoned/{}/embernn/scores.h5"
