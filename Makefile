@@ -60,7 +60,7 @@ test: $(VENV)/.development
 test-slurm: $(VENV)/.development $(VENV)/.slurm
 	$(BIN)/pytest -m slurm tests/slurm $(ARGS)
 
-# Everything that .ci/run asks for.
+# What .ci/run asks for, but for the cluster.
 check: test lint
 
 lint: $(VENV)/.development

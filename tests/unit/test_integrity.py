@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -80,6 +81,11 @@ FORMATS = {
 }
 
 
+def _age(path):
+    """A sound HDF5 file is not hashed again while its time stands: let no tick hide the damage."""
+    os.utime(path, (0, 0))
+
+
 def _outcome(read, path):
     """What is read, or the error's message."""
     try:
@@ -92,6 +98,7 @@ def _outcome(read, path):
 def test_every_flipped_bit_is_noticed_or_harmless(tmp_path, name, rng):
     write, read, files = FORMATS[name]
     write(tmp_path / name)
+    _age(tmp_path / name)
     sound = read(tmp_path / name)
     noticed = 0
     for file in files:
@@ -115,6 +122,7 @@ def test_every_flipped_bit_is_noticed_or_harmless(tmp_path, name, rng):
 def test_every_cut_is_noticed_or_harmless(tmp_path, name, rng):
     write, read, files = FORMATS[name]
     write(tmp_path / name)
+    _age(tmp_path / name)
     sound = read(tmp_path / name)
     content = (tmp_path / files[0]).read_bytes()
     lengths = [0, 1, 511, 512, 513, *rng.integers(0, len(content), 200).tolist()]
