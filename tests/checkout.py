@@ -83,7 +83,8 @@ def _announcements(output: str) -> Iterator[tuple[int, Job, dict[str, str]]]:
     # Jobs of a group are announced together, indented.
     for announcement in re.split(r"^(?=\s*(?:local)?rule \w+:$)", output, flags=re.MULTILINE)[1:]:
         rule = re.match(r"\s*(?:local)?rule (\w+):", announcement)[1]
-        lines = re.split(r"\n\s*\n", announcement.lstrip())[0]
+        # Up to the first line that is not indented: what follows may be another job's error.
+        lines = re.split(r"\n(?! +\w)", announcement.lstrip())[0]
         fields = dict(re.findall(r"^\s+(\w+): (.*)$", lines, re.MULTILINE))
         if "jobid" in fields:  # else the output ends in the middle of the announcement
             job = Job(rule, **_pairs(fields.get("wildcards", "")))
@@ -164,7 +165,9 @@ class Run:
     """A run of Snakemake in the background, to be disturbed."""
 
     def __init__(self, checkout: Checkout, arguments: tuple[str, ...]) -> None:
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the object
+        # Read by its name below: a handle of ours would share its position with the processes
+        # that write to it.
+        self._output = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed with the object
         self.process = subprocess.Popen(
             checkout.command(*arguments),
             cwd=checkout.folder,
@@ -177,8 +180,7 @@ class Run:
     @property
     def output(self) -> str:
         """What it has printed so far."""
-        self._output.seek(0)
-        return self._output.read()
+        return Path(self._output.name).read_text()
 
     def wait_for(self, text: str, seconds: float = 120) -> None:
         """Wait until it has printed `text` or has ended."""
