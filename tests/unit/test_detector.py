@@ -169,7 +169,7 @@ def test_blocks_change_no_score(rng, monkeypatch):
     X, y = _rows(rng, 50)
     detector = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
     whole = detector.malware_scores(X)
-    monkeypatch.setattr("dokunuki.scaling._BLOCK_ROWS", 7)
+    monkeypatch.setattr("dokunuki.rows._BLOCK_ROWS", 7)
     np.testing.assert_array_equal(detector.malware_scores(X), whole)
     again = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
     np.testing.assert_allclose(again.scaler_.mean_, detector.scaler_.mean_, rtol=1e-12, atol=1e-12)

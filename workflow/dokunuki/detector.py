@@ -18,7 +18,8 @@ from dokunuki.persistence import (
     read_part,
     write_part,
 )
-from dokunuki.scaling import Standardiser, row_blocks
+from dokunuki.rows import row_blocks
+from dokunuki.scaling import Standardiser
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,18 +48,22 @@ class Detector:
         self.classifier = classifier
         self._kind = defence_kind(defence)
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+    def fit(self, X: np.ndarray, y: np.ndarray, copy: bool = True) -> Self:
         """Fit on raw contaminated rows, float32 (n, width), and labels 0 goodware, 1 malware.
 
+        With `copy` False the rows may be overwritten, which saves the memory of as many.
         Raises DokunukiError when a class is absent, at first or after a sampler.
         """
         self._check_classes(y, "the training rows")
         self.scaler_ = Standardiser().fit(X)
-        rows, labels = self.standardise(X), np.asarray(y)
+        rows = self.scaler_.transform(X) if copy else self.scaler_.transform_in_place(X)
+        labels = np.asarray(y)
         self.kept_indices_: np.ndarray | None = None
         self.classifier_ = self.classifier
         if self._kind == "transformer":
-            rows = self.defence.fit(rows, labels).transform(rows)
+            fitted = self.defence.fit(rows, labels)
+            # Others than our own may keep the rows that they were fitted on.
+            rows = getattr(fitted, "transform_in_place", fitted.transform)(rows)
         elif self._kind == "sampler":
             rows, labels = self.defence.fit_resample(rows, labels)
             self._check_classes(labels, f"what {path_of(self.defence)} left of the training rows")

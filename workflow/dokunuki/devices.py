@@ -129,3 +129,16 @@ def to_tensor(
     target: np.ndarray[Any, Any] = tensor.numpy()
     target[...] = values
     return tensor.to(device)
+
+
+def shared_tensor(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """An array as float32 on `device`; on the CPU without a copy where its memory will do.
+
+    For rows that are gathered into batches, not for what enters a product: see `to_tensor`.
+    """
+    import torch
+
+    usable = values.dtype == "float32" and values.flags.c_contiguous and values.flags.writeable
+    if device.type == "cpu" and usable:
+        return torch.from_numpy(values)
+    return to_tensor(values, device)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from dokunuki.errors import DokunukiError
+from dokunuki.rows import change_rows
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -111,8 +112,12 @@ class Transformer(Estimator):
         raise NotImplementedError
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """The representation of rows."""
+        """The representation of rows, each row on its own."""
         raise NotImplementedError
+
+    def transform_in_place(self, X: np.ndarray) -> np.ndarray:
+        """As `transform`, but what comes out may lie in the memory of X, whose rows are lost."""
+        return change_rows(X, self.transform)
 
     def fit_transform(self, X: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """`fit`, then `transform` the same rows."""
@@ -125,7 +130,8 @@ def checked_rows(X: np.ndarray, width: int | None = None) -> np.ndarray:
     if rows.ndim != 2 or (width is not None and rows.shape[1] != width):
         wanted = "(rows, columns)" if width is None else f"(rows, {width})"
         raise ValueError(f"X has shape {rows.shape}, not {wanted}")
-    if not np.isfinite(rows).all():
+    # Extremes carry NaN and infinity, and need no matrix of truth values.
+    if rows.size and not np.isfinite([rows.min(), rows.max()]).all():
         raise ValueError("X contains NaN or infinity")
     return rows
 

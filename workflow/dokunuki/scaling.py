@@ -12,18 +12,10 @@ import numpy as np
 
 from dokunuki.estimator import Transformer
 from dokunuki.persistence import SavedAsTensors
+from dokunuki.rows import row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
-
-_BLOCK_ROWS = 2048
-
-
-def row_blocks(rows: int) -> Iterator[slice]:
-    """Slices that cover `rows` rows, 2048 at a time."""
-    for start in range(0, rows, _BLOCK_ROWS):
-        yield slice(start, start + _BLOCK_ROWS)
 
 
 class Standardiser(SavedAsTensors, Transformer):

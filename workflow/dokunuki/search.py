@@ -55,16 +55,17 @@ def search_settings(
     `parts` (class and params by name), `seed` and `validation_share`. The columns are COLUMNS.
     A combination that diverges keeps its row, with a status and no loss.
     """
-    X, y = vectors.part("train")
+    X, y = vectors.rows("train"), vectors.labels("train")
     fitting, held_out = train_test_split(
         np.arange(len(y)),
         test_size=spec["validation_share"],
         stratify=y,
         random_state=stream_seed(spec["seed"], "search") % 2**32,
     )
-    scaler = Standardiser().fit(X[fitting])
+    fitted_on = X[fitting]
+    scaler = Standardiser().fit(fitted_on)
     rows = {
-        "fit": scaler.transform(X[fitting]),
+        "fit": scaler.transform_in_place(fitted_on),
         "validation": scaler.transform(X[held_out]),
     }
     tried = [

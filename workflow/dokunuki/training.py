@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dokunuki.devices import to_tensor
+from dokunuki.devices import shared_tensor, to_tensor
 from dokunuki.errors import ConfigError, DokunukiError
 from dokunuki.progress import Progress
 
@@ -146,7 +146,8 @@ class _Rows:
     """Rows and their targets on the device."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray | None, device: torch.device) -> None:
-        self.inputs = to_tensor(X, device)
+        # Batches are gathered from them into new memory.
+        self.inputs = shared_tensor(X, device)
         self.targets = None if y is None else to_tensor(y, device)
 
     def __len__(self) -> int:

@@ -23,6 +23,7 @@ from dokunuki.evaluation.timing import Timing, read_timing
 from dokunuki.files import atomic_write, read_json, write_json
 from dokunuki.parts import build, load_class
 from dokunuki.progress import logger
+from dokunuki.rows import change_rows
 from dokunuki.scaling import Standardiser
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
@@ -72,7 +73,7 @@ class Stopwatch:
 
 
 def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarray, np.ndarray]:
-    """The training rows and labels that a defender sees.
+    """The training rows and labels that a defender sees, in memory of their own.
 
     Raises AttackError when the poison belongs to other rows, DataFileError when a poisoned row
     stands among the test or validation rows as well: those are never poisoned.
@@ -88,7 +89,8 @@ def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarr
             f"{len(poisoned & held_out)} poisoned rows stand among the test or validation rows "
             f"too, {sorted(poisoned & held_out)[0]} for one; draw the sample again"
         )
-    return poison.apply(X, y)
+    poison.apply(X, y)
+    return X, y
 
 
 def train_autoencoder(
@@ -114,7 +116,8 @@ def train_autoencoder(
         device=compute.device,
         threads=compute.threads,
     )
-    rows = Standardiser().fit(X).transform(X)[:, vectors.layout.attackable]
+    rows = Standardiser().fit(X).transform_in_place(X)
+    rows = change_rows(rows, lambda block: block[:, vectors.layout.attackable])
     start = time.monotonic()
     try:
         model.fit(rows)
@@ -231,7 +234,7 @@ def _fit(
             context["autoencoder"] = _load_autoencoder(weights, spec["autoencoder"], compute)
         built[role] = build(spec[role]["class"], spec[role]["params"], **context)
     try:
-        return Detector(built["defence"], built["classifier"]).fit(X, y)
+        return Detector(built["defence"], built["classifier"]).fit(X, y, copy=False)
     finally:
         watch.lap("training", start)
 
@@ -286,7 +289,7 @@ def _score(
         validation=victim.malware_scores(malware),
         triggered=triggered,
         unpoisoned_triggered=unpoisoned_triggered,
-        train_rows=len(vectors.part("train")[1]),
+        train_rows=len(vectors.labels("train")),
         poison_rows=poison_rows,
         # Classifiers that do not say where they ran, ran on the CPU.
         device=str(getattr(victim.classifier_, "device_", "cpu")),
@@ -302,12 +305,12 @@ def _diverged(
     logger.warning("%s", error)
     return Scores(
         status=DIVERGED,
-        test_labels=vectors.part("test")[1],
+        test_labels=vectors.labels("test"),
         test=empty_scores(),
         validation=empty_scores(),
         triggered=empty_scores(),
         unpoisoned_triggered=empty_scores(),
-        train_rows=len(vectors.part("train")[1]),
+        train_rows=len(vectors.labels("train")),
         poison_rows=poison_rows,
         device=device,
         detail=str(error),

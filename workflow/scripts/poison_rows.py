@@ -9,10 +9,10 @@ from dokunuki.parts import build
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec
     attack = build(spec["attack"]["class"], spec["attack"]["params"])
-    rows, labels = read_vectors(snakemake.input.vectors).part("train")
+    vectors = read_vectors(snakemake.input.vectors)
     poison = plant_poison(
-        rows,
-        labels,
+        vectors.rows("train"),
+        vectors.labels("train"),
         read_trigger(snakemake.input.trigger).prefix(spec["size"]),
         spec["rate"],
         poisoned_class=attack.poisoned_class,

@@ -14,10 +14,9 @@ with logged(snakemake.log[0]):
     spec = snakemake.params.spec["attack"]
     attack = build(spec["class"], spec["params"])
     vectors = read_vectors(snakemake.input.vectors)
-    rows, labels = vectors.part("train")
     knowledge = AttackerKnowledge(
-        X=rows,
-        y=labels,
+        X=vectors.rows("train"),
+        y=vectors.labels("train"),
         layout=vectors.layout,
         explanations=(
             read_explanations(snakemake.input.explanations) if attack.needs_explanations else None

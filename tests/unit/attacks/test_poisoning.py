@@ -45,6 +45,12 @@ def training(layout):
     return X, y
 
 
+def poisoned(poison, training):
+    X, y = (values.copy() for values in training)
+    poison.apply(X, y)
+    return X, y
+
+
 def planted(training, trigger, rate, seed=5, poisoned_class=0, label_flip=False):
     return plant_poison(
         *training, trigger, rate, poisoned_class=poisoned_class, label_flip=label_flip, seed=seed
@@ -107,7 +113,7 @@ def test_properties_of_a_poisoned_training_set(
     X, y = training
     X_before, y_before = X.copy(), y.copy()
     poison = planted(training, trigger, rate, seed, poisoned_class, label_flip)
-    X_poisoned, y_poisoned = poison.apply(X, y)
+    X_poisoned, y_poisoned = poisoned(poison, training)
 
     assert np.array_equal(X, X_before)
     assert np.array_equal(y, y_before)
@@ -147,7 +153,7 @@ def test_rate_zero_alters_nothing(training, trigger, tmp_path, sources):
     poison = planted(training, trigger, 0)
     assert poison.count == 0
     write_poison(tmp_path / "p.h5", poison, **sources)
-    X, y = read_poison(tmp_path / "p.h5").apply(*training)
+    X, y = poisoned(read_poison(tmp_path / "p.h5"), training)
     assert np.array_equal(X, training[0])
     assert np.array_equal(y, training[1])
 
@@ -197,7 +203,7 @@ def test_round_trip_gives_the_whole_training_set_back(tmp_path, training, trigge
     poison = planted(training, trigger, 20, poisoned_class=1, label_flip=True)
     write_poison(tmp_path / "poison.h5", poison, **sources)
     read = read_poison(tmp_path / "poison.h5", vectors=sources["vectors"])
-    for mine, theirs in zip(read.apply(*training), poison.apply(*training), strict=True):
+    for mine, theirs in zip(poisoned(read, training), poisoned(poison, training), strict=True):
         assert np.array_equal(mine, theirs)
     assert (read.indices.dtype, read.rows.dtype, read.labels.dtype) == (
         np.int64,

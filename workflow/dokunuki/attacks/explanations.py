@@ -15,8 +15,10 @@ import numpy as np
 
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.progress import Progress
+from dokunuki.rows import row_blocks
 from dokunuki.seeding import generator, stream_seed
-from dokunuki.storage import open_arrays, read_array, write_arrays
+from dokunuki.storage import write_arrays
+from dokunuki.stored_matrix import StoredMatrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,12 +52,14 @@ def explain_network(
     *,
     samples: int,
     seed: int,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Expected gradients of a network that maps (n, width) to logits (n, 1).
 
     `X_standardised` (n, width) are the rows to explain and `background` (m, width) the reference
     rows, both in the network's input space; `samples` is the number of interpolated rows per row
-    explained. Returns float32 (n, width), positive towards malware. Works in blocks of rows on the
+    explained. Returns float32 (n, width), positive towards malware; `out`, where given, takes it,
+    and may be `X_standardised` itself. Works in blocks of rows on the
     network's device, each block with a random stream of its own, and leaves the network and
     numpy's global generator as they were. Raises AttackError when there is no background row.
     """
@@ -78,7 +82,7 @@ def explain_network(
         return torch.tensor(rows, dtype=torch.float32, device=device)
 
     explainer = shap.GradientExplainer(model, tensor(background), batch_size=_GRADIENT_BATCH)
-    values = np.empty(X_standardised.shape, dtype=np.float32)
+    values = np.empty(X_standardised.shape, dtype=np.float32) if out is None else out
     progress = Progress("explain network", len(values))
     with _global_numpy_state_kept():
         for start in range(0, len(values), _ROWS_PER_BLOCK):
@@ -94,13 +98,16 @@ def explain_network(
     return values
 
 
-def explain_trees(booster: lightgbm.Booster, X: np.ndarray) -> np.ndarray:
+def explain_trees(
+    booster: lightgbm.Booster, X: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
     """Exact tree SHAP values of a binary LightGBM model for rows in the model's input space.
 
     Returns float32 (n, width), positive towards malware; the bias (the expected logit) is dropped.
+    `out`, where given, takes it, and may be X itself.
     Raises AttackError when the model has more than two classes or another width.
     """
-    values = np.empty(X.shape, dtype=np.float32)
+    values = np.empty(X.shape, dtype=np.float32) if out is None else out
     progress = Progress("explain trees", len(values))
     for start in range(0, len(values), _ROWS_PER_BLOCK):
         block = slice(start, min(start + _ROWS_PER_BLOCK, len(values)))
@@ -122,17 +129,21 @@ def explain(
     background_rows: int,
     samples: int,
     seed: int,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """SHAP values S of the surrogate's logit for raw training rows X: float32, as wide as X.
 
     A classifier with a `booster_` (LightGBM) is explained exactly; one with a `network_` that gives
     logits by expected gradients, against `background_rows` rows drawn from X and with `samples`
-    samples per row. Raises AttackError when the classifier is neither.
+    samples per row. `out`, where given, takes the result, and may be X itself. Raises AttackError
+    when the classifier is neither.
     """
-    standardised = surrogate.standardise(X)
+    standardised = np.empty(X.shape, dtype=np.float32) if out is None else out
+    for rows in row_blocks(len(X)):
+        standardised[rows] = surrogate.standardise(X[rows])
     classifier = surrogate.classifier_
     if hasattr(classifier, "booster_"):
-        return explain_trees(classifier.booster_, standardised)
+        return explain_trees(classifier.booster_, standardised, out=standardised)
     import torch
 
     network = getattr(classifier, "network_", None)
@@ -144,7 +155,12 @@ def explain(
     draw = generator(seed, "explain", "background")
     background = draw.choice(len(X), size=min(background_rows, len(X)), replace=False)
     return explain_network(
-        network, standardised, standardised[background], samples=samples, seed=seed
+        network,
+        standardised,
+        standardised[background],
+        samples=samples,
+        seed=seed,
+        out=standardised,
     )
 
 
@@ -154,13 +170,12 @@ def write_explanations(
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
     """Write S, float32 (n, width), and how it was computed."""
-    write_arrays(path, {"explanations": explanations.astype(np.float32)}, attributes)
+    write_arrays(path, {"explanations": explanations.astype(np.float32, copy=False)}, attributes)
 
 
-def read_explanations(path: str | Path) -> np.ndarray:
-    """Read S, float32 (n, width); raises DataFileError when the file is not a matrix of them."""
-    with open_arrays(path) as file:
-        explanations = read_array(file, "explanations")
+def read_explanations(path: str | Path) -> StoredMatrix:
+    """S, float32 (n, width), in its file; raises DataFileError when that holds no such matrix."""
+    explanations = StoredMatrix(path, "explanations")
     if explanations.ndim != 2:
         raise DataFileError(
             f"{path}: explanations have shape {explanations.shape}, not (rows, columns); delete it "

@@ -53,17 +53,16 @@ class FGSMLabelFlip:
         missing or gives no gradients; ConfigError for an unknown region.
         """
         columns = manipulable_columns(knowledge.layout, self.region, size)
-        malware = knowledge.X[knowledge.y == 1]
-        if not len(malware):
+        if not (knowledge.y == 1).any():
             raise AttackError("FGSM needs malware among the training rows, and there is none")
-        gradient = self._mean_gradient(knowledge, malware)
+        gradient = self._mean_gradient(knowledge)
         require_finite(gradient[columns], "the surrogate's gradients")
         order = largest_first(np.abs(gradient[columns]))[:size]
+        X = knowledge.X[:, columns]
         return Trigger(
             attack=self.name,
             columns=tuple(
-                self._feature(knowledge, malware, gradient, int(column))
-                for column in columns[order]
+                self._feature(knowledge, X[:, k], gradient, int(columns[k])) for k in order
             ),
             label_flip=self.label_flip,
             surrogate=knowledge.name,
@@ -73,7 +72,7 @@ class FGSMLabelFlip:
             dataset=knowledge.dataset,
         )
 
-    def _mean_gradient(self, knowledge: AttackerKnowledge, malware: np.ndarray) -> np.ndarray:
+    def _mean_gradient(self, knowledge: AttackerKnowledge) -> np.ndarray:
         surrogate = knowledge.required_surrogate()
         if not hasattr(surrogate.classifier_, "loss_gradient"):
             raise AttackError(
@@ -81,10 +80,9 @@ class FGSMLabelFlip:
                 f"({type(surrogate.classifier_).__name__}) has no loss_gradient: choose a neural "
                 "network as the surrogate"
             )
+        malware = surrogate.standardise(knowledge.X[knowledge.y == 1])
         gradient = np.asarray(
-            surrogate.classifier_.loss_gradient(
-                surrogate.standardise(malware), np.ones(len(malware), dtype=np.int64)
-            ),
+            surrogate.classifier_.loss_gradient(malware, np.ones(len(malware), dtype=np.int64)),
             dtype=np.float64,
         )
         if gradient.shape != (knowledge.layout.width,):
@@ -95,14 +93,13 @@ class FGSMLabelFlip:
         return gradient
 
     def _feature(
-        self, knowledge: AttackerKnowledge, malware: np.ndarray, gradient: np.ndarray, column: int
+        self, knowledge: AttackerKnowledge, observed: np.ndarray, gradient: np.ndarray, column: int
     ) -> TriggerFeature:
         scale = float(knowledge.required_surrogate().scaler_.scale_[column])
-        mean = float(np.mean(malware[:, column], dtype=np.float64))
+        mean = float(np.mean(observed[knowledge.y == 1], dtype=np.float64))
         # Standardising is affine, so mean(z) + eps * sign, brought back, is mean(x) + eps * scale
         # * sign: no second matrix of standardised rows is needed.
         stepped = mean + self.epsilon * scale * float(np.sign(gradient[column]))
-        observed = knowledge.X[:, column]
         value = min(max(stepped, float(observed.min())), float(observed.max()))
         if knowledge.layout.kinds[column] in _WHOLE_NUMBERS:
             value = float(np.floor(value + 0.5))

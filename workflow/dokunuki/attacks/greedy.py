@@ -54,14 +54,15 @@ class GreedyCombinedSelection:
         columns = manipulable_columns(knowledge.layout, self.region, size)
         shap = knowledge.required_explanations()[:, columns]
         require_finite(shap, "the explanations")
-        rows = np.arange(len(knowledge.X))
+        X = knowledge.X[:, columns]
+        rows = np.arange(len(X))
         unused = np.arange(len(columns))
         features: list[TriggerFeature] = []
         for _ in range(size):
             totals = column_sums(shap[rows], unused)
             best = int(np.argmin(totals))  # the first of equals
             chosen = int(unused[best])
-            table = ValueTable.of(knowledge.X[rows, columns[chosen]])
+            table = ValueTable.of(X[rows, chosen])
             scores = table.shap_scores(shap[rows, chosen])
             value = table.smallest(scores)
             features.append(

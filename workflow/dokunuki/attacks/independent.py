@@ -65,10 +65,17 @@ class IndependentSelection:
         magnitudes = np.abs(knowledge.required_explanations()[:, columns])
         require_finite(magnitudes, "the explanations")
         totals = column_sums(magnitudes, np.arange(len(columns)))
+        X = knowledge.X[:, columns]
         return Trigger(
             attack=self.name,
             columns=tuple(
-                self._feature(knowledge, int(columns[k]), magnitudes[:, k], float(totals[k]))
+                self._feature(
+                    knowledge.layout,
+                    int(columns[k]),
+                    X[:, k],
+                    magnitudes[:, k],
+                    float(totals[k]),
+                )
                 for k in largest_first(totals)[:size]
             ),
             label_flip=self.label_flip,
@@ -80,9 +87,14 @@ class IndependentSelection:
         )
 
     def _feature(
-        self, knowledge: AttackerKnowledge, column: int, magnitude: np.ndarray, total: float
+        self,
+        layout: FeatureLayout,
+        column: int,
+        observed: np.ndarray,
+        magnitude: np.ndarray,
+        total: float,
     ) -> TriggerFeature:
-        table = ValueTable.of(knowledge.X[:, column])
+        table = ValueTable.of(observed)
         reason: dict[str, float | str] = {"sum_abs_shap": total}
         if self.values == "min_population":
             chosen = table.smallest(table.counts)
@@ -91,4 +103,4 @@ class IndependentSelection:
             chosen = table.smallest(scores)
             reason["value_score"] = float(scores[chosen])
         reason["rows_with_value"] = int(table.counts[chosen])
-        return trigger_feature(knowledge.layout, column, table.values[chosen], reason)
+        return trigger_feature(layout, column, table.values[chosen], reason)

@@ -16,6 +16,7 @@ from dokunuki.storage import open_arrays, read_array, write_arrays
 
 if TYPE_CHECKING:
     from dokunuki.attacks.trigger import Trigger
+    from dokunuki.stored_matrix import Matrix
 
 _CLASS_NAMES = ("goodware", "malware")
 
@@ -54,8 +55,8 @@ class Poison:
         """The number of poisoned rows."""
         return len(self.indices)
 
-    def apply(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Copies of the clean training rows and labels with the poison in place.
+    def apply(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Put the poisoned rows and labels into the clean training rows X and their labels y.
 
         X (train_rows, width) and y (train_rows,) keep their dtypes and their number of rows.
         Raises AttackError when they are not the training part that the poison was planted in.
@@ -66,10 +67,8 @@ class Poison:
                 f"this poison belongs to training rows of shape {expected}, not to rows {X.shape} "
                 f"with labels {y.shape}; give it the training part of its own split"
             )
-        poisoned_rows, poisoned_labels = X.copy(), y.copy()
-        poisoned_rows[self.indices] = self.rows
-        poisoned_labels[self.indices] = self.labels
-        return poisoned_rows, poisoned_labels
+        X[self.indices] = self.rows
+        y[self.indices] = self.labels
 
 
 def rows_to_poison(rate_percent: float, train_rows: int) -> int:
@@ -95,7 +94,7 @@ def rows_to_poison(rate_percent: float, train_rows: int) -> int:
 
 
 def plant_poison(
-    X: np.ndarray,
+    X: Matrix,
     y: np.ndarray,
     trigger: Trigger,
     rate_percent: float,
@@ -169,7 +168,7 @@ def write_poison(
 
 
 def read_poison(path: str | Path, *, vectors: str | Path | None = None) -> Poison:
-    """Read a poison file; `Poison.apply` gives the whole poisoned training set back.
+    """Read a poison file; `Poison.apply` makes the poisoned training set of the clean one.
 
     With `vectors`, the file that the training rows come from, its content must be the one that the
     poison was planted in. Raises DataFileError when it is not, or when the file is damaged.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from dokunuki.attacks.trigger import Trigger
     from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.stored_matrix import Matrix
 
 
 class Surrogate(Protocol):
@@ -33,6 +34,9 @@ class Surrogate(Protocol):
 class AttackerKnowledge:
     """All that an attack may use to choose a trigger: training rows, and models of them.
 
+    The workflow leaves both matrices in their files (StoredMatrix): ask for the columns and rows
+    that are needed, once, as in `X[:, columns]`, `X[y == 1]`, or `X[:]` for all.
+
     `X` are the clean training rows, raw, float32 (n, width); `y` their labels (n,), 0 goodware,
     1 malware. `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width),
     positive towards malware. `surrogate` is the attacker's model and `name` what it is called;
@@ -40,10 +44,10 @@ class AttackerKnowledge:
     the shapes do not belong together.
     """
 
-    X: np.ndarray
+    X: Matrix
     y: np.ndarray
     layout: FeatureLayout
-    explanations: np.ndarray | None
+    explanations: Matrix | None
     surrogate: Surrogate | None
     seed: int
     name: str = ""
@@ -62,7 +66,7 @@ class AttackerKnowledge:
                 f"{self.X.shape}; explain these rows again, with a surrogate without a defence"
             )
 
-    def required_explanations(self) -> np.ndarray:
+    def required_explanations(self) -> Matrix:
         """The explanations; raises AttackError when there are none."""
         if self.explanations is None:
             raise AttackError(

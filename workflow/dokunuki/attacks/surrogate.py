@@ -34,7 +34,7 @@ def train_surrogate(
         threads=threads,
         layout=vectors.layout,
     )
-    return Detector(NoDefence(), classifier).fit(*vectors.part("train"))
+    return Detector(NoDefence(), classifier).fit(*vectors.part("train"), copy=False)
 
 
 def explain_surrogate(
@@ -42,4 +42,6 @@ def explain_surrogate(
 ) -> np.ndarray:
     """SHAP values of all training rows, float32 (rows, width); see `explanations.explain`."""
     rows, _ = vectors.part("train")
-    return explain(surrogate, rows, background_rows=background, samples=samples, seed=seed)
+    return explain(
+        surrogate, rows, background_rows=background, samples=samples, seed=seed, out=rows
+    )

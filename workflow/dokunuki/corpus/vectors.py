@@ -12,6 +12,7 @@ from dokunuki.corpus.sampling import ROLES
 from dokunuki.errors import ConfigError, DataFileError
 from dokunuki.progress import Progress
 from dokunuki.storage import open_arrays, read_array, write_arrays
+from dokunuki.stored_matrix import StoredMatrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,19 +20,21 @@ if TYPE_CHECKING:
     from dokunuki.corpus.index import Index
     from dokunuki.corpus.records import Release, Vectorise
     from dokunuki.corpus.sampling import Split
+    from dokunuki.stored_matrix import Matrix
 
 
 @dataclass(frozen=True)
 class Vectors:
     """The feature vectors of a sample, row by row as in its split.
 
-    `X` float32 (n, 2351 | 2381), raw feature values; `y` int8 (n,), 0 goodware, 1 malware;
-    `sha256`, `appeared` and `role` Unicode (n,), a role being train, test or validation; `version`
-    the feature version; `dataset` its name in the configuration; `corpus` "ember" or "simulated".
+    `X` float32 (n, 2351 | 2381), raw feature values, in memory or left in their file; `y` int8
+    (n,), 0 goodware, 1 malware; `sha256`, `appeared` and `role` Unicode (n,), a role being train,
+    test or validation; `version` the feature version; `dataset` its name in the configuration;
+    `corpus` "ember" or "simulated".
     Raises DataFileError when these contradict each other.
     """
 
-    X: np.ndarray
+    X: Matrix
     y: np.ndarray
     sha256: np.ndarray
     appeared: np.ndarray
@@ -60,11 +63,26 @@ class Vectors:
         return feature_layout(self.version)
 
     def part(self, role: str) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of a role, and their labels; raises ConfigError for an unknown role."""
+        """The rows of a role, and their labels, in memory of their own.
+
+        Raises ConfigError for an unknown role.
+        """
+        return self.X[self._rows(role)], self.labels(role)
+
+    def rows(self, role: str) -> Matrix:
+        """The rows of a role, left in their file where the vectors are."""
+        rows = self._rows(role)
+        return self.X.only(rows) if isinstance(self.X, StoredMatrix) else self.X[rows]
+
+    def labels(self, role: str) -> np.ndarray:
+        """The labels of a role's rows."""
+        labels: np.ndarray = self.y[self._rows(role)]
+        return labels
+
+    def _rows(self, role: str) -> np.ndarray:
         if role not in ROLES:
             raise ConfigError(f"unknown role {role!r}; known: {', '.join(ROLES)}")
-        rows = self.role == role
-        return self.X[rows], self.y[rows]
+        return np.asarray(self.role == role)
 
 
 def vectorise_split(
@@ -119,11 +137,12 @@ def write_vectors(path: str | Path, vectors: Vectors) -> None:
 def read_vectors(path: str | Path) -> Vectors:
     """Read what `write_vectors` wrote; raises DataFileError when it is missing or damaged.
 
-    The names of the columns are compared with the layout, so that a file of an older layout is not
-    taken for one of this.
+    The matrix stays in the file, of which each access reads what it asks for. The names of the
+    columns are compared with the layout, so that a file of an older layout is not taken for one of
+    this.
     """
     with open_arrays(path) as file:
-        arrays = {name: read_array(file, name) for name in ("X", "sha256", "appeared", "role")}
+        arrays = {name: read_array(file, name) for name in ("sha256", "appeared", "role")}
         labels, columns = read_array(file, "label"), read_array(file, "columns")
         version = int(file.attrs["version"])
         dataset, corpus = str(file.attrs["dataset"]), str(file.attrs["corpus"])
@@ -132,7 +151,14 @@ def read_vectors(path: str | Path) -> Vectors:
             f"{path}: its columns are not those of feature version {version}; delete it and run "
             f"`snakemake {path}`"
         )
-    return Vectors(y=labels, version=version, dataset=dataset, corpus=corpus, **arrays)
+    return Vectors(
+        X=StoredMatrix(path, "X"),
+        y=labels,
+        version=version,
+        dataset=dataset,
+        corpus=corpus,
+        **arrays,
+    )
 
 
 def _vectoriser(name: str) -> Vectorise:

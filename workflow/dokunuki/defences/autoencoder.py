@@ -17,6 +17,7 @@ from dokunuki.devices import prepare_torch, resolve_device, to_tensor
 from dokunuki.errors import ConfigError
 from dokunuki.estimator import Estimator, Transformer, checked_rows, unfrozen
 from dokunuki.persistence import SavedAsTensors
+from dokunuki.rows import change_rows
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingSettings, train
 
@@ -224,6 +225,10 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
         else:
             self.autoencoder_ = given.unfitted().fit(self._attackable(X))
         return self
+
+    def transform_in_place(self, X: np.ndarray) -> np.ndarray:
+        """As `transform`; in the blocks that the network works in, since others round otherwise."""
+        return change_rows(X, self.transform, _BLOCK_ROWS)
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
