@@ -9,15 +9,10 @@ import numpy as np
 
 from dokunuki.defences.identity import NoDefence
 from dokunuki.defences.protocol import defence_kind
-from dokunuki.errors import DataFileError, DokunukiError
-from dokunuki.files import read_json, write_json
+from dokunuki.errors import DokunukiError, damaged_file
+from dokunuki.files import atomic_folder, read_json, write_json
 from dokunuki.parts import path_of
-from dokunuki.persistence import (
-    atomic_folder,
-    parameters_of,
-    read_part,
-    write_part,
-)
+from dokunuki.persistence import parameters_of, read_part, write_part
 from dokunuki.rows import row_blocks
 from dokunuki.scaling import Standardiser
 
@@ -25,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _DESCRIPTION_FILE = "detector.json"
-_SCALER_FILE = "scaler.safetensors"
-_FORMAT = 1
+_FORMAT = 2
 _MALWARE = 1
 
 
@@ -109,8 +103,10 @@ class Detector:
         Raises DokunukiError when a part cannot be written so, or `folder` holds other things.
         """
         with atomic_folder(folder, _DESCRIPTION_FILE) as temporary:
-            self.scaler_.save(temporary / _SCALER_FILE)
-            saved = {"classifier": write_part(temporary, "classifier", self.classifier_)}
+            saved = {
+                "scaler": write_part(temporary, "scaler", self.scaler_),
+                "classifier": write_part(temporary, "classifier", self.classifier_),
+            }
             if self.description_["defence"]["kind"] == "transformer":
                 saved["defence"] = write_part(temporary, "defence", self.defence)
             description = {
@@ -134,10 +130,11 @@ class Detector:
         folder = Path(folder)
         path = folder / _DESCRIPTION_FILE
         try:
-            description = read_json(path)
+            description = read_json(path, folder)
             if description["format"] != _FORMAT:
-                raise DataFileError(f"{path}: format {description['format']}, not {_FORMAT}")
+                raise damaged_file(path, f"format {description['format']}, not {_FORMAT}", folder)
             saved, training = description["files"], description["training"]
+            scaler = read_part(folder, saved["scaler"], trusted, device)
             classifier = read_part(folder, saved["classifier"], trusted, device)
             defence: Any = NoDefence()
             if "defence" in saved:
@@ -146,13 +143,13 @@ class Detector:
             detector.train_rows_ = training["rows"]
             detector.removed_rows_ = training["removed_rows"]
             detector.description_ = {key: description[key] for key in ("defence", "classifier")}
-        except FileNotFoundError as error:
-            raise DataFileError(f"{path}: no such file; run the step that writes it") from error
         except (KeyError, TypeError, ValueError, OSError) as error:
-            raise DataFileError(f"{path}: damaged ({error!r}); delete and rebuild it") from error
+            raise damaged_file(
+                path, f"damaged, or not written by this version ({error!r})", folder
+            ) from error
         detector.kept_indices_ = None
         detector.classifier_ = classifier
-        detector.scaler_ = Standardiser.load(folder / _SCALER_FILE)
+        detector.scaler_ = scaler
         return detector
 
     def _check_width(self, X: np.ndarray) -> None:

@@ -1,41 +1,170 @@
-"""Writing files so that a crash never leaves a half-written one under its final name."""
+"""Writing files so that a crash leaves no half-written one, and reading none that was damaged."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dokunuki.errors import DiskFullError, DokunukiError, damaged_file, missing_file
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DIGEST_KEY = "sha256"
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, checksum: bool = False) -> Iterator[Path]:
     """Hand out a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     The temporary name keeps the suffix, since some writers choose their format by it. When the
-    block raises, the temporary file is removed and `path` is left as it was.
+    block raises, the temporary file is removed and `path` is left as it was. With `checksum`,
+    `path`.sha256 is written too, as sha256sum writes it; `verify_checksum` compares the two. Raises
+    DiskFullError when there is no space left, however the writer reports it.
     """
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.stem}.partial-{os.getpid()}{final.suffix}")
     try:
-        yield temporary
-        temporary.replace(final)
+        with _full_disk_named(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            if checksum:
+                with atomic_write(_checksum_file(final)) as listed:
+                    listed.write_text(f"{sha256_of(temporary)}  {final.name}\n", encoding="utf-8")
+            temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: str | Path, content: Any) -> None:  # noqa: ANN401 - anything JSON can hold
-    """Write `content` as indented JSON with a final newline; NaN and infinity are refused."""
+@contextmanager
+def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
+    """Hand out a temporary folder beside `path`; rename it to `path` when the block succeeds.
+
+    An earlier folder at `path` is replaced if it is empty or holds a file called `marker`, so
+    that a mistyped path cannot wipe out other things; else DokunukiError is raised. Raises
+    DiskFullError as `atomic_write` does.
+    """
+    final = Path(path)
+    if final.exists() and not (
+        final.is_dir() and ((final / marker).is_file() or not any(final.iterdir()))
+    ):
+        raise DokunukiError(f"{final}: is there already and holds no {marker}; move it away")
+    temporary = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    old = final.with_name(f".{final.name}.old-{os.getpid()}")
+    try:
+        with _full_disk_named(final):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for file in temporary.iterdir():
+                _flush(file)
+            if final.exists():
+                final.rename(old)
+            temporary.rename(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _full_disk_named(final: Path) -> Iterator[None]:
+    """Name the file that found no space, not its temporary name; libraries report it each its way.
+
+    safetensors, for one, raises an error of its own, whose text alone tells.
+    """
+    try:
+        yield
+    except Exception as error:
+        texts = (os.strerror(number) for number in _FULL)
+        if not (
+            isinstance(error, DiskFullError)
+            or getattr(error, "errno", None) in _FULL
+            or any(text in str(error) for text in texts)
+        ):
+            raise
+        raise DiskFullError(
+            f"{final}: no space left on the disk, or in the quota; free some and run the same "
+            "command again: what is finished is kept"
+        ) from error
+
+
+def _flush(path: Path) -> None:
+    """Have the content on the disk before its name.
+
+    After a power cut a rename can survive while the content does not. Quotas and network disks may
+    also tell only now that they are full. It costs 0.3 to 3 ms a file, and 13 ms for 20 MB.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: str | Path, start: int = 0) -> str:
+    """The sha256, in hexadecimal, of a file from byte `start` on; DataFileError when missing."""
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(start)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise missing_file(path) from error
+
+
+def verify_checksum(path: str | Path) -> None:
+    """Compare a file with the checksum that lies beside it, where one does.
+
+    Raises DataFileError when they differ, or when there is a checksum and no file.
+    """
+    listed = _checksum_file(Path(path))
+    if listed.is_file() and listed.read_bytes().split()[:1] != [sha256_of(path).encode()]:
+        raise damaged_file(
+            path, f"damaged, truncated or edited: its checksum is not the one in {listed.name}"
+        )
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as indented JSON, its sha256 as last key; NaN and infinity are refused."""
+    signed = {**content, _DIGEST_KEY: _content_digest(content)}
     with atomic_write(path) as temporary:
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(signed, indent=2, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: str | Path) -> Any:  # noqa: ANN401 - anything JSON can hold
-    """Read a JSON file that `write_json` wrote."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path, target: str | Path | None = None) -> dict[str, Any]:
+    """Read what `write_json` wrote, without the checksum.
+
+    Raises DataFileError when the file is missing, damaged or edited; `target` is what to rebuild
+    then, where it is not the file itself.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("no JSON object")
+        digest = content.pop(_DIGEST_KEY, None)
+        sound = digest == _content_digest(content)
+    except FileNotFoundError as error:
+        raise missing_file(path, target) from error
+    except ValueError as error:
+        raise damaged_file(path, f"damaged or truncated ({error})", target) from error
+    if not sound:
+        raise damaged_file(
+            path, f"damaged or edited: its content does not match its {_DIGEST_KEY}", target
+        )
+    return content
+
+
+def _content_digest(content: Mapping[str, Any]) -> str:
+    """The sha256 of the content, whatever the spaces and line ends between."""
+    return hashlib.sha256(json.dumps(content, allow_nan=False).encode()).hexdigest()

@@ -9,24 +9,27 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
-import shutil
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from dokunuki.corpus.layout import FeatureLayout, feature_layout
-from dokunuki.errors import ConfigError, DataFileError, DokunukiError
+from dokunuki.errors import (
+    ConfigError,
+    DataFileError,
+    DokunukiError,
+    damaged_file,
+    missing_file,
+)
 from dokunuki.estimator import unfrozen
-from dokunuki.files import atomic_write
+from dokunuki.files import atomic_write, sha256_of
 from dokunuki.parts import load_class, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
 _PACKAGE = "dokunuki"
 _SETTINGS_KEY = "settings"
@@ -41,12 +44,13 @@ _SKOPS_TRUSTED = (
 def write_tensors(
     path: str | Path, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
 ) -> None:
-    """Write named arrays and JSON settings as one safetensors file, atomically."""
+    """Write named arrays and JSON settings as one safetensors file with a checksum, atomically."""
     from safetensors.numpy import save_file
 
-    # One metadata key only: safetensors writes several in an order that varies.
-    metadata = {_SETTINGS_KEY: json.dumps(settings, sort_keys=True, ensure_ascii=False)}
     contiguous = {name: np.array(values, order="C") for name, values in arrays.items()}
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    # One metadata key only: safetensors writes several in an order that varies.
+    metadata = {_SETTINGS_KEY: f"{_content_digest(contiguous, text)} {text}"}
     with atomic_write(path) as temporary:
         save_file(contiguous, temporary, metadata=metadata)
 
@@ -59,13 +63,24 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return arrays, json.loads(metadata[_SETTINGS_KEY])
     except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file; run the step that writes it") from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataFileError(
-            f"{path}: damaged, or not written by dokunuki ({error}); delete it and rebuild it"
-        ) from error
+        raise missing_file(path) from error
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise damaged_file(path, f"damaged or truncated ({error})") from error
+    digest, _, text = metadata.get(_SETTINGS_KEY, "").partition(" ")
+    if digest != _content_digest(arrays, text):
+        raise damaged_file(path, "damaged, or not written by this version")
+    return arrays, json.loads(text)
+
+
+def _content_digest(arrays: Mapping[str, np.ndarray], settings: str) -> str:
+    """The sha256 of all that a file holds; its header alone is covered by no other checksum."""
+    digest = hashlib.sha256(settings.encode())
+    for name in sorted(arrays):
+        values = arrays[name]
+        digest.update(f"\n{name} {values.dtype.str} {values.shape}\n".encode())
+        digest.update(values.data)
+    return digest.hexdigest()
 
 
 def to_json(value: Any) -> Any:  # noqa: ANN401 - a parameter can be anything
@@ -162,9 +177,7 @@ class SavedAsTensors:
             part = cls(**_restored(settings["parameters"], compute))
             part._restore(arrays, settings["fitted"])
         except (KeyError, TypeError, RuntimeError) as error:
-            raise DataFileError(
-                f"{path}: was written by another version ({error}); delete it and rebuild it"
-            ) from error
+            raise damaged_file(path, f"was written by another version ({error})") from error
         return part
 
 
@@ -213,7 +226,7 @@ def write_part(folder: Path, stem: str, part: Any) -> dict[str, Any]:  # noqa: A
         name = f"{stem}.skops"
         entry = {"format": "skops", "file": name}
         _write_skops(folder / name, part)
-    return {**entry, "sha256": _digest(folder / name)}
+    return {**entry, "sha256": sha256_of(folder / name)}
 
 
 def read_part(
@@ -228,10 +241,10 @@ def read_part(
     if path.parent != folder:
         raise DataFileError(f"{folder}: names a file outside of it: {entry['file']!r}")
     if not path.is_file():
-        raise DataFileError(f"{path}: no such file; run the step that writes it")
+        raise damaged_file(path, "no such file", folder)
     # Asked first, since LightGBM aborts the whole process on a damaged text.
-    if _digest(path) != entry["sha256"]:
-        raise DataFileError(f"{path}: damaged or altered; delete its folder and rebuild it")
+    if sha256_of(path) != entry["sha256"]:
+        raise damaged_file(path, "damaged or altered: its sha256 is another", folder)
     if entry["format"] == "own":
         cls: Any = _class_of(entry["class"], trusted)
         return cls.load(path, device=device)
@@ -241,11 +254,6 @@ def read_part(
         booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
         return LoadedBooster(booster, np.array(entry["classes"]), entry["threads"])
     return _read_skops(path, trusted)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_lightgbm(part: object) -> bool:
@@ -290,7 +298,7 @@ def _read_skops(path: Path, trusted: Collection[str]) -> Any:  # noqa: ANN401
         if not unknown:
             return skops.io.load(path, trusted=sorted(allowed))
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, ImportError) as error:
-        raise DataFileError(f"{path}: damaged ({error}); delete it and rebuild it") from error
+        raise damaged_file(path, f"damaged ({error})", path.parent) from error
     raise DataFileError(
         f"{path}: holds types that are not scikit-learn's or numpy's: {', '.join(sorted(unknown))};"
         " when you know where the file comes from, name them in `trusted`"
@@ -315,29 +323,3 @@ def _canonical(content: bytes) -> bytes:
         for name, values in [("schema.json", schema.encode()), *sorted(renamed.items())]:
             archive.writestr(zipfile.ZipInfo(name), values, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
-
-
-@contextmanager
-def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
-    """Hand out a temporary folder beside `path`; rename it to `path` when the block succeeds.
-
-    An earlier folder at `path` is replaced if it is empty or holds a file called `marker`, so
-    that a mistyped path cannot wipe out other things; else DokunukiError is raised.
-    """
-    final = Path(path)
-    if final.exists() and not (
-        final.is_dir() and ((final / marker).is_file() or not any(final.iterdir()))
-    ):
-        raise DokunukiError(f"{final}: is there already and holds no {marker}; move it away")
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.partial-{os.getpid()}")
-    old = final.with_name(f".{final.name}.old-{os.getpid()}")
-    temporary.mkdir()
-    try:
-        yield temporary
-        if final.exists():
-            final.rename(old)
-        temporary.rename(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

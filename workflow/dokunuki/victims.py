@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import safe_open
-from safetensors.numpy import save_file
-
 from dokunuki.detector import Detector
 from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, Scores, empty_scores
 from dokunuki.evaluation.timing import Timing, read_timing
-from dokunuki.files import atomic_write, read_json, write_json
+from dokunuki.files import read_json, write_json
 from dokunuki.parts import build, load_class
+from dokunuki.persistence import read_tensors, write_tensors
 from dokunuki.progress import logger
 from dokunuki.rows import change_rows
 from dokunuki.scaling import Standardiser
@@ -123,9 +121,7 @@ def train_autoencoder(
         model.fit(rows)
     except TrainingDivergedError as error:
         logger.warning("%s", error)
-        with atomic_write(path) as temporary:
-            metadata = {"status": DIVERGED, "epoch": str(error.epoch), "loss": str(error.loss)}
-            save_file({}, temporary, metadata=metadata)
+        write_tensors(path, {}, _divergence(error))
     else:
         model.save(path)
     watch.lap("defence", start)
@@ -151,7 +147,7 @@ def train_reference(
     try:
         detector = _fit(vectors, None, spec, autoencoder, seed, compute, watch)
     except TrainingDivergedError as error:
-        write_json(Path(folder) / _DIVERGED_FILE, {"epoch": error.epoch, "loss": str(error.loss)})
+        write_json(Path(folder) / _DIVERGED_FILE, _divergence(error))
         scores = _diverged(vectors, error, poison_rows=0, device=compute.device)
     else:
         detector.save(folder)
@@ -239,12 +235,16 @@ def _fit(
         watch.lap("training", start)
 
 
+def _divergence(error: TrainingDivergedError) -> dict[str, Any]:
+    """The error as JSON, which holds no NaN."""
+    return {"status": DIVERGED, "epoch": error.epoch, "loss": str(error.loss)}
+
+
 def _load_autoencoder(path: str, spec: Spec, compute: Compute) -> Any:  # noqa: ANN401
     """What `train_autoencoder` wrote; raises TrainingDivergedError when it had diverged."""
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
-    if metadata.get("status") == DIVERGED:
-        raise TrainingDivergedError(int(metadata["epoch"]), float(metadata["loss"]))
+    _, settings = read_tensors(path)
+    if settings.get("status") == DIVERGED:
+        raise TrainingDivergedError(settings["epoch"], float(settings["loss"]))
     model: Any = load_class(spec["class"])
     return model.load(path, device=compute.device)
 
@@ -256,8 +256,8 @@ def _load_reference(folder: str | Path, spec: Mapping[str, Spec], compute: Compu
     """
     marker = Path(folder) / _DIVERGED_FILE
     if marker.is_file():
-        content = read_json(marker)
-        raise TrainingDivergedError(int(content["epoch"]), float(content["loss"]))
+        content = read_json(marker, folder)
+        raise TrainingDivergedError(content["epoch"], float(content["loss"]))
     trusted = [spec[role]["class"] for role in ("defence", "classifier")]
     return Detector.load(folder, device=compute.device, trusted=trusted)
 

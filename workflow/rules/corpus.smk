@@ -4,6 +4,9 @@
 rule simulate_corpus:
     output:
         raw=[f"results/{{dataset}}/release/{file}" for file in SIMULATED_FILES],
+        checksums=[
+            f"results/{{dataset}}/release/{file}.sha256" for file in SIMULATED_FILES
+        ],
         metadata="results/{dataset}/release/metadata.csv",
     log:
         "results/logs/simulate_corpus/{dataset}.log",
@@ -52,6 +55,7 @@ rule draw_sample:
         index="results/{dataset}/index.h5",
     output:
         split="results/{dataset}/seed-{seed}/split.csv",
+        checksum="results/{dataset}/seed-{seed}/split.csv.sha256",
     log:
         "results/logs/draw_sample/{dataset}/seed-{seed}.log",
     benchmark:

@@ -24,6 +24,7 @@ rule collect_metrics:
             category="Tables",
             labels={"table": "metrics, one row per run (CSV)"},
         ),
+        checksum="results/metrics.csv.sha256",
     log:
         "results/logs/collect_metrics.log",
     benchmark:
@@ -52,6 +53,7 @@ rule collect_timings:
             category="Tables",
             labels={"table": "timings, one row per run (CSV)"},
         ),
+        checksum="results/timings.csv.sha256",
     log:
         "results/logs/collect_timings.log",
     benchmark:

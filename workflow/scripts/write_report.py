@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 from dokunuki.errors import DokunukiError
-from dokunuki.files import atomic_write
+from dokunuki.files import atomic_write, verify_checksum
 from dokunuki.job import logged
 
 with logged(snakemake.log[0]), atomic_write(snakemake.output.report) as temporary:
+    # The report holds these two as they are.
+    verify_checksum(snakemake.input.metrics)
+    verify_checksum(snakemake.input.timings)
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakemake.params.snakefile]
     # The outer run holds the folder's lock; nothing is built here, so none is needed.
     command += ["--nolock", "--cores", "1", "--report", str(temporary)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dokunuki.corpus.layout import feature_layout, layout_of_width
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import ConfigError
 
 SIZES = {
@@ -24,7 +24,6 @@ def test_groups_follow_each_other_without_a_gap(version, width):
     starts = np.cumsum([0, *sizes.values()])
     assert [c.start for c in layout.groups.values()] == starts[:-1].tolist()
     assert layout.width == len(layout.kinds) == len(set(layout.names)) == width
-    assert layout_of_width(width) is layout
 
 
 def test_the_papers_column_sets():
@@ -50,7 +49,6 @@ def test_names_lead_to_columns_and_back():
     ("call", "message"),
     [
         (lambda: feature_layout(3), "feature version 3 is not supported"),
-        (lambda: layout_of_width(2568), "no EMBER feature version has 2568 columns"),
         (lambda: feature_layout(1).index("sise"), "no column is called 'sise'"),
         (lambda: feature_layout(1).columns("hashed"), "unknown region 'hashed'"),
         (lambda: feature_layout(1).group_of(2351), "column 2351 is outside"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.errors import AttackError, DataFileError
+from dokunuki.errors import AttackError, damaged_file
 from dokunuki.progress import Progress
 from dokunuki.rows import row_blocks
 from dokunuki.seeding import generator, stream_seed
@@ -177,8 +177,7 @@ def read_explanations(path: str | Path) -> StoredMatrix:
     """S, float32 (n, width), in its file; raises DataFileError when that holds no such matrix."""
     explanations = StoredMatrix(path, "explanations")
     if explanations.ndim != 2:
-        raise DataFileError(
-            f"{path}: explanations have shape {explanations.shape}, not (rows, columns); delete it "
-            "and build it again"
+        raise damaged_file(
+            path, f"explanations have shape {explanations.shape}, not (rows, columns)"
         )
     return explanations

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.errors import AttackError, DataFileError
+from dokunuki.errors import AttackError, damaged_file
+from dokunuki.files import sha256_of
 from dokunuki.rates import poison_count
 from dokunuki.seeding import generator
 from dokunuki.storage import open_arrays, read_array, write_arrays
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dokunuki.attacks.trigger import Trigger
     from dokunuki.stored_matrix import Matrix
 
@@ -137,15 +138,6 @@ def plant_poison(
     )
 
 
-def file_digest(path: str | Path) -> str:
-    """The sha256 of a file's content, in hexadecimal; raises DataFileError when it is missing."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file; build it with `snakemake {path}`") from error
-
-
 def write_poison(
     path: str | Path, poison: Poison, *, vectors: str | Path, trigger: str | Path
 ) -> None:
@@ -160,9 +152,9 @@ def write_poison(
         {
             "train_rows": poison.train_rows,
             "vectors": str(vectors),
-            "vectors_sha256": file_digest(vectors),
+            "vectors_sha256": sha256_of(vectors),
             "trigger": str(trigger),
-            "trigger_sha256": file_digest(trigger),
+            "trigger_sha256": sha256_of(trigger),
         },
     )
 
@@ -175,16 +167,15 @@ def read_poison(path: str | Path, *, vectors: str | Path | None = None) -> Poiso
     """
     with open_arrays(path) as file:
         if "train_rows" not in file.attrs:
-            raise DataFileError(f"{path}: not a poison file; delete it and build it again")
+            raise damaged_file(path, "not a poison file")
         train_rows = int(file.attrs["train_rows"])
         planted_in, digest = str(file.attrs["vectors"]), str(file.attrs["vectors_sha256"])
         indices, rows, labels = (read_array(file, name) for name in ("indices", "rows", "labels"))
-    if vectors is not None and file_digest(vectors) != digest:
-        raise DataFileError(
-            f"{path}: was planted in {planted_in} with another content than {vectors} has now; "
-            "delete it and build it again"
+    if vectors is not None and sha256_of(vectors) != digest:
+        raise damaged_file(
+            path, f"was planted in {planted_in} with another content than {vectors} has now"
         )
     try:
         return Poison(indices, rows, labels, train_rows)
     except AttackError as error:
-        raise DataFileError(f"{path}: {error}; delete it and build it again") from error
+        raise damaged_file(path, str(error)) from error

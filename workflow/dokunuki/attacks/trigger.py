@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,12 @@ import jsonschema
 import numpy as np
 
 from dokunuki.corpus.layout import FEATURE_VERSIONS, FeatureLayout, feature_layout
-from dokunuki.errors import AttackError, DataFileError
+from dokunuki.errors import AttackError, damaged_file
 from dokunuki.files import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-_MEND = "correct it, or delete the file and let the attack choose the trigger again"
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -147,7 +144,11 @@ class Trigger:
 
 
 def write_trigger(path: str | Path, trigger: Trigger) -> None:
-    """Write a trigger as JSON that a person can read; features stand in the order chosen."""
+    """Write a trigger as JSON that a person can read; features stand in the order chosen.
+
+    A trigger of one's own is made as a Trigger and written with this, since the file carries a
+    checksum of its content.
+    """
     write_json(
         path,
         {
@@ -177,23 +178,22 @@ def write_trigger(path: str | Path, trigger: Trigger) -> None:
 def read_trigger(path: str | Path) -> Trigger:
     """Read a trigger and check it against the layout of its feature version.
 
-    Raises DataFileError, naming file and key, when the file is missing, is not JSON, misses a key,
-    or when a feature's name, index, group and kind do not belong together.
+    Raises DataFileError, naming file and key, when the file is missing, damaged or edited, misses a
+    key, or when a feature's name, index, group and kind do not belong together.
     """
     content = _read_checked_json(path)
     layout = feature_layout(content["feature_version"])
     features = tuple(
-        _checked_feature(f"{path}: features[{position}]", entry, layout)
+        _checked_feature(path, f"features[{position}]", entry, layout)
         for position, entry in enumerate(content["features"])
     )
     names = [feature.name for feature in features]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise DataFileError(f"{path}: features: {', '.join(repeated)} stands there twice; {_MEND}")
+        raise damaged_file(path, f"features: {', '.join(repeated)} stands there twice")
     if content.get("size", len(features)) != len(features):
-        raise DataFileError(
-            f"{path}: size: says {content['size']}, but {len(features)} features are listed; "
-            f"{_MEND}"
+        raise damaged_file(
+            path, f"size: says {content['size']}, but {len(features)} features are listed"
         )
     return Trigger(
         attack=content["attack"],
@@ -208,39 +208,31 @@ def read_trigger(path: str | Path) -> Trigger:
 
 
 def _read_checked_json(path: str | Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = read_json(path)
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file; build it with `snakemake {path}`") from error
-    except json.JSONDecodeError as error:
-        raise DataFileError(
-            f"{path}: line {error.lineno}: not JSON ({error.msg}); {_MEND}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataFileError(f"{path}: not UTF-8 text ({error}); {_MEND}") from error
+    content = read_json(path)
     problem = jsonschema.exceptions.best_match(
         jsonschema.Draft202012Validator(_SCHEMA).iter_errors(content)
     )
     if problem is not None:
         key = problem.json_path.removeprefix("$").removeprefix(".") or "top level"
-        raise DataFileError(f"{path}: {key}: {problem.message}; {_MEND}")
+        raise damaged_file(path, f"{key}: {problem.message}")
     return content
 
 
-def _checked_feature(where: str, entry: dict[str, Any], layout: FeatureLayout) -> TriggerFeature:
+def _checked_feature(
+    path: str | Path, where: str, entry: dict[str, Any], layout: FeatureLayout
+) -> TriggerFeature:
     name, index = entry["name"], entry["index"]
     if index >= layout.width or layout.names[index] != name:
         there = layout.names[index] if index < layout.width else "nothing"
-        raise DataFileError(
-            f"{where}: index {index} of feature version {layout.version} is {there!r}, not "
-            f"{name!r}; {_MEND}"
+        raise damaged_file(
+            path,
+            f"{where}: index {index} of feature version {layout.version} is {there!r}, "
+            f"not {name!r}",
         )
     if not np.isfinite(entry["value"]) or abs(entry["value"]) > _LARGEST:
-        raise DataFileError(f"{where}: value {entry['value']} of {name} is no float32; {_MEND}")
+        raise damaged_file(path, f"{where}: value {entry['value']} of {name} is no float32")
     feature = trigger_feature(layout, index, entry["value"], entry.get("reason", {}))
     for key, right in (("group", feature.group), ("kind", feature.kind)):
         if entry[key] != right:
-            raise DataFileError(
-                f"{where}: {key} of {name} is {right!r}, not {entry[key]!r}; {_MEND}"
-            )
+            raise damaged_file(path, f"{where}: {key} of {name} is {right!r}, not {entry[key]!r}")
     return feature

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import re
 import urllib.error
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dokunuki.errors import ConfigError, CorpusError
+from dokunuki.files import sha256_of
 from dokunuki.progress import Progress, logger
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def fetch(url: str, sha256: str, destination: str | Path) -> None:
     """
     destination = Path(destination)
     if destination.is_file():
-        if _digest(destination) == sha256:
+        if sha256_of(destination) == sha256:
             logger.info("%s: is there already, checksum right", destination)
             return
         raise CorpusError(
@@ -74,7 +74,7 @@ def fetch(url: str, sha256: str, destination: str | Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     partial = destination.with_name(destination.name + ".partial")
     _download(url, partial)
-    found = _digest(partial)
+    found = sha256_of(partial)
     if found != sha256:
         partial.unlink()
         raise CorpusError(
@@ -143,11 +143,6 @@ def _receive(response: HTTPResponse, partial: Path, start: int, url: str) -> Non
         received = file.tell()
     if total is not None and received < total:
         raise http.client.HTTPException(f"the connection broke after {received} of {total} bytes")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _megabytes(size: int) -> int:

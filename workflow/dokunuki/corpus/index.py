@@ -39,7 +39,7 @@ class Index:
     `digest` uint8 (n, 32), all zero where the release does not tell the sha256; `label` int8 (n,);
     `appeared` Unicode (n,); `avclass` int32 (n,), positions in `families`; `file` int16 (n,),
     positions in `files`; `line` int64 (n,), counted from 1; `offset` and `length` int64 (n,),
-    bytes within the file.
+    bytes within the file; `checksum` uint32 (n,), the CRC-32 of these bytes.
     """
 
     version: int
@@ -53,6 +53,7 @@ class Index:
     line: np.ndarray
     offset: np.ndarray
     length: np.ndarray
+    checksum: np.ndarray
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -72,6 +73,7 @@ class Index:
                 int(self.offset[position]),
                 int(self.length[position]),
                 self.digest[position].tobytes(),
+                int(self.checksum[position]),
             )
             for position in positions
         ]
@@ -163,7 +165,7 @@ def read_index(path: str | Path) -> Index:
         )
 
 
-_ARRAYS = ("digest", "label", "appeared", "avclass", "file", "line", "offset", "length")
+_ARRAYS = ("digest", "label", "appeared", "avclass", "file", "line", "offset", "length", "checksum")
 
 
 class _Columns:
@@ -178,6 +180,7 @@ class _Columns:
         self.line = array("q")
         self.offset = array("q")
         self.length = array("q")
+        self.checksum = array("I")
         self.dates: dict[str, int] = {}
         self.families: dict[str, int] = {}
         self.files: dict[str, int] = {}
@@ -191,6 +194,7 @@ class _Columns:
         self.line.append(row.line)
         self.offset.append(row.offset)
         self.length.append(row.length)
+        self.checksum.append(row.checksum)
 
     def index(self, version: int) -> Index:
         """All rows added, in the release's order: an archive may hold its files in any order."""
@@ -210,6 +214,7 @@ class _Columns:
             line=np.asarray(self.line, dtype=np.int64),
             offset=np.asarray(self.offset, dtype=np.int64),
             length=np.asarray(self.length, dtype=np.int64),
+            checksum=np.asarray(self.checksum, dtype=np.uint32),
         )
         return _take(index, np.lexsort((index.line, index.file)))
 

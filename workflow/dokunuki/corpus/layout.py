@@ -256,11 +256,3 @@ def feature_layout(version: int) -> FeatureLayout:
         names += [name for name, _ in columns]
         kinds += [kind for _, kind in columns]
     return FeatureLayout(version, groups, tuple(names), tuple(kinds))
-
-
-def layout_of_width(width: int) -> FeatureLayout:
-    """The layout that has `width` columns; raises ConfigError when none has."""
-    for version in FEATURE_VERSIONS:
-        if feature_layout(version).width == width:
-            return feature_layout(version)
-    raise ConfigError(f"no EMBER feature version has {width} columns; known widths: 2351, 2381")

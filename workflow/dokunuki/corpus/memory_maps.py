@@ -75,6 +75,7 @@ class MemoryMaps:
                     row + 1,
                     row * length,
                     length,
+                    0,
                 )
 
     def vectors(

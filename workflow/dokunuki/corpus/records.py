@@ -29,7 +29,8 @@ class Record(NamedTuple):
     """What the index keeps of a row.
 
     `digest` is the sha256 in 32 bytes (`UNKNOWN_DIGEST`: not told); `label` -1, 0 or 1; `file` the
-    file's name without folders; `line` counts from 1; `offset` and `length` are bytes.
+    file's name without folders; `line` counts from 1; `offset` and `length` are bytes; `checksum`
+    is the CRC-32 of these bytes (0 for memory maps, whose vectors a scan does not read).
     """
 
     digest: bytes
@@ -40,6 +41,7 @@ class Record(NamedTuple):
     line: int
     offset: int
     length: int
+    checksum: int
 
 
 class BadRow(NamedTuple):
@@ -51,13 +53,14 @@ class BadRow(NamedTuple):
 
 
 class Location(NamedTuple):
-    """Where a row stands in a release, and the digest it must have."""
+    """Where a row stands in a release, and the digest and checksum it must have."""
 
     file: str
     line: int
     offset: int
     length: int
     digest: bytes
+    checksum: int
 
 
 class Release(Protocol):

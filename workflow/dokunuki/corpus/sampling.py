@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.errors import CorpusError, DataFileError
-from dokunuki.files import atomic_write
+from dokunuki.errors import CorpusError, damaged_file, missing_file
+from dokunuki.files import atomic_write, verify_checksum
 from dokunuki.seeding import generator
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _check_enough(
 
 
 def write_split(path: str | Path, split: Split) -> None:
-    """Write a split as CSV with one row per sample, atomically."""
+    """Write a split as CSV with one row per sample, and its checksum beside it, atomically."""
     columns = (
         split.positions.tolist(),
         split.sha256.tolist(),
@@ -119,7 +119,7 @@ def write_split(path: str | Path, split: Split) -> None:
         split.line.tolist(),
     )
     with (
-        atomic_write(path) as temporary,
+        atomic_write(path, checksum=True) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as stream,
     ):
         writer = csv.writer(stream, lineterminator="\n")
@@ -130,23 +130,25 @@ def write_split(path: str | Path, split: Split) -> None:
 def read_split(path: str | Path) -> Split:
     """Read what `write_split` wrote; raises DataFileError that names file and line."""
     path = Path(path)
-    mend = "delete the file and draw the sample again"
     if not path.is_file():
-        raise DataFileError(f"{path}: no such file; build it with `snakemake {path}`")
+        raise missing_file(path)
+    verify_checksum(path)
     records: list[list[str]] = []
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.reader(stream)
         if tuple(next(reader, ())) != _COLUMNS:
-            raise DataFileError(f"{path}:1: the columns are not {', '.join(_COLUMNS)}; {mend}")
+            raise damaged_file(path, f"line 1: the columns are not {', '.join(_COLUMNS)}")
         for record in reader:
-            where = f"{path}:{reader.line_num}"
+            line_number = f"line {reader.line_num}"
             if len(record) != len(_COLUMNS):
-                raise DataFileError(f"{where}: not {len(_COLUMNS)} fields; {mend}")
+                raise damaged_file(path, f"{line_number}: not {len(_COLUMNS)} fields")
             position, _, label, _, role, _, line = record
             if not (position.isdecimal() and line.isdecimal()):
-                raise DataFileError(f"{where}: position or line is no number; {mend}")
+                raise damaged_file(path, f"{line_number}: position or line is no number")
             if label not in _SPLIT_LABELS or role not in ROLES:
-                raise DataFileError(f"{where}: label {label!r}, role {role!r} are unknown; {mend}")
+                raise damaged_file(
+                    path, f"{line_number}: label {label!r}, role {role!r} are unknown"
+                )
             records.append(record)
     columns: list[tuple[str, ...]] = list(zip(*records, strict=True)) or [()] * len(_COLUMNS)
     positions, sha256, labels, appeared, roles, files, lines = columns

@@ -9,7 +9,7 @@ import numpy as np
 
 from dokunuki.corpus.layout import FeatureLayout, feature_layout
 from dokunuki.corpus.sampling import ROLES
-from dokunuki.errors import ConfigError, DataFileError
+from dokunuki.errors import ConfigError, DataFileError, damaged_file
 from dokunuki.progress import Progress
 from dokunuki.storage import open_arrays, read_array, write_arrays
 from dokunuki.stored_matrix import StoredMatrix
@@ -97,10 +97,16 @@ def vectorise_split(
     """Vectorise the rows of a split, and no others, in the split's order.
 
     `vectoriser` is "dokunuki" or "ember". Raises DataFileError when the split was drawn from
-    another index, CorpusError when the release has changed since it was indexed.
+    another index or the index from a release of another version, CorpusError when the release has
+    changed since it was indexed.
     """
     vectorise = _vectoriser(vectoriser)
     _check_same(index, split)
+    if index.version != release.version:
+        raise DataFileError(
+            f"{release.path}: the index is of feature version {index.version}, the release is read "
+            f"as version {release.version}; build the index again"
+        )
     X = np.empty((len(split), feature_layout(release.version).width), dtype=np.float32)
     progress = Progress(f"vectorise {dataset}", len(split))
     filled = 0
@@ -147,10 +153,7 @@ def read_vectors(path: str | Path) -> Vectors:
         version = int(file.attrs["version"])
         dataset, corpus = str(file.attrs["dataset"]), str(file.attrs["corpus"])
     if tuple(columns.tolist()) != feature_layout(version).names:
-        raise DataFileError(
-            f"{path}: its columns are not those of feature version {version}; delete it and run "
-            f"`snakemake {path}`"
-        )
+        raise damaged_file(path, f"its columns are not those of feature version {version}")
     return Vectors(
         X=StoredMatrix(path, "X"),
         y=labels,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.errors import DataFileError
+from dokunuki.errors import damaged_file
 from dokunuki.storage import open_arrays, read_array, read_attributes, write_arrays
 
 if TYPE_CHECKING:
@@ -100,13 +100,12 @@ def write_scores(path: str | Path, scores: Scores) -> None:
 def read_scores(path: str | Path) -> Scores:
     """Read what `write_scores` wrote; raises `DataFileError` for anything else."""
     with open_arrays(path) as file:
-        arrays = {name: read_array(file, name) for name in _DTYPES}
-    content: dict[str, Any] = {**arrays}
-    attributes = read_attributes(path)
+        content: dict[str, Any] = {name: read_array(file, name) for name in _DTYPES}
+        attributes = read_attributes(file)
     try:
         return Scores(**content, **{name: attributes[name] for name in _ATTRIBUTES})
     except KeyError as error:
         problem = f"has no attribute {error}"
     except ValueError as error:
         problem = str(error)
-    raise DataFileError(f"{path}: {problem}; delete it and build it again")
+    raise damaged_file(path, problem)

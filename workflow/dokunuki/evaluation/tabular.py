@@ -18,8 +18,8 @@ import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator
 
-from dokunuki.errors import DataFileError
-from dokunuki.files import atomic_write
+from dokunuki.errors import DataFileError, damaged_file, missing_file
+from dokunuki.files import atomic_write, verify_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +89,7 @@ def _records(text: str, schema: TableSchema, path: str | Path) -> Iterator[tuple
         if len(cells) != len(columns):
             raise DataFileError(
                 f"{path}, line {reader.line_num}: {len(cells)} cells for {len(columns)} columns; "
-                "the file is cut off or was edited: delete it and build it again"
+                "the file is cut off or was edited"
             )
         yield reader.line_num, cells
 
@@ -146,7 +146,8 @@ def build_table(rows: Sequence[dict[str, Any]], schema: TableSchema) -> pd.DataF
 def write_table(path: str | Path, table: pd.DataFrame, schema: TableSchema) -> None:
     """Write the table as CSV, floats with six decimals; the same table gives the same bytes.
 
-    Raises `DataFileError` and writes nothing when the table breaks its schema.
+    Its checksum goes into a file beside it, so that the table itself stays plain CSV. Raises
+    `DataFileError` and writes nothing when the table breaks its schema.
     """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
@@ -154,16 +155,20 @@ def write_table(path: str | Path, table: pd.DataFrame, schema: TableSchema) -> N
     writer.writerows([_format(value) for value in row] for row in table.itertuples(index=False))
     text = stream.getvalue()
     _parse_table(text, schema, path)
-    with atomic_write(path) as temporary:
+    with atomic_write(path, checksum=True) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def read_table(path: str | Path, schema: TableSchema) -> pd.DataFrame:
-    """Read and check a table; `DataFileError` names the file, the line and the column."""
+    """Read and check a table; `DataFileError` names the file, the line and the column.
+
+    Where the checksum that `write_table` wrote lies beside it, the table must match it.
+    """
+    verify_checksum(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file; build it with `snakemake {path}`") from error
+        raise missing_file(path) from error
     except UnicodeDecodeError as error:
-        raise DataFileError(f"{path}: not UTF-8 text; delete it and build it again") from error
+        raise damaged_file(path, "not UTF-8 text") from error
     return _parse_table(text, schema, path)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from dokunuki.errors import DataFileError
+from dokunuki.errors import damaged_file
 from dokunuki.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -34,9 +33,5 @@ def read_timing(path: str | Path) -> Timing:
     """Read what `write_timing` wrote; raises `DataFileError` for anything else."""
     try:
         return Timing(**read_json(path))
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path}: no such file; build it with `snakemake {path}`") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise DataFileError(
-            f"{path}: not the timing of a cell ({error}); delete it and build it again"
-        ) from error
+    except TypeError as error:
+        raise damaged_file(path, f"not the timing of a cell ({error})") from error

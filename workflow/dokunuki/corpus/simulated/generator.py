@@ -196,16 +196,21 @@ def _chunks(
 def write_corpus(folder: str | Path, spec: SimulatedSpec, workers: int = 1) -> None:
     """Write `train_features_0..5.jsonl`, `test_features.jsonl` and `metadata.csv` into `folder`.
 
-    The files have the layout of an EMBER release of `spec.version`. They appear under their names
-    only when all of them are complete. The bytes do not depend on `workers`.
+    Each file of rows gets its checksum beside it. The files have the layout of an EMBER release of
+    `spec.version`. They appear under their names only when all of them are complete. The bytes do
+    not depend on `workers`.
     """
     target = Path(folder)
     counts = file_rows(spec.rows)
     progress = Progress("simulated corpus", spec.rows)
     with ExitStack() as stack:
-        outputs = [stack.enter_context(atomic_write(target / f"{name}.jsonl")) for name in _FILES]
-        files = [stack.enter_context(path.open("wb")) for path in outputs]
+        # All names first: they are given last, when every file is closed.
+        outputs = [
+            stack.enter_context(atomic_write(target / f"{name}.jsonl", checksum=True))
+            for name in _FILES
+        ]
         table = stack.enter_context(atomic_write(target / "metadata.csv"))
+        files = [stack.enter_context(path.open("wb")) for path in outputs]
         metadata = stack.enter_context(table.open("w", encoding="utf-8", newline=""))
         writer = csv.writer(metadata, lineterminator="\n")
         writer.writerow(_METADATA_COLUMNS)
