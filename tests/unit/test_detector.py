@@ -184,6 +184,30 @@ def test_rows_are_not_changed(rng):
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.parametrize("name", PARTS)
+def test_rows_given_away_are_fitted_alike(rng, tmp_path, name):
+    X, y = _rows(rng, 60)
+    Detector(*PARTS[name]()).fit(X.copy(), y).save(tmp_path / "kept")
+    Detector(*PARTS[name]()).fit(X, y, copy=False).save(tmp_path / "given")
+    for path in (tmp_path / "kept").iterdir():
+        assert path.read_bytes() == (tmp_path / "given" / path.name).read_bytes()
+
+
+def test_what_a_foreign_defence_keeps_of_the_rows_stays_as_it_was(rng):
+    class KeepsRows(BaseEstimator):
+        def fit(self, X, y=None):
+            self.rows_ = X
+            return self
+
+        def transform(self, X):
+            return X * np.float32(2)
+
+    X, y = _rows(rng, 40)
+    expected = Detector(NoDefence(), _tree()).fit(X, y).standardise(X)
+    detector = Detector(KeepsRows(), _tree()).fit(X, y, copy=False)
+    np.testing.assert_array_equal(detector.defence.rows_, expected)
+
+
 def test_no_rows_give_no_scores(rng):
     X, y = _rows(rng, 30)
     assert Detector(NoDefence(), _network(epochs=1)).fit(X, y).malware_scores(X[:0]).shape == (0,)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from dokunuki.devices import check_device, prepare_torch, resolve_device, to_tensor
+from dokunuki.devices import (
+    check_device,
+    prepare_torch,
+    resolve_device,
+    shared_tensor,
+    to_tensor,
+)
 from dokunuki.errors import DeviceError
 
 
@@ -103,3 +109,12 @@ def test_tensors_are_aligned_copies_whatever_the_array_is():
         np.testing.assert_array_equal(tensor.numpy(), array)
         tensor += 1
         assert array[0] != tensor[0]
+
+
+def test_rows_to_gather_from_are_shared_where_their_memory_will_do():
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert shared_tensor(rows, torch.device("cpu")).data_ptr() == rows.ctypes.data
+    for other in (rows[:, ::2], rows.astype(np.float64), rows[::-1], np.broadcast_to(rows, (4, 3))):
+        tensor = shared_tensor(other, torch.device("cpu"))
+        assert tensor.data_ptr() % 64 == 0
+        np.testing.assert_array_equal(tensor.numpy(), other)

@@ -79,7 +79,8 @@ def test_frozen_parts_are_unwrapped():
     [
         (np.zeros(3), None, r"shape \(3,\), not \(rows, columns\)"),
         (np.zeros((2, 3)), 4, r"shape \(2, 3\), not \(rows, 4\)"),
-        (np.array([[np.nan]]), None, "NaN or infinity"),
+        (np.array([[0, np.nan], [1, 2]]), None, "NaN or infinity"),
+        (np.array([[0, -np.inf], [1, 2]]), None, "NaN or infinity"),
     ],
 )
 def test_rows_that_no_network_can_take_are_refused(X, width, message):

@@ -132,13 +132,11 @@ def to_tensor(
 
 
 def shared_tensor(values: np.ndarray, device: torch.device) -> torch.Tensor:
-    """An array as float32 on `device`; on the CPU without a copy where its memory will do.
+    """An array as float32 on `device`; where its memory will do, without a copy on the CPU.
 
     For rows that are gathered into batches, not for what enters a product: see `to_tensor`.
     """
     import torch
 
     usable = values.dtype == "float32" and values.flags.c_contiguous and values.flags.writeable
-    if device.type == "cpu" and usable:
-        return torch.from_numpy(values)
-    return to_tensor(values, device)
+    return torch.from_numpy(values).to(device) if usable else to_tensor(values, device)

@@ -138,6 +138,17 @@ def test_trees_of_many_classes_are_refused(rng):
         explain_trees(model.booster_, X)
 
 
+@pytest.mark.parametrize("kind", ["network", "trees"])
+def test_the_result_may_take_the_place_of_the_rows(weights, rows, trees, kind):
+    network = SimpleNamespace(network_=linear_network(weights))
+    classifier = network if kind == "network" else trees[0]
+    surrogate = surrogate_of(classifier, lambda rows: rows * 2)
+    settings = {"background_rows": 9, "samples": 2, "seed": 1}
+    expected = explain(surrogate, rows, **settings)
+    assert explain(surrogate, rows, **settings, out=rows) is rows
+    assert rows.tobytes() == expected.tobytes()
+
+
 def test_explain_standardises_and_draws_its_background(weights, rows):
     X = rows * 10 + 4
     scaler = StandardScaler().fit(X)

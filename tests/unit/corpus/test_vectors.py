@@ -12,6 +12,7 @@ from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
 from dokunuki.corpus.vectors import Vectors, read_vectors, vectorise_split, write_vectors
 from dokunuki.errors import ConfigError, CorpusError, DataFileError
+from dokunuki.stored_matrix import StoredMatrix
 
 
 @pytest.fixture
@@ -51,7 +52,8 @@ def test_rows_stand_as_in_the_split(sampled, vectors, release_rows):
 def test_parts(vectors):
     shapes = {role: vectors.part(role)[0].shape for role in ("train", "test", "validation")}
     assert shapes == {"train": (8, 2351), "test": (4, 2351), "validation": (3, 2351)}
-    assert vectors.part("validation")[1].tolist() == [1, 1, 1]
+    assert vectors.part("validation")[1].tolist() == vectors.labels("validation").tolist()
+    assert vectors.labels("validation").tolist() == [1, 1, 1]
     with pytest.raises(ConfigError, match="unknown role 'tests'"):
         vectors.part("tests")
 
@@ -96,6 +98,13 @@ def test_vectors_survive_their_file(vectors, tmp_path):
     for name in ("X", "y", "sha256", "appeared", "role"):
         np.testing.assert_array_equal(getattr(again, name), getattr(vectors, name))
         assert getattr(again, name).dtype == getattr(vectors, name).dtype
+    for role in ("train", "test", "validation"):
+        left_in_file, labels = again.rows(role), again.labels(role)
+        assert isinstance(left_in_file, StoredMatrix)
+        for mine, theirs in zip(again.part(role), vectors.part(role), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        np.testing.assert_array_equal(left_in_file, vectors.rows(role))
+        np.testing.assert_array_equal(labels, vectors.labels(role))
     assert (again.version, again.dataset, again.corpus) == (1, "small", "ember")
     with h5py.File(path) as file:
         assert file["columns"].asstr()[:].tolist() == list(feature_layout(1).names)

@@ -94,6 +94,17 @@ def test_same_seed_same_bytes_and_loading_gives_the_same(rng, tmp_path):
     assert loaded.get_params() == models["a"].get_params()
 
 
+@pytest.mark.parametrize("defence", [AutoencoderReconstruction, AutoencoderCode])
+def test_in_place_gives_the_same_bytes(wide, monkeypatch, defence):
+    monkeypatch.setattr("dokunuki.defences.autoencoder._BLOCK_ROWS", 7)
+    fitted = defence(LAYOUT, _small()).fit(wide)
+    expected = fitted.transform(wide)
+    rows = wide.copy()
+    result = fitted.transform_in_place(rows)
+    assert np.shares_memory(result, rows)
+    assert result.tobytes() == expected.tobytes()
+
+
 def test_reconstruction_touches_the_attackable_columns_only(wide):
     defence = AutoencoderReconstruction(LAYOUT, _small()).fit(wide)
     represented = defence.transform(wide)
