@@ -77,7 +77,7 @@ def test_blocks_change_nothing_but_rounding(rng, monkeypatch):
     X = _rank(rng, 50, 10, 3)
     model = _small().fit(X)
     whole = model.reconstruct(X)
-    monkeypatch.setattr("dokunuki.defences.autoencoder._BLOCK_ROWS", 7)
+    monkeypatch.setattr("dokunuki.network._BLOCK_ROWS", 7)
     np.testing.assert_allclose(model.reconstruct(X), whole, rtol=1e-5, atol=1e-6)
 
 
