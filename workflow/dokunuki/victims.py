@@ -43,10 +43,11 @@ _DIVERGED_FILE = "diverged.json"
 
 @dataclass(frozen=True)
 class Compute:
-    """Where a job runs: the device by name, and CPU threads."""
+    """Where a job runs: the device by name, CPU threads, and the precision networks train in."""
 
     device: str
     threads: int
+    precision: str = "auto"
 
 
 @dataclass
@@ -113,6 +114,7 @@ def train_autoencoder(
         seed=stream_seed(seed, "autoencoder", spec["name"]),
         device=compute.device,
         threads=compute.threads,
+        precision=compute.precision,
     )
     rows = Standardiser().fit(X).transform(X)[:, vectors.layout.attackable]
     start = time.monotonic()
@@ -223,6 +225,7 @@ def _fit(
             "layout": vectors.layout,
             "device": compute.device,
             "threads": compute.threads,
+            "precision": compute.precision,
             "seed": stream_seed(seed, role, spec[role]["name"]),
         }
         if role == "defence" and autoencoder:

@@ -65,6 +65,8 @@ GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
 # Handed to jobs as resources: where a job ran is no part of what it computed.
 DEVICE = CONFIG["compute"]["device"]
 THREADS = CONFIG["compute"]["threads"]
+# As configured: what auto means on a machine is like its device no part of what a job is asked for.
+PRECISION = CONFIG["compute"]["precision"]
 
 
 wildcard_constraints:
