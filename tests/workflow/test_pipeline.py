@@ -182,9 +182,7 @@ def test_an_edit_reruns_what_it_touches(edited, file, old, new, rules):
 
 
 def test_an_edit_of_the_autoencoder_reruns_the_columns_that_use_it(edited):
-    edited.edit(
-        "workflow/dokunuki/defences/autoencoder.py", "_BLOCK_ROWS = 4096", "_BLOCK_ROWS = 2048"
-    )
+    edited.edit("workflow/dokunuki/defences/autoencoder.py", "code: int = 512", "code: int = 256")
     planned = edited.planned()
     poisoned_cells = 2 * (CELLS - 1)
     assert planned["train_autoencoder"] == 1 + poisoned_cells
@@ -192,6 +190,14 @@ def test_an_edit_of_the_autoencoder_reruns_the_columns_that_use_it(edited):
     assert planned["train_victim"] == 2 * poisoned_cells
     assert planned["score_evasion"] == 2 * 2
     assert not {"train_surrogate", "select_trigger", "poison_rows"} & planned.keys()
+
+
+def test_another_precision_retrains_and_nothing_before_training_is_done_again(built):
+    planned = built.planned("--config", "compute={precision: float32}")
+    assert {"train_surrogate", "train_autoencoder", "train_reference", "train_victim"} <= set(
+        planned
+    )
+    assert not {"index_corpus", "draw_sample", "vectorise_rows"} & planned.keys()
 
 
 def test_touching_every_file_reruns_nothing(edited):
