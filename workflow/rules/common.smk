@@ -66,6 +66,8 @@ GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
 # GPU say `device="cpu"`, since on a cluster they would find none, or another's.
 DEVICE = CONFIG["compute"]["device"]
 THREADS = CONFIG["compute"]["threads"]
+# As configured: what auto means on a machine is like its device no part of what a job is asked for.
+PRECISION = CONFIG["compute"]["precision"]
 
 
 wildcard_constraints:
