@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from bench.harness import emit, machine, row
-from bench.plain import plainly
 from snakemake.utils import update_config
 
+from bench.harness import emit, machine, row
+from bench.plain import plainly
 from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
