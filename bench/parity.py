@@ -244,6 +244,8 @@ def main() -> None:
         measured = {key: entry[key] for key in ("plain", "engine", "difference", "half")}
         share = abs(entry["difference"]) / entry["half"] if entry["half"] else 0.0
         emit(row(f"{name}: difference by half-width", measured, share, 1, least=False))
+    if arguments.release:
+        arguments.release[0] = "FOLDER"
     command = "python -m bench.parity " + " ".join(
         f"--{name} {' '.join(value) if isinstance(value, list) else value}"
         for name, value in vars(arguments).items()
