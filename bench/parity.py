@@ -192,7 +192,9 @@ def write_page(path: str, table: pd.DataFrame, command: str, ran_on: dict[str, A
         "less plain within a seed, in percentage points, with 95 % intervals over seeds (Student",
         "t); of twenty intervals, one is expected to miss 0 where there is no difference at all.",
         "",
-        f"Made by `{command}` on " + ", ".join(f"{k} {v}" for k, v in ran_on.items()) + ".",
+        f"Made by `{command}` on "
+        + ", ".join(f"{k} {v}" for k, v in ran_on.items() if k != "load")
+        + ".",
         "",
         "| corpus | attack | defence | measure | seeds | plain | engine | difference | holds 0 |",
         "|---|---|---|---|---|---|---|---|---|",
