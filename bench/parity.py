@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from bench.harness import emit, machine, row
-from bench.plain import plainly
 from snakemake.utils import update_config
 
+from bench.harness import emit, machine, row
+from bench.plain import plainly
 from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
@@ -192,7 +192,9 @@ def write_page(path: str, table: pd.DataFrame, command: str, ran_on: dict[str, A
         "less plain within a seed, in percentage points, with 95 % intervals over seeds (Student",
         "t); of twenty intervals, one is expected to miss 0 where there is no difference at all.",
         "",
-        f"Made by `{command}` on " + ", ".join(f"{k} {v}" for k, v in ran_on.items()) + ".",
+        f"Made by `{command}` on "
+        + ", ".join(f"{k} {v}" for k, v in ran_on.items() if k != "load")
+        + ".",
         "",
         "| corpus | attack | defence | measure | seeds | plain | engine | difference | holds 0 |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -244,6 +246,8 @@ def main() -> None:
         measured = {key: entry[key] for key in ("plain", "engine", "difference", "half")}
         share = abs(entry["difference"]) / entry["half"] if entry["half"] else 0.0
         emit(row(f"{name}: difference by half-width", measured, share, 1, least=False))
+    if arguments.release:
+        arguments.release[0] = "FOLDER"
     command = "python -m bench.parity " + " ".join(
         f"--{name} {' '.join(value) if isinstance(value, list) else value}"
         for name, value in vars(arguments).items()

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import torch
 
 from dokunuki.devices import to_tensor
+from dokunuki.progress import Progress
 from dokunuki.training import History, TrainingDivergedError, TrainingSettings
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def train(
             fused=True,
         )
     history = History()
+    progress = Progress(label, settings.epochs)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         for epoch in range(1, settings.epochs + 1):
@@ -77,6 +79,7 @@ def train(
             if not math.isfinite(total):
                 raise TrainingDivergedError(epoch, total)
             history.loss.append(total / seen)
+            progress.update(epoch, loss=total / seen)
     network.eval()
     return history
 

@@ -3,20 +3,24 @@
 The product rate is that of `torch.mm` on matrices of a layer's size, the best of the three products
 that a layer needs and of exact and aligned widths: the share of it that a training reaches counts
 everything, from picking rows to updating weights. Usage: python -m bench.training [--rounds N]
-[--threads N ...] [--rows N].
+[--threads N ...] [--only NAME] [--clock cpu]
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+
 from bench.harness import CLOCKS, emit, interleaved, machine, row
 from bench.plain import plainly
-
 from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.devices import resolve_precision
@@ -27,10 +31,8 @@ if TYPE_CHECKING:
 
     Clock = Callable[[], float]
 
-# An epoch less the fixed cost of a fit is what two epochs cost more than one.
-_EPOCHS = (1, 2)
-# Every ratio to products is to those of the network's own batch and widest layer.
-_REPEATS = 8
+_EPOCHS = 3
+_REPEATS = 8  # of each product, every time that the rate is taken
 
 
 @dataclass(frozen=True)
@@ -120,51 +122,56 @@ def _product_rate(rows: int, inputs: int, outputs: int, dtype: torch.dtype, cloc
     return 2.0 * rows * inputs * outputs / min(seconds.values())
 
 
-def epochs(
-    case: Case, threads: int, precision: str, *, plain: bool
-) -> dict[int, Callable[[], Any]]:
-    """Fits of one epoch and of two."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((case.rows, case.widths[0]), dtype=np.float32)
-    y = (X[:, 0] + X[:, 1] > 0).astype(np.int8)
+def epoch_seconds(
+    case: Case, rows: tuple[np.ndarray, np.ndarray], threads: int, training: str, clock: Clock
+) -> float:
+    """The quicker of the second and third epoch: the first also allocates and chooses kernels."""
+    ends: list[float] = []
 
-    def fit(count: int) -> None:
-        parameters = {**case.parameters, "epochs": count, "threads": threads, "device": "cpu"}
-        model = case.estimator(**parameters, precision=precision)
-        if plain:
-            with plainly():
-                model.fit(X, y)
-        else:
-            model.fit(X, y)
+    class Recorder:
+        def __init__(self, label: str, total: int) -> None:
+            """Stand in for the progress that both loops report to, epoch by epoch."""
 
-    return {count: lambda count=count: fit(count) for count in _EPOCHS}
+        def update(self, epoch: int, **figures: float) -> None:
+            ends.append(clock())
+
+    plain = training == "plain"
+    model = case.estimator(
+        **case.parameters,
+        epochs=_EPOCHS,
+        threads=threads,
+        device="cpu",
+        precision="float32" if plain else training,
+    )
+    with (
+        plainly() if plain else nullcontext(),
+        patch("dokunuki.training.Progress", Recorder),
+        patch("bench.plain.Progress", Recorder),
+    ):
+        model.fit(*rows)
+    return min(after - before for before, after in pairwise(ends))
 
 
 def measure(case: Case, threads: int, precisions: list[str], rounds: int, clock: Clock) -> None:
     """Time the case in every precision beside the plain loop and the products, and emit rows."""
     torch.set_num_threads(threads)
-    sides: dict[Any, Callable[[], Any]] = {}
-    rates: dict[str, float] = {}
-
-    def note_rate(precision: str) -> None:
-        rate = product_rate(case, getattr(torch, precision), clock)
-        rates[precision] = max(rates.get(precision, 0.0), rate)
-
-    for precision in precisions:
-        # In turn with the trainings: a rate from a quieter or busier moment would say nothing.
-        sides["rate", precision] = lambda precision=precision: note_rate(precision)
-        for count, fit in epochs(case, threads, precision, plain=False).items():
-            sides[precision, count] = fit
-    for count, fit in epochs(case, threads, "float32", plain=True).items():
-        sides["plain", count] = fit
-    seconds = interleaved(sides, rounds, clock)
-
-    def epoch(side: str) -> float:
-        return seconds[side, 2] - seconds[side, 1]
-
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((case.rows, case.widths[0]), dtype=np.float32)
+    rows = (X, (X[:, 0] + X[:, 1] > 0).astype(np.int8))
+    trainings = [*precisions, "plain"] if case.plain_bounds else precisions
+    seconds = dict.fromkeys(trainings, math.inf)
+    rates = dict.fromkeys(precisions, 0.0)
+    # In turn: a product rate from a quieter or busier moment than the training's says nothing.
+    for _ in range(rounds):
+        for precision in precisions:
+            rate = product_rate(case, getattr(torch, precision), clock)
+            rates[precision] = max(rates[precision], rate)
+        for training in trainings:
+            epoch = epoch_seconds(case, rows, threads, training, clock)
+            seconds[training] = min(seconds[training], epoch)
     work = case.floating_operations()
     for precision in precisions:
-        engine = epoch(precision)
+        engine = seconds[precision]
         name = f"{case.name}, {precision}, {threads} thread{'s' if threads > 1 else ''}"
         if precision in case.product_bounds:
             measured = {
@@ -173,29 +180,20 @@ def measure(case: Case, threads: int, precisions: list[str], rounds: int, clock:
                 "product_gflops": rates[precision] / 1e9,
             }
             share = work / engine / rates[precision]
-            emit(
-                row(
-                    f"{name}: share of the product rate",
-                    measured,
-                    share,
-                    case.product_bounds[precision],
-                )
-            )
-        bound = case.plain_bounds.get(precision)
-        if bound is not None:
-            measured = {"plain_epoch_s": epoch("plain"), "engine_epoch_s": engine}
-            emit(
-                row(
-                    f"{name}: speed beside the plain loop", measured, epoch("plain") / engine, bound
-                )
-            )
+            bound = case.product_bounds[precision]
+            emit(row(f"{name}: share of the product rate", measured, share, bound))
+        if precision in case.plain_bounds:
+            measured = {"plain_epoch_s": seconds["plain"], "engine_epoch_s": engine}
+            ratio = seconds["plain"] / engine
+            bound = case.plain_bounds[precision]
+            emit(row(f"{name}: speed beside the plain float32 loop", measured, ratio, bound))
 
 
 def main() -> None:
     """Measure all cases."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, nargs="+", default=[2])
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: one thread only")
     arguments = parser.parse_args()
