@@ -108,16 +108,14 @@ class Checkout:
         # The copied library, not the installed one, is what an edit here changes.
         return {**os.environ, "PYTHONPATH": str(self.folder / "workflow")}
 
-    def snakemake(
-        self, *arguments: str, check: bool = True, timeout: float = 900
-    ) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=900,
             check=False,
         )
         if check and done.returncode:

@@ -41,6 +41,19 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):
+    left = tmp_path / ".result.partial-1.json"
+    other = tmp_path / ".results.partial-1.json"
+    folder = tmp_path / ".model.partial-1"
+    for path in (left, other, folder / "mark"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    write_json(tmp_path / "result.json", {})
+    with atomic_folder(tmp_path / "model", "mark") as temporary:
+        (temporary / "mark").write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"result.json", other.name, "model"}
+
+
 def test_folder_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "model"
 

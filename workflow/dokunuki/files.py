@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def atomic_write(path: str | Path, *, checksum: bool = False) -> Iterator[Path]:
     """
     final = Path(path)
     temporary = final.with_name(f".{final.stem}.partial-{os.getpid()}{final.suffix}")
+    _remove_partial(final, final.stem, final.suffix)
     try:
         with _full_disk_named(final):
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,7 @@ def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
     ):
         raise DokunukiError(f"{final}: is there already and holds no {marker}; move it away")
     temporary = final.with_name(f".{final.name}.partial-{os.getpid()}")
+    _remove_partial(final, final.name)
     old = final.with_name(f".{final.name}.old-{os.getpid()}")
     try:
         with _full_disk_named(final):
@@ -71,6 +74,15 @@ def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_partial(final: Path, stem: str, suffix: str = "") -> None:
+    """Remove what a process that was killed while it wrote the same file or folder left behind."""
+    for partial in final.parent.glob(f".{escape(stem)}.partial-*{escape(suffix)}"):
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

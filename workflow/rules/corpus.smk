@@ -109,6 +109,8 @@ rule fetch_release:
         "results/logs/fetch_release/{release}.log",
     benchmark:
         "results/benchmarks/fetch_release/{release}.tsv"
+    # Nodes of a cluster may have no way out.
+    localrule: True
     conda:
         "../../envs/data.yaml"
     threads: 1

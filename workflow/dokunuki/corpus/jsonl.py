@@ -148,8 +148,8 @@ class _JsonLines(ABC):
         return CorpusError(
             f"{self.where(location.file, location.line)}: the row {location.digest.hex()} is not "
             "here any more, or damaged: the release has changed since it was indexed; fetch or "
-            f"copy {file} again (a simulated one: delete it and run the same command again); was "
-            "the change meant, delete the index and run the same command again"
+            f"copy the file again (a simulated one: delete {file} and run the same command again); "
+            "was the change meant, delete the index and run the same command again"
         )
 
 
