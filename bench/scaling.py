@@ -1,6 +1,6 @@
 """Measure memory, time and disk of every rule on simulated corpora of growing size.
 
-    make scaling                     all sizes, then the tables: about 40 minutes on two idle cores
+    make scaling                     all sizes, then the tables: 45 minutes of processor time
     python bench/scaling.py --rows 500 1000 --measurements /tmp/m.csv --only-measure
     python bench/scaling.py --rows   write the tables anew from docs/scaling.csv
 
@@ -253,6 +253,7 @@ class Run:
         found = {
             kind: sum(path.stat().st_size for path in self.folder.glob(pattern)) / 1e6
             for kind, pattern in KINDS.items()
+            if kind != "shap.h5" or self.rows <= LARGEST_EXPLAINED
         }
         return pd.DataFrame(
             [{"what": "disk", "name": k, "rows": self.rows, "mb": v} for k, v in found.items()]
@@ -294,6 +295,13 @@ def markdown(header: list[str], body: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, rule, *body])
 
 
+def number(value: float) -> str:
+    """Three digits at least, and no exponents."""
+    if np.isnan(value):
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{round(value, 6):.3g}"
+
+
 def fit_table(fits: pd.DataFrame, extra: str, cells: pd.Series) -> str:
     """Measured values by rows, the line, and one more column."""
     sizes = [column for column in fits.columns if isinstance(column, int)]
@@ -301,8 +309,8 @@ def fit_table(fits: pd.DataFrame, extra: str, cells: pd.Series) -> str:
     body = [
         [
             str(name),
-            *("" if np.isnan(fit[size]) else f"{fit[size]:.3g}" for size in sizes),
-            f"{fit['base']:.3g} + {fit['slope']:.3g}",
+            *(number(fit[size]) for size in sizes),
+            f"{number(fit['base'])} + {number(fit['slope'])}",
             f"{cells[name]:.2f}",
         ]
         for name, fit in fits.iterrows()
@@ -379,7 +387,7 @@ def prediction_table(memory: pd.DataFrame, used: pd.DataFrame, disk: pd.DataFram
                 name,
                 f"{sum(jobs.values()):,}",
                 f"{sum(cpu[rule] for rule in gpu_seconds(1)):,.0f}",
-                f"{gpu:,.1f}",
+                f"{gpu:,.2f}",
                 f"{cpu[SHAP_RULE]:,.0f}",
                 f"{sum(cpu.values()) - sum(cpu[r] for r in (*gpu_seconds(1), SHAP_RULE)):,.0f}",
                 f"{at(memory, largest) / 1024:,.1f} GiB ({largest})",

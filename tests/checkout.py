@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shutil
@@ -96,10 +97,17 @@ class Checkout:
         self.folder = folder
         for part in PARTS:
             source = REPOSITORY / part
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, folder / part)
+            take = shutil.copytree if source.is_dir() else shutil.copy2
+            take(source, folder / part)
         overlay = {**config, "datasets": {"ember": {"kind": "ember", "path": str(release)}}}
         (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+
+    def copied_to(self, folder: Path) -> Checkout:
+        """The same with its results, as old as they are, in another folder."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        other = copy.copy(self)
+        other.folder = folder
+        return other
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", *arguments]

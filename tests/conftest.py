@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from dokunuki.corpus.layout import DATA_DIRECTORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -134,3 +140,22 @@ def write_release(folder: Path, goodware: int, malware: int, seed: int, version:
 def tiny_release(tmp_path_factory) -> Path:
     """150 goodware and 190 malware rows made up by `raw_row`."""
     return write_release(tmp_path_factory.mktemp("release"), 150, 190, seed=5)
+
+
+@pytest.fixture
+def mount_disk(tmp_path) -> Iterator[Callable[[str], Path]]:
+    """A function that mounts a disk of a given size (`1m`), to be filled up."""
+    with ExitStack() as mounted:
+
+        def mount(size: str) -> Path:
+            folder = tmp_path / "disk"
+            folder.mkdir()
+            command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+            try:
+                subprocess.run(command, capture_output=True, check=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                pytest.skip(f"a disk of its own needs Linux and root: {error}")
+            mounted.callback(subprocess.run, ["umount", str(folder)], check=True)
+            return folder
+
+        yield mount

@@ -112,9 +112,7 @@ def built(cluster, tmp_path_factory, tiny_release, planned_jobs) -> Checkout:
 @pytest.fixture
 def edited(built, tmp_path) -> Checkout:
     """A copy of the built tree, to submit more from."""
-    copy = object.__new__(Checkout)
-    copy.folder = Path(shutil.copytree(built.folder, tmp_path / "copy", symlinks=True))
-    return copy
+    return built.copied_to(tmp_path / "copy")
 
 
 def metrics_of(checkout: Checkout) -> bytes:

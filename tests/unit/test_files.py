@@ -131,19 +131,8 @@ def test_json_is_refused_when_it_was_edited_or_has_no_checksum(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte, which root can make."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a small disk can be mounted by root only")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def small_disk(mount_disk):
+    return mount_disk("1m")
 
 
 NOISE = np.random.default_rng(0).random(400_000)

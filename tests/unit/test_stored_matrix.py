@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
+from dokunuki import storage
 from dokunuki.errors import DataFileError
+from dokunuki.files import sha256_of
 from dokunuki.storage import write_arrays
 from dokunuki.stored_matrix import StoredMatrix
 
@@ -77,3 +81,16 @@ def test_reads_no_more_rows_than_the_blocks_that_hold_them(stored, monkeypatch):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataFileError, match=r"none\.h5: no such file"):
         StoredMatrix(tmp_path / "none.h5", "X")
+
+
+def test_its_file_is_checked_once_and_again_when_it_changed(stored, matrix, tmp_path, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(storage, "sha256_of", lambda *file: hashed.append(file) or sha256_of(*file))
+    path = tmp_path / "matrix.h5"
+    os.utime(path, (0, 0))
+    for row in range(5):
+        np.testing.assert_array_equal(stored[row : row + 1], matrix[row : row + 1])
+    assert len(hashed) == 1
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataFileError, match=r"matrix\.h5: damaged"):
+        stored[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
 from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.corpus.vectors import Vectors
+from dokunuki.corpus.vectors import Vectors, read_vectors, write_vectors
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.evaluation.timing import write_timing
 from dokunuki.search import search_settings, write_search
@@ -235,3 +236,77 @@ def test_the_search_tries_every_combination_and_sorts_by_held_out_loss(vectors, 
 def test_a_surrogate_that_diverges_is_an_error(vectors):
     with pytest.raises(TrainingDivergedError):
         train_surrogate(vectors, DIVERGING, seed=0, device="cpu", threads=1)
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch) -> Vectors:
+    """2,000 training rows left in their file, and blocks small enough not to be counted as rows."""
+    for module in ("rows", "defences.autoencoder", "attacks.explanations"):
+        name = "_ROWS_PER_BLOCK" if module == "attacks.explanations" else "_BLOCK_ROWS"
+        monkeypatch.setattr(f"dokunuki.{module}.{name}", 64)
+    rng = np.random.default_rng(4)
+    role = np.repeat(["train", "test", "validation"], [2000, 200, 100])
+    y = np.arange(len(role), dtype=np.int8) % 2
+    X = rng.integers(0, 3, size=(len(role), LAYOUT.width)).astype(np.float32)
+    nothing = np.full(len(role), "")
+    write_vectors(tmp_path / "vectors.h5", Vectors(X, y, nothing, nothing, role, 1, "toy", "ember"))
+    return read_vectors(tmp_path / "vectors.h5")
+
+
+@pytest.mark.parametrize("job", ["reference", "victim", "ae", "autoencoder", "explanation"])
+def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
+    small = {**NETWORK["params"], "epochs": 1, "hidden": [4], "batch_size": 64}
+    spec = {**SPEC["none"], "classifier": {**NETWORK, "params": small}}
+    weights = [str(tmp_path / "ae.safetensors"), str(tmp_path / "ae.json")]
+
+    def autoencoder():
+        write_timing(
+            weights[1],
+            train_autoencoder(stored, None, AUTOENCODER, seed=0, compute=COMPUTE, path=weights[0]),
+        )
+
+    def reference(parts=spec, files=None):
+        train_reference(
+            stored, parts, files, seed=0, compute=COMPUTE, folder=tmp_path / "reference"
+        )
+
+    poison = plant_poison(
+        stored.rows("train"),
+        stored.labels("train"),
+        trigger,
+        1,
+        poisoned_class=1,
+        label_flip=True,
+        seed=0,
+    )
+    if job == "victim":
+        reference()
+    if job == "ae":
+        autoencoder()
+    surrogate = train_surrogate(stored, spec["classifier"], seed=0, device="cpu", threads=1)
+    jobs = {
+        "reference": reference,
+        "victim": lambda: train_victim(
+            stored,
+            poison,
+            trigger,
+            spec,
+            None,
+            seed=0,
+            compute=COMPUTE,
+            reference_folder=tmp_path / "reference",
+        ),
+        "ae": lambda: reference({**SPEC["ae"], "classifier": spec["classifier"]}, weights),
+        "autoencoder": autoencoder,
+        "explanation": lambda: explain_surrogate(
+            surrogate, stored, background=5, samples=1, seed=0
+        ),
+    }
+    # Numpy reports its memory to tracemalloc. torch does not: see the tests of shared_tensor.
+    tracemalloc.start()
+    try:
+        jobs[job]()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1 < peak / (2000 * LAYOUT.width * 4) < 1.5

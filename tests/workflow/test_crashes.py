@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from itertools import count
 from os import kill
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 
 import pytest
 
@@ -122,3 +122,30 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path, tiny_release):
     assert second.returncode != 0
     assert LOCKED in second.stdout + second.stderr
     assert first.process.wait(timeout=600) == 0
+
+
+def test_after_a_full_disk_the_same_command_goes_on(mount_disk, tiny_release, undisturbed):
+    disk = mount_disk("16m")
+    checkout = Checkout(disk, tiny_release, SMALL)
+    checkout.snakemake("--cores", "2", SURROGATE)
+    free = disk_usage(disk).free
+    autoencoder = "results/ember/seed-0/unpoisoned/autoencoders/paper.safetensors"
+
+    def refusal(room: int) -> str:
+        (disk / "ballast").write_bytes(bytes(free - room))
+        run = checkout.snakemake("--cores", "1", "--", autoencoder, check=False)
+        assert run.returncode != 0
+        return run.stdout + run.stderr
+
+    # Enough for Snakemake's own notes, too little for the autoencoder of 240 kB.
+    output = refusal(160_000)
+    assert f"error: {autoencoder}: no space left on the disk" in output
+    assert "run the same command again" in output
+    assert "Traceback" not in output
+    assert not list(disk.glob("results/**/.*partial*"))
+    free = disk_usage(disk).free + (disk / "ballast").stat().st_size
+    # Too little even for the notes: Snakemake itself says why it stops, and leaves no lock.
+    assert "No space left on device" in refusal(0)
+    (disk / "ballast").unlink()
+    checkout.snakemake("--cores", "2", "metrics")
+    assert (disk / "results" / "metrics.csv").read_bytes() == undisturbed

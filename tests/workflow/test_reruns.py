@@ -50,11 +50,7 @@ def built(tmp_path_factory, tiny_release) -> Checkout:
 @pytest.fixture
 def edited(built, tmp_path) -> Checkout:
     """A copy of the built tree, results and Snakemake's records included, to edit."""
-    folder = tmp_path / "copy"
-    shutil.copytree(built.folder, folder, copy_function=shutil.copy2)
-    copy = object.__new__(Checkout)
-    copy.folder = folder
-    return copy
+    return built.copied_to(tmp_path / "copy")
 
 
 def attack_of(job: Job) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Other processors, and data that were not measured.
-_MEMORY_HEADROOM = 1.25
+_MEMORY_HEADROOM = 1.3
 _TIME_HEADROOM = 3
 # Starting a job on a cluster, and importing from a slow disk, are not worth a failed one.
 _LEAST_MINUTES = 5

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,16 +108,26 @@ def open_arrays(path: str | Path) -> Iterator[h5py.File]:
     written by `write_arrays`.
     """
     try:
-        with Path(path).open("rb") as raw:
-            block = raw.read(_BLOCK_BYTES)
+        status = Path(path).stat()
     except FileNotFoundError as error:
         raise missing_file(path) from error
-    if not block.startswith(_MAGIC):
-        raise damaged_file(path, "damaged, or not written by this version")
-    if block != _block(Path(path)):
-        raise damaged_file(path, "damaged or truncated: its content does not match its sha256")
+    _check(Path(path), status.st_ino, status.st_size, status.st_mtime_ns)
     with h5py.File(path, "r") as file:
         yield file
+
+
+@lru_cache
+def _check(path: Path, inode: int, size: int, modified: int) -> None:
+    """Compare a file with its sha256, once per process while it stays the same file.
+
+    A matrix that is read block by block would else be hashed whole for each of its blocks.
+    """
+    with path.open("rb") as raw:
+        block = raw.read(_BLOCK_BYTES)
+    if not block.startswith(_MAGIC):
+        raise damaged_file(path, "damaged, or not written by this version")
+    if block != _block(path):
+        raise damaged_file(path, "damaged or truncated: its content does not match its sha256")
 
 
 def read_array(file: h5py.File, name: str, rows: Any = slice(None)) -> np.ndarray:  # noqa: ANN401
