@@ -10,6 +10,7 @@ from dokunuki.devices import (
     check_device,
     prepare_torch,
     resolve_device,
+    resolve_precision,
     shared_tensor,
     to_tensor,
 )
@@ -76,6 +77,27 @@ def test_cuda_asked_for_and_absent_is_an_error_with_the_mend(monkeypatch):
 def test_unknown_device_is_an_error():
     with pytest.raises(DeviceError, match="unknown device 'gpu'; known: auto, cpu, cuda"):
         resolve_device("gpu")
+
+
+@pytest.mark.parametrize(
+    ("instructions", "expected"),
+    [
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx512_f": True, "avx512_bf16": False}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_processor_multiplies_it(monkeypatch, instructions, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    assert resolve_precision("auto", torch.device("cpu")) == expected
+    assert resolve_precision("float32", torch.device("cpu")) == torch.float32
+    assert resolve_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+
+
+def test_unknown_precision_is_an_error():
+    with pytest.raises(DeviceError, match="unknown precision 'fast'; known: auto, float32"):
+        resolve_precision("fast", torch.device("cpu"))
 
 
 def test_threads_are_set_and_cuda_is_deterministic(monkeypatch):

@@ -242,9 +242,13 @@ def test_a_surrogate_that_diverges_is_an_error(vectors):
 @pytest.fixture
 def stored(tmp_path, monkeypatch) -> Vectors:
     """2,000 training rows left in their file, and blocks small enough not to be counted as rows."""
-    for module in ("rows", "defences.autoencoder", "attacks.explanations"):
-        name = "_ROWS_PER_BLOCK" if module == "attacks.explanations" else "_BLOCK_ROWS"
-        monkeypatch.setattr(f"dokunuki.{module}.{name}", 64)
+    for name in (
+        "rows._BLOCK_ROWS",
+        "network.BLOCK_ROWS",
+        "defences.autoencoder.BLOCK_ROWS",
+        "attacks.explanations._ROWS_PER_BLOCK",
+    ):
+        monkeypatch.setattr(f"dokunuki.{name}", 64)
     rng = np.random.default_rng(4)
     role = np.repeat(["train", "test", "validation"], [2000, 200, 100])
     y = np.arange(len(role), dtype=np.int8) % 2

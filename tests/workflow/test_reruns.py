@@ -105,6 +105,11 @@ TABLE = [
         lambda job: job.rule in {"write_tables", "write_report"},
     ),
     Row(
+        "`compute.precision` or `compute.threads`",
+        ("compute={precision: float32, threads: 2}",),
+        lambda job: job.rule not in CORPUS,
+    ),
+    Row(
         "the style of the plots",
         edit(f"{LIBRARY}/figures/style.py", "PNG_DPI = 150", "PNG_DPI = 151"),
         lambda job: job.rule in {"plot_panels", "write_report"},
@@ -130,7 +135,7 @@ TABLE = [
     ),
     Row(
         "the autoencoder's module",
-        edit(f"{LIBRARY}/defences/autoencoder.py", "_BLOCK_ROWS = 4096", "_BLOCK_ROWS = 2048"),
+        edit(f"{LIBRARY}/defences/autoencoder.py", "code: int = 512", "code: int = 256"),
         lambda job: (
             job.rule == "train_autoencoder"
             or job.defence in {"ae", "ae-enc"}
@@ -165,7 +170,7 @@ TABLE = [
     ),
     Row(
         "EmberNN's module",
-        edit(f"{LIBRARY}/classifiers/embernn.py", "_BLOCK_ROWS = 4096", "_BLOCK_ROWS = 2048"),
+        edit(f"{LIBRARY}/classifiers/embernn.py", "dropout: float = 0.5", "dropout: float = 0.4"),
         lambda job: (
             job.rule not in CORPUS
             and not (job.rule == "train_autoencoder" and not in_attacked_cell(job))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "bfloat16")
+# Processors with products of bfloat16 in hardware, by torch's names.
+_BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
 _POLL_SECONDS = 1.0
 
@@ -93,8 +96,28 @@ def _lock(path: Path) -> bool:
     return True
 
 
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that networks are trained in for `auto`, `float32` or `bfloat16`.
+
+    `auto` is bfloat16 where the processor multiplies it in hardware, else float32: a property of
+    the machine, never of its load. Raises DeviceError for any other name.
+    """
+    import torch
+
+    if name not in PRECISIONS:
+        raise DeviceError(f"precision: unknown precision {name!r}; known: {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        fast = any(capabilities.get(name, False) for name in _BFLOAT16_INSTRUCTIONS)
+    return torch.bfloat16 if fast else torch.float32
+
+
 def prepare_torch(device: torch.device, threads: int) -> None:
-    """Make torch's results depend on the seed and on `threads` only, for the whole process.
+    """Make torch's results depend on the seed, precision and `threads` only, process-wide.
 
     The number of threads decides how sums are split, so that it is set here and never left to
     the number of cores. Raises DeviceError when `threads` is below 1.

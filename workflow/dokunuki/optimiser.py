@@ -1,92 +1,130 @@
-"""Stochastic gradient descent and Adam, through torch's fused functional forms.
+"""Stochastic gradient descent and Adam in one pass over float32 masters and their working copies.
 
-torch's optimiser classes import its compiler on first use, which costs a second per process: as
-much as training a small network. The update itself is the same kernel either way.
+The kernels are those of torch's fused optimisers. Its optimiser classes import its compiler on
+first use, which costs a second per process: as much as training a small network.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch.optim.adam import adam
-from torch.optim.sgd import sgd
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _ADAM_BETAS = (0.9, 0.999)
 _ADAM_EPSILON = 1e-8
+# Values updated at once, so that a gradient made float32 and a master on its way to its working
+# copy are still in the processor's cache.
+_CACHED_VALUES = 2**18
 
 
-class Sgd:
-    """Gradient descent with momentum; `weight_decay` is an L2 penalty."""
+class Optimiser:
+    """Updates flat float32 `masters` by flat `gradients` and refreshes their `working` copies.
+
+    `gradients` and `working` have the working type; in float32 `working` are the masters
+    themselves. `weight_decay` is an L2 penalty. A learning rate is given with every step.
+    """
 
     def __init__(
-        self, parameters: Iterable[torch.Tensor], *, momentum: float, weight_decay: float
+        self,
+        masters: torch.Tensor,
+        gradients: torch.Tensor,
+        working: torch.Tensor,
+        *,
+        weight_decay: float,
     ) -> None:
-        self.parameters = list(parameters)
-        self.momentum = momentum
         self.weight_decay = weight_decay
-        self._velocities = [torch.zeros_like(values) for values in self.parameters]
+        self._converts = working.dtype != masters.dtype
+        in_parts = self._converts and masters.device.type == "cpu"
+        self._length = _CACHED_VALUES if in_parts else len(masters)
+        self._parts = list(zip(*map(self._split, (masters, gradients, working)), strict=True))
+        self._gradient = masters.new_empty(self._length) if self._converts else None
 
-    @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Update all parameters by their gradients, then forget these."""
-        sgd(
-            self.parameters,
-            _gradients(self.parameters),
-            self._velocities,  # type: ignore[arg-type]
-            has_sparse_grad=False,
-            foreach=False,
-            fused=True,
+        """Update all masters and working copies."""
+        for part, (masters, gradient, working) in enumerate(self._parts):
+            if self._gradient is None:
+                self._update(part, masters, gradient, learning_rate)
+            else:
+                converted = self._gradient[: len(gradient)].copy_(gradient)
+                self._update(part, masters, converted, learning_rate)
+                working.copy_(masters)
+
+    def _split(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.split(values, self._length)
+
+    def _update(
+        self, part: int, masters: torch.Tensor, gradient: torch.Tensor, learning_rate: float
+    ) -> None:
+        raise NotImplementedError
+
+
+class Sgd(Optimiser):
+    """Gradient descent with momentum."""
+
+    def __init__(
+        self,
+        masters: torch.Tensor,
+        gradients: torch.Tensor,
+        working: torch.Tensor,
+        *,
+        momentum: float,
+        weight_decay: float,
+    ) -> None:
+        super().__init__(masters, gradients, working, weight_decay=weight_decay)
+        self.momentum = momentum
+        self._velocities = self._split(torch.zeros_like(masters))
+
+    def _update(
+        self, part: int, masters: torch.Tensor, gradient: torch.Tensor, learning_rate: float
+    ) -> None:
+        torch._fused_sgd_(
+            [masters],
+            [gradient],
+            [self._velocities[part]] if self.momentum else [],
             weight_decay=self.weight_decay,
             momentum=self.momentum,
             lr=learning_rate,
             dampening=0.0,
             nesterov=False,
             maximize=False,
+            is_first_step=False,
         )
-        _forget(self.parameters)
 
 
-class Adam:
-    """Adam with its authors' constants; `weight_decay` is an L2 penalty."""
+class Adam(Optimiser):
+    """Adam with its authors' constants."""
 
-    def __init__(self, parameters: Iterable[torch.Tensor], *, weight_decay: float) -> None:
-        self.parameters = list(parameters)
-        self.weight_decay = weight_decay
-        self._means = [torch.zeros_like(values) for values in self.parameters]
-        self._squares = [torch.zeros_like(values) for values in self.parameters]
-        self._steps = [torch.zeros((), device=values.device) for values in self.parameters]
+    def __init__(
+        self,
+        masters: torch.Tensor,
+        gradients: torch.Tensor,
+        working: torch.Tensor,
+        *,
+        weight_decay: float,
+    ) -> None:
+        super().__init__(masters, gradients, working, weight_decay=weight_decay)
+        self._means = self._split(torch.zeros_like(masters))
+        self._squares = self._split(torch.zeros_like(masters))
+        self._steps = torch.zeros((), device=masters.device)
 
-    @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Update all parameters by their gradients, then forget these."""
-        adam(
-            self.parameters,
-            _gradients(self.parameters),
-            self._means,
-            self._squares,
+        """Update all masters and working copies."""
+        self._steps += 1
+        super().step(learning_rate)
+
+    def _update(
+        self, part: int, masters: torch.Tensor, gradient: torch.Tensor, learning_rate: float
+    ) -> None:
+        torch._fused_adam_(
+            [masters],
+            [gradient],
+            [self._means[part]],
+            [self._squares[part]],
             [],
-            self._steps,
-            foreach=False,
-            fused=True,
-            amsgrad=False,
+            [self._steps],
+            lr=learning_rate,
             beta1=_ADAM_BETAS[0],
             beta2=_ADAM_BETAS[1],
-            lr=learning_rate,
             weight_decay=self.weight_decay,
             eps=_ADAM_EPSILON,
+            amsgrad=False,
             maximize=False,
         )
-        _forget(self.parameters)
-
-
-def _gradients(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
-    return [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-
-
-def _forget(parameters: list[torch.Tensor]) -> None:
-    for values in parameters:
-        values.grad = None

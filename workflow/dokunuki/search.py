@@ -47,7 +47,13 @@ def combinations(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]
 
 
 def search_settings(
-    vectors: Vectors, kind: str, spec: Mapping[str, Any], *, device: str, threads: int
+    vectors: Vectors,
+    kind: str,
+    spec: Mapping[str, Any],
+    *,
+    device: str,
+    threads: int,
+    precision: str = "auto",
 ) -> pd.DataFrame:
     """Train every combination of settings; one row each, the best of each part first.
 
@@ -83,6 +89,7 @@ def search_settings(
             seed=stream_seed(spec["seed"], "search", name),
             device=device,
             threads=threads,
+            precision=precision,
         )
         row: dict[str, Any] = {"part": name, "settings": json.dumps(settings)}
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,18 +12,17 @@ from dokunuki.progress import Progress
 
 # torch is imported where it is used: whoever only catches the error must not pay for it.
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import numpy as np
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
-    from dokunuki.optimiser import Adam, Sgd
-
-    Loss = Callable[[Tensor, Tensor], Tensor]
+    from dokunuki.engine import Loss, Parameters
+    from dokunuki.optimiser import Optimiser
 
 OPTIMISERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
+# Rows judged at once: bounds the memory.
+_BLOCK_ROWS = 4096
 
 
 class TrainingDivergedError(DokunukiError):
@@ -81,37 +79,45 @@ class History:
 
 def train(
     network: nn.Module,
-    loss: Loss,
+    loss: type[Loss],
     X: np.ndarray,
     y: np.ndarray | None,
     settings: TrainingSettings,
     generator: torch.Generator,
     label: str,
     validation: tuple[np.ndarray, np.ndarray | None] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> History:
     """Train `network` in place, on the device it lies on, and leave it in evaluation mode.
 
-    `loss(output, target)` is the mean over a batch of rows; `y` None means that the rows are their
-    own target. `generator` (on the CPU) orders the rows and seeds dropout. `label` names the
-    training in the log. The rows go to the device once. The last batch of an epoch may be
-    smaller; one of a single row is left out, since batch normalisation needs two.
+    `loss` is one of `dokunuki.engine`; `y` None means that the rows are their own target.
+    `generator` (on the CPU) orders the rows and seeds dropout. `label` names the training in the
+    log. `dtype` is the type of rows and products, None for float32; the loss over the validation
+    rows is always taken in float32. The rows go to the device once. The last batch of an epoch
+    may be smaller; one of a single row is left out, since batch normalisation needs two.
     Raises TrainingDivergedError on a loss or weight that is not finite.
     """
     import torch
 
+    from dokunuki.engine import Engine
+
+    if len(X) < 2:
+        raise DokunukiError(f"{label}: {len(X)} training rows; at least 2 are needed")
     device = next(network.parameters()).device
-    data = _Rows(X, y, device)
-    held_out = None if validation is None else _Rows(*validation, device)
-    if len(data) < 2:
-        raise DokunukiError(f"{label}: {len(data)} training rows; at least 2 are needed")
-    optimiser = _optimiser(network, settings)
+    dtype = dtype or torch.float32
+    batch_rows = min(settings.batch_size, len(X))
+    data = _Rows(X, y, dtype, device, batch_rows)
+    dropout = torch.Generator(device)
+    dropout.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    engine = Engine(network, loss, dtype, batch_rows, dropout)
+    optimiser = _optimiser(engine.parameters, settings)
     history = History()
     progress = Progress(label, settings.epochs)
-    with _seeded_dropout(generator, device):
+    network.eval()
+    with torch.no_grad():
         for epoch in range(1, settings.epochs + 1):
             learning_rate = _learning_rate(settings, epoch)
-            network.train()
-            order = torch.randperm(len(data), generator=generator).to(device)
+            order = torch.randperm(len(X), generator=generator).to(device)
             # Summed on the device: reading every batch's loss would make the device wait.
             total = torch.zeros((), dtype=torch.float64, device=device)
             seen = 0
@@ -119,22 +125,20 @@ def train(
                 if len(rows) < 2:
                     continue
                 inputs, targets = data.batch(rows)
-                value = loss(network(inputs), targets)
-                value.backward()  # type: ignore[no-untyped-call]
+                total += engine.gradient_step(inputs, targets) * len(rows)
                 optimiser.step(learning_rate)
-                total += value.detach() * len(rows)
                 seen += len(rows)
             mean = float(total) / seen
             if not math.isfinite(mean):
                 raise TrainingDivergedError(epoch, mean)
             history.loss.append(mean)
             figures = {"loss": mean}
-            if held_out is not None:
-                network.eval()
-                history.validation_loss.append(_mean_loss(network, loss, held_out, settings))
+            if validation is not None:
+                engine.store()
+                history.validation_loss.append(_mean_loss(network, loss, *validation))
                 figures["validation_loss"] = history.validation_loss[-1]
             progress.update(epoch, **figures)
-    network.eval()
+        engine.store()
     # The last step of all has no later loss that would show what it did.
     state = network.state_dict().values()
     if not all(bool(torch.isfinite(values).all()) for values in state):
@@ -143,40 +147,43 @@ def train(
 
 
 class _Rows:
-    """Rows and their targets on the device."""
+    """Rows on the device, handed out batch by batch, padded and in the working type."""
 
-    def __init__(self, X: np.ndarray, y: np.ndarray | None, device: torch.device) -> None:
-        # Batches are gathered from them into new memory.
-        self.inputs = shared_tensor(X, device)
-        self.targets = None if y is None else to_tensor(y, device)
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None,
+        dtype: torch.dtype,
+        device: torch.device,
+        batch_rows: int,
+    ) -> None:
+        import torch
 
-    def __len__(self) -> int:
-        return len(self.inputs)
+        from dokunuki.layers import padded
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self.inputs[rows]
-        return inputs, inputs if self.targets is None else self.targets[rows]
+        # Not in the working type as a whole: a second matrix would be the largest thing in memory.
+        self._rows = shared_tensor(X, device)
+        self._gathered = self._rows.new_empty(batch_rows, X.shape[1])
+        self._batch = torch.zeros(batch_rows, padded(X.shape[1]), dtype=dtype, device=device)
+        self._labels = None if y is None else to_tensor(y, device)
+
+    def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The rows and their targets, until the next call."""
+        import torch
+
+        gathered = torch.index_select(self._rows, 0, rows, out=self._gathered[: len(rows)])
+        inputs = self._batch[: len(rows)]
+        inputs[:, : gathered.shape[1]] = gathered
+        return inputs, inputs if self._labels is None else self._labels[rows]
 
 
-@contextmanager
-def _seeded_dropout(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Dropout draws from torch's global generator: seed it for the block, then put it back."""
-    import torch
-
-    seed = int(torch.randint(2**62, (), generator=generator))
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def _optimiser(network: nn.Module, settings: TrainingSettings) -> Adam | Sgd:
+def _optimiser(parameters: Parameters, settings: TrainingSettings) -> Optimiser:
     from dokunuki.optimiser import Adam, Sgd
 
+    buffers = (parameters.masters, parameters.gradients, parameters.working)
     if settings.optimiser == "sgd":
-        return Sgd(
-            network.parameters(), momentum=settings.momentum, weight_decay=settings.weight_decay
-        )
-    return Adam(network.parameters(), weight_decay=settings.weight_decay)
+        return Sgd(*buffers, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return Adam(*buffers, weight_decay=settings.weight_decay)
 
 
 def _learning_rate(settings: TrainingSettings, epoch: int) -> float:
@@ -186,13 +193,12 @@ def _learning_rate(settings: TrainingSettings, epoch: int) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _mean_loss(network: nn.Module, loss: Loss, data: _Rows, settings: TrainingSettings) -> float:
-    import torch
-
+def _mean_loss(network: nn.Module, loss: type[Loss], X: np.ndarray, y: np.ndarray | None) -> float:
+    device = next(network.parameters()).device
     total = 0.0
-    with torch.no_grad():
-        everything = torch.arange(len(data), device=data.inputs.device)
-        for rows in torch.split(everything, settings.batch_size):
-            inputs, targets = data.batch(rows)
-            total += float(loss(network(inputs), targets)) * len(rows)
-    return total / len(data)
+    for start in range(0, len(X), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        inputs = to_tensor(X[rows], device)
+        targets = inputs if y is None else to_tensor(y[rows], device)
+        total += float(loss.mean(network(inputs), targets)) * len(inputs)
+    return total / len(X)

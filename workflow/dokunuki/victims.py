@@ -42,10 +42,11 @@ _DIVERGED_FILE = "diverged.json"
 
 @dataclass(frozen=True)
 class Compute:
-    """Where a job runs: the device by name, and CPU threads."""
+    """Where a job runs: the device by name, CPU threads, and the precision networks train in."""
 
     device: str
     threads: int
+    precision: str = "auto"
 
 
 @dataclass
@@ -113,6 +114,7 @@ def train_autoencoder(
         seed=stream_seed(seed, "autoencoder", spec["name"]),
         device=compute.device,
         threads=compute.threads,
+        precision=compute.precision,
     )
     rows = Standardiser().fit(X).transform_in_place(X)
     rows = change_rows(rows, lambda block: block[:, vectors.layout.attackable])
@@ -222,6 +224,7 @@ def _fit(
             "layout": vectors.layout,
             "device": compute.device,
             "threads": compute.threads,
+            "precision": compute.precision,
             "seed": stream_seed(seed, role, spec[role]["name"]),
         }
         if role == "defence" and autoencoder:

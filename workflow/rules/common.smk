@@ -69,6 +69,8 @@ GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
 # GPU say `device="cpu"`, since on a cluster they would find none, or another's.
 DEVICE = CONFIG["compute"]["device"]
 THREADS = CONFIG["compute"]["threads"]
+# As configured: what auto means on a machine is like its device no part of what a job is asked for.
+PRECISION = CONFIG["compute"]["precision"]
 
 # About what a row takes in the files of a release, by their suffix: only sizes are known early.
 ROW_BYTES = {".jsonl": 6000, ".bz2": 1400, ".dat": 9400}

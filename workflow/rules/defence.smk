@@ -26,6 +26,7 @@ rule train_autoencoder:
     params:
         spec=lambda wildcards: part("autoencoders", wildcards.autoencoder),
         threads=THREADS,
+        precision=PRECISION,
         code=lambda wildcards: code(
             "train_autoencoder", autoencoders=wildcards.autoencoder
         ),

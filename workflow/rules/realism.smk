@@ -81,6 +81,7 @@ rule compare_with_real_rows:
             "classifier": part("classifiers", CONFIG["realism"]["classifier"]),
         },
         threads=THREADS,
+        precision=PRECISION,
         code=code("compare_with_real_rows", classifiers=CONFIG["realism"]["classifier"]),
     script:
         "../scripts/compare_with_real_rows.py"

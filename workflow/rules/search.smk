@@ -46,6 +46,7 @@ rule search_parts:
             "validation_share": CONFIG["search"]["validation_share"],
         },
         threads=THREADS,
+        precision=PRECISION,
         code=lambda wildcards: code("search_parts"),
     script:
         "../scripts/search_parts.py"

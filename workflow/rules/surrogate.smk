@@ -21,6 +21,7 @@ rule train_surrogate:
     params:
         spec=surrogate_spec,
         threads=THREADS,
+        precision=PRECISION,
         code=code("train_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
     script:
         "../scripts/train_surrogate.py"

@@ -27,6 +27,7 @@ rule train_reference:
     params:
         spec=victim_spec,
         threads=THREADS,
+        precision=PRECISION,
         code=victim_code("train_reference"),
     script:
         "../scripts/train_reference.py"
@@ -60,6 +61,7 @@ rule train_victim:
         spec=victim_spec,
         size=lambda wildcards: cell_of(wildcards).size,
         threads=THREADS,
+        precision=PRECISION,
         code=victim_code("train_victim"),
     script:
         "../scripts/train_victim.py"

@@ -28,6 +28,7 @@ with logged(snakemake.log[0]):
             seed=0,
             device=snakemake.resources.device,
             threads=snakemake.params.threads,
+            precision=snakemake.params.precision,
         )
 
     simulated = read_labelled(Path(snakemake.input.simulated[0]).parent, spec["version"])

@@ -11,5 +11,6 @@ with logged(snakemake.log[0]):
         snakemake.params.spec,
         device=snakemake.resources.device,
         threads=snakemake.params.threads,
+        precision=snakemake.params.precision,
     )
     write_search(snakemake.output.table, table)

@@ -13,7 +13,9 @@ with logged(snakemake.log[0]):
         read_poison(poison_path) if poison_path else None,
         snakemake.params.spec,
         seed=int(snakemake.wildcards.seed),
-        compute=Compute(snakemake.resources.device, snakemake.params.threads),
+        compute=Compute(
+            snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
+        ),
         path=snakemake.output.autoencoder,
     )
     write_timing(snakemake.output.timing, timing)

@@ -11,5 +11,6 @@ with logged(snakemake.log[0]):
         seed=int(snakemake.wildcards.seed),
         device=snakemake.resources.device,
         threads=snakemake.params.threads,
+        precision=snakemake.params.precision,
     )
     surrogate.save(snakemake.output.detector)

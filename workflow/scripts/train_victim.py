@@ -16,7 +16,9 @@ with logged(snakemake.log[0]):
         snakemake.params.spec,
         snakemake.input.get("autoencoder") or None,
         seed=int(snakemake.wildcards.seed),
-        compute=Compute(snakemake.resources.device, snakemake.params.threads),
+        compute=Compute(
+            snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
+        ),
         reference_folder=snakemake.input.reference,
     )
     write_scores(snakemake.output.scores, scores)

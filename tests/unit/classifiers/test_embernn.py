@@ -75,6 +75,15 @@ def test_same_seed_same_bytes_and_another_seed_others(rng, tmp_path):
     assert a == b != c
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_either_precision_learns_and_is_named(rng, precision):
+    X, y = _toy(rng, rows=1000)
+    model = _small(precision=precision).fit(X[:600], y[:600])
+    assert model.score(X[600:], y[600:]) > 0.9
+    assert model.device_ == f"cpu {precision}"
+    assert {str(values.dtype) for values in model.network_.parameters()} == {"torch.float32"}
+
+
 def test_loaded_gives_identical_scores(fitted, tmp_path):
     model, X, _ = fitted
     model.save(tmp_path / "model.safetensors")
@@ -95,7 +104,7 @@ def test_a_model_fitted_on_cuda_loads_on_a_machine_without(fitted, tmp_path, mon
     with pytest.raises(DeviceError):
         EmberNN.load(tmp_path / "model.safetensors")
     loaded = EmberNN.load(tmp_path / "model.safetensors", device="cpu", threads=2)
-    assert (loaded.device, loaded.device_, loaded.threads) == ("cpu", "cpu", 2)
+    assert (loaded.device, loaded.device_, loaded.threads) == ("cpu", model.device_, 2)
     assert loaded.predict_proba(X).shape == (len(X), 2)
 
 
@@ -144,7 +153,7 @@ def test_gradient_equals_finite_differences(fitted):
 def test_gradient_is_the_mean_over_blocks(fitted, monkeypatch):
     model, X, y = fitted
     whole = model.loss_gradient(X, y)
-    monkeypatch.setattr("dokunuki.classifiers.embernn._BLOCK_ROWS", 33)
+    monkeypatch.setattr("dokunuki.network.BLOCK_ROWS", 33)
     np.testing.assert_allclose(model.loss_gradient(X, y), whole, rtol=1e-4, atol=1e-8)
     np.testing.assert_allclose(model.loss_gradient(X[:1], y[:1]).shape, (12,))
     with pytest.raises(DokunukiError, match="no rows"):

@@ -77,7 +77,7 @@ def test_blocks_change_nothing_but_rounding(rng, monkeypatch):
     X = _rank(rng, 50, 10, 3)
     model = _small().fit(X)
     whole = model.reconstruct(X)
-    monkeypatch.setattr("dokunuki.defences.autoencoder._BLOCK_ROWS", 7)
+    monkeypatch.setattr("dokunuki.network.BLOCK_ROWS", 7)
     np.testing.assert_allclose(model.reconstruct(X), whole, rtol=1e-5, atol=1e-6)
 
 
@@ -96,7 +96,8 @@ def test_same_seed_same_bytes_and_loading_gives_the_same(rng, tmp_path):
 
 @pytest.mark.parametrize("defence", [AutoencoderReconstruction, AutoencoderCode])
 def test_in_place_gives_the_same_bytes(wide, monkeypatch, defence):
-    monkeypatch.setattr("dokunuki.defences.autoencoder._BLOCK_ROWS", 7)
+    for module in ("defences.autoencoder", "network"):
+        monkeypatch.setattr(f"dokunuki.{module}.BLOCK_ROWS", 7)
     fitted = defence(LAYOUT, _small()).fit(wide)
     expected = fitted.transform(wide)
     rows = wide.copy()

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def train_surrogate(
-    vectors: Vectors, spec: Mapping[str, Any], *, seed: int, device: str, threads: int
+    vectors: Vectors,
+    spec: Mapping[str, Any],
+    *,
+    seed: int,
+    device: str,
+    threads: int,
+    precision: str = "auto",
 ) -> Detector:
     """Fit the classifier that `spec` names (name, class, params) on the clean training rows.
 
@@ -32,6 +38,7 @@ def train_surrogate(
         seed=stream_seed(seed, "surrogate", spec["name"]),
         device=device,
         threads=threads,
+        precision=precision,
         layout=vectors.layout,
     )
     return Detector(NoDefence(), classifier).fit(*vectors.part("train"), copy=False)

@@ -13,19 +13,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from dokunuki.devices import prepare_torch, resolve_device, to_tensor
+from dokunuki.devices import to_tensor
+from dokunuki.engine import CrossEntropy
 from dokunuki.errors import ConfigError, DokunukiError
 from dokunuki.estimator import Classifier, checked_rows
-from dokunuki.persistence import SavedAsTensors
-from dokunuki.seeding import stream_seed
-from dokunuki.training import TrainingSettings, train
+from dokunuki.network import NetworkEstimator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _PAPER_HIDDEN_LAYERS = 3
-# Rows scored at once: bounds the memory, 40 MB a layer at 2351 units.
-_BLOCK_ROWS = 4096
 
 
 def dense_network(
@@ -40,18 +37,18 @@ def dense_network(
     return nn.Sequential(*layers, nn.Linear(inputs, 1))
 
 
-class EmberNN(SavedAsTensors, Classifier):
+class EmberNN(NetworkEstimator, Classifier):
     """A dense network for standardised rows, float32 (n, width), and two classes.
 
     `hidden` is "paper" (three layers as wide as the input) or the units of each hidden layer.
-    `dropout` follows every hidden layer, `input_dropout` the input. The other training
-    parameters are those of `TrainingSettings`. `seed` decides the initial weights, the order of
-    rows and dropout; the same seed and `threads` give the same bytes on the same kind of device.
+    `dropout` follows every hidden layer, `input_dropout` the input. The other parameters are
+    those of `TrainingSettings` and of `NetworkEstimator`.
 
     After `fit`: `network_` (torch module, logits (n, 1), in evaluation mode, on the device),
-    `device_` (cpu or cuda), `classes_`, `n_features_in_`, `history_` (loss per epoch: binary
-    cross-entropy).
+    `device_`, `classes_`, `n_features_in_`, `history_` (loss per epoch: binary cross-entropy).
     """
+
+    _stream = "EmberNN"
 
     def __init__(
         self,
@@ -68,6 +65,7 @@ class EmberNN(SavedAsTensors, Classifier):
         seed: int = 0,
         device: str = "auto",
         threads: int = 1,
+        precision: str = "auto",
     ) -> None:
         self.hidden = hidden
         self.dropout = dropout
@@ -82,6 +80,7 @@ class EmberNN(SavedAsTensors, Classifier):
         self.seed = seed
         self.device = device
         self.threads = threads
+        self.precision = precision
 
     def fit(
         self,
@@ -94,8 +93,6 @@ class EmberNN(SavedAsTensors, Classifier):
         Raises ConfigError for a parameter out of range, DeviceError for an absent device,
         TrainingDivergedError when the loss does not stay finite.
         """
-        settings = self._settings()
-        device = self._device()
         X, y = checked_rows(X), np.asarray(y)
         if len(X) != len(y):
             raise ValueError(f"{len(X)} rows have {len(y)} labels")
@@ -105,23 +102,10 @@ class EmberNN(SavedAsTensors, Classifier):
             raise DokunukiError(
                 f"EmberNN: the training rows hold {len(self.classes_)} classes; it needs two"
             )
-        network = self._initial_network().to(device)
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, "EmberNN", "training"))
         held_out = None
         if validation is not None:
             held_out = (np.asarray(validation[0]), self._targets(validation[1]))
-        self.history_ = train(
-            network,
-            _cross_entropy,
-            X,
-            self._targets(y),
-            settings,
-            generator,
-            "EmberNN",
-            held_out,
-        )
-        self.network_ = network
-        self.device_ = device.type
+        self._train(CrossEntropy, X, self._targets(y), held_out)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
@@ -162,23 +146,7 @@ class EmberNN(SavedAsTensors, Classifier):
             total += gradient.sum(dim=0, dtype=torch.float64).cpu().numpy()
         return total / len(targets)
 
-    def _settings(self) -> TrainingSettings:
-        return TrainingSettings(
-            optimiser=self.optimiser,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            schedule=self.schedule,
-        )
-
-    def _device(self) -> torch.device:
-        device = resolve_device(self.device)
-        prepare_torch(device, self.threads)
-        return device
-
-    def _initial_network(self) -> nn.Sequential:
+    def _network(self) -> nn.Sequential:
         if isinstance(self.hidden, str):
             if self.hidden != "paper":
                 raise ConfigError(
@@ -192,39 +160,14 @@ class EmberNN(SavedAsTensors, Classifier):
         for name in ("dropout", "input_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name}: {getattr(self, name)!r} must be in [0, 1)")
-        # Drawn on the CPU, so that the initial weights are the same on every device.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(self.seed, "EmberNN", "initialisation"))
-            return dense_network(self.n_features_in_, hidden, self.dropout, self.input_dropout)
+        return dense_network(self.n_features_in_, hidden, self.dropout, self.input_dropout)
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
         return np.asarray(np.asarray(y) == self.classes_[1], dtype=np.float32)
 
-    def _blocks(self, X: np.ndarray) -> Iterator[torch.Tensor]:
-        """The rows on the network's device, block by block."""
-        self.check_fitted("network_")
-        device = self._device()
-        X = checked_rows(X, self.n_features_in_)
-        for start in range(0, len(X), _BLOCK_ROWS):
-            yield to_tensor(X[start : start + _BLOCK_ROWS], device)
-
-    def _fitted_arrays(self) -> dict[str, np.ndarray]:
-        self.check_fitted("network_")
-        state = self.network_.state_dict()
-        return {name: values.cpu().numpy() for name, values in state.items()}
-
     def _fitted_facts(self) -> dict[str, Any]:
-        return {"width": self.n_features_in_, "classes": self.classes_.tolist()}
+        return {**super()._fitted_facts(), "classes": self.classes_.tolist()}
 
     def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-        device = self._device()
-        self.n_features_in_ = facts["width"]
+        super()._restore(arrays, facts)
         self.classes_ = np.array(facts["classes"])
-        network = self._initial_network()
-        network.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
-        self.network_ = network.to(device).eval()
-        self.device_ = device.type
-
-
-def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return nn.functional.binary_cross_entropy_with_logits(logits.squeeze(1), targets)

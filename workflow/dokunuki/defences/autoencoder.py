@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from dokunuki.devices import prepare_torch, resolve_device, to_tensor
+from dokunuki.engine import SquaredLoss
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Estimator, Transformer, checked_rows, unfrozen
+from dokunuki.estimator import Transformer, checked_rows, unfrozen
+from dokunuki.network import BLOCK_ROWS, NetworkEstimator
 from dokunuki.persistence import SavedAsTensors
 from dokunuki.rows import change_rows
-from dokunuki.seeding import stream_seed
-from dokunuki.training import TrainingSettings, train
 
 if TYPE_CHECKING:
     from sklearn.frozen import FrozenEstimator
@@ -32,8 +31,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "linear": nn.Identity,
 }
-# Rows encoded at once: bounds the memory.
-_BLOCK_ROWS = 4096
 
 
 class Autoencoder(nn.Module):
@@ -55,21 +52,23 @@ class Autoencoder(nn.Module):
         return reconstruction
 
 
-class AutoencoderModel(SavedAsTensors, Estimator):
+class AutoencoderModel(NetworkEstimator):
     """An autoencoder for the standardised attackable columns, float32 (n, 1839).
 
     `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
-    relu, elu, tanh, linear. The training parameters are those of `TrainingSettings`. The same
-    seed and `threads` give the same bytes on the same kind of device.
+    relu, elu, tanh, linear. The other parameters are those of `TrainingSettings` and of
+    `NetworkEstimator`.
 
     Trained on the squared error averaged over rows *and columns*: the paper's mean over rows of
     the squared Euclidean norm, divided by the width. Both have the same minimum, and to the
     optimiser the factor is one of the learning rate. So `history_` tells the share of the
     variance, which standardising made 1 a column, that is left unexplained.
 
-    After `fit`: `network_` (an Autoencoder in evaluation mode), `device_` (cpu or cuda),
-    `n_features_in_`, `history_`.
+    After `fit`: `network_` (an Autoencoder in evaluation mode), `device_`, `n_features_in_`,
+    `history_`.
     """
+
+    _stream = "Autoencoder"
 
     def __init__(
         self,
@@ -87,6 +86,7 @@ class AutoencoderModel(SavedAsTensors, Estimator):
         seed: int = 0,
         device: str = "auto",
         threads: int = 1,
+        precision: str = "auto",
     ) -> None:
         self.hidden = hidden
         self.code = code
@@ -102,6 +102,7 @@ class AutoencoderModel(SavedAsTensors, Estimator):
         self.seed = seed
         self.device = device
         self.threads = threads
+        self.precision = precision
 
     def fit(
         self, X: np.ndarray, y: np.ndarray | None = None, validation: np.ndarray | None = None
@@ -111,32 +112,9 @@ class AutoencoderModel(SavedAsTensors, Estimator):
         Raises ConfigError for a parameter out of range, DeviceError for an absent device,
         TrainingDivergedError when the loss does not stay finite.
         """
-        settings = TrainingSettings(
-            optimiser=self.optimiser,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            schedule=self.schedule,
-        )
-        device = self._device()
         X = checked_rows(X)
         self.n_features_in_ = X.shape[1]
-        network = self._initial_network().to(device)
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, "Autoencoder", "training"))
-        self.history_ = train(
-            network,
-            nn.functional.mse_loss,
-            X,
-            None,
-            settings,
-            generator,
-            "autoencoder",
-            None if validation is None else (validation, None),
-        )
-        self.network_ = network
-        self.device_ = device.type
+        self._train(SquaredLoss, X, None, None if validation is None else (validation, None))
         return self
 
     def encode(self, X: np.ndarray) -> np.ndarray:
@@ -150,21 +128,15 @@ class AutoencoderModel(SavedAsTensors, Estimator):
         return self._apply(self.network_, X, self.n_features_in_)
 
     def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
-        device = self._device()
-        X = checked_rows(X, self.n_features_in_)
         result = np.empty((len(X), width), dtype=np.float32)
+        start = 0
         with torch.no_grad():
-            for start in range(0, len(X), _BLOCK_ROWS):
-                rows = slice(start, start + _BLOCK_ROWS)
-                result[rows] = module(to_tensor(X[rows], device)).cpu().numpy()
+            for rows in self._blocks(X):
+                result[start : start + len(rows)] = module(rows).cpu().numpy()
+                start += len(rows)
         return result
 
-    def _device(self) -> torch.device:
-        device = resolve_device(self.device)
-        prepare_torch(device, self.threads)
-        return device
-
-    def _initial_network(self) -> Autoencoder:
+    def _network(self) -> Autoencoder:
         if self.activation not in ACTIVATIONS:
             raise ConfigError(
                 f"activation: unknown {self.activation!r}; known: {', '.join(ACTIVATIONS)}"
@@ -174,28 +146,9 @@ class AutoencoderModel(SavedAsTensors, Estimator):
         for name in ("hidden", "code"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: {getattr(self, name)!r} must be at least 1")
-        # Drawn on the CPU, so that the initial weights are the same on every device.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(self.seed, "Autoencoder", "initialisation"))
-            return Autoencoder(
-                self.n_features_in_, self.hidden, self.code, self.activation, self.dropout
-            )
-
-    def _fitted_arrays(self) -> dict[str, np.ndarray]:
-        self.check_fitted("network_")
-        state = self.network_.state_dict()
-        return {name: values.cpu().numpy() for name, values in state.items()}
-
-    def _fitted_facts(self) -> dict[str, Any]:
-        return {"width": self.n_features_in_}
-
-    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-        device = self._device()
-        self.n_features_in_ = facts["width"]
-        network = self._initial_network()
-        network.load_state_dict({name: torch.tensor(values) for name, values in arrays.items()})
-        self.network_ = network.to(device).eval()
-        self.device_ = device.type
+        return Autoencoder(
+            self.n_features_in_, self.hidden, self.code, self.activation, self.dropout
+        )
 
 
 class _AutoencoderDefence(SavedAsTensors, Transformer):
@@ -228,7 +181,7 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
 
     def transform_in_place(self, X: np.ndarray) -> np.ndarray:
         """As `transform`; in the blocks that the network works in, since others round otherwise."""
-        return change_rows(X, self.transform, _BLOCK_ROWS)
+        return change_rows(X, self.transform, BLOCK_ROWS)
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)

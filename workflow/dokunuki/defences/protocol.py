@@ -3,7 +3,7 @@
 All see the same and nothing else: the contaminated training rows, standardised, float32
 (n, width); their labels; and the feature layout, for a constructor that takes `layout`. There are
 no clean rows, no poison count, no trigger. A constructor may also take `seed`, `device`,
-`threads` and `autoencoder` (see `dokunuki.parts.build`).
+`threads`, `precision` and `autoencoder` (see `dokunuki.parts.build`).
 
 - A **transformer** gives the classifier another representation, row by row. It is fitted once and
   applied to every row that is scored: any scikit-learn transformer serves.
