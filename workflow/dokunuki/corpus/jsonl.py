@@ -172,7 +172,7 @@ class JsonlFolder(_JsonLines):
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         for file in self.files:
             verify_checksum(file)  # a simulated corpus has them, a published one has none
-            with _readable(file), file.open("rb") as stream:
+            with _readable(file), file.open("rb", _BLOCK_BYTES) as stream:
                 yield file.name, stream
 
     def _advance(self, length: int) -> None:
