@@ -49,7 +49,7 @@ def main() -> None:
     """Measure speed and agreement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=8000)
-    parser.add_argument("--shap-rows", type=int, default=512)
+    parser.add_argument("--shap-rows", type=int, default=1024)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     device = torch.device("cpu")
