@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / "build" / "bench"
+WORKFLOW = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
+
+
+def checkout(folder: Path) -> None:
+    """Copy the workflow into a folder, to be run there without touching results that are here."""
+    for part in WORKFLOW:
+        source = REPOSITORY / part
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, folder / part)
 
 
 def release(rows: int) -> Path:
