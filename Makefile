@@ -3,6 +3,7 @@
 #
 #   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample|paper] [CORES=n] [ARGS='...']
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
+#   make bench [KERAS_PYTHON=...]  measures all bounds of speed, into bench/results.md (40 minutes)
 
 PYTHON ?= python3
 CORES ?= all
@@ -23,11 +24,11 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
 	$(if $(EMBER),$(DATASET))
 
-.PHONY: run realism search test check lint setup lock clean help
+.PHONY: run realism search bench test check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,6p' Makefile
+	@sed -n '1,7p' Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -40,6 +41,10 @@ realism: $(VENV)/.runtime
 
 search: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) $(ARGS) -- search_settings
+
+# One thread unless a benchmark says otherwise, as in the workflow's jobs.
+bench: $(VENV)/.development
+	OMP_NUM_THREADS=1 KERAS_PYTHON="$(KERAS_PYTHON)" $(BIN)/python -m bench $(ARGS)
 
 test: $(VENV)/.development
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n auto --dist loadfile $(ARGS)
