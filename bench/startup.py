@@ -1,9 +1,9 @@
 """What it costs to start: parsing the workflow, a job's process, and how many jobs a seed has.
 
 Parsing is what listing the rules takes, less what it takes of a Snakefile with one rule, in wall
-time (or, on a busy machine, CPU time) of processes taken in turn. A job's fixed cost is a process that imports what train_victim's
-script imports and reads the training rows of a file of vectors. Usage: python -m bench.startup
-[--rows N] [--rounds N] [--clock cpu]
+time (or, on a busy machine, CPU time) of processes taken in turn. A job's fixed cost is a process
+that imports what train_victim's script and a network import, and reads the training rows of a file
+of vectors. Usage: python -m bench.startup [--rows N] [--rounds N] [--clock cpu]
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from bench.harness import emit, interleaved, machine, row
-from bench.material import REPOSITORY, checkout
+from bench.material import REPOSITORY, checkout, vectors
 
-from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors, write_vectors
 
 ONE_RULE = 'rule all:\n    output:\n        "done",\n    shell:\n        "touch done"\n'
@@ -84,9 +83,7 @@ def main() -> None:
         (folder / "Snakefile").write_text(ONE_RULE)
         rows = arguments.rows
         texts = np.full(rows, "")
-        width = feature_layout(1).width
-        X = np.random.default_rng(0).integers(0, 99, (rows, width)).astype(np.float32)
-        labels = (np.arange(rows) % 2).astype(np.int8)
+        X, labels = vectors(rows)
         role = np.full(rows, "train")
         path = folder / "vectors.h5"
         write_vectors(path, Vectors(X, labels, texts, texts, role, 1, "bench", "simulated"))

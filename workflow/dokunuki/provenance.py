@@ -70,7 +70,7 @@ def _module_of(dotted: str) -> str | None:
 
 @cache
 def _parsed(path: Path) -> tuple[str, frozenset[str]]:
-    """Digest and followed imports of a file, in one pass: whoever starts a workflow waits for it."""
+    """Digest and followed imports of a file, in one pass: whoever starts a run waits for it."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     names: set[str] = set()
     pending: list[ast.AST] = [tree]
