@@ -1,8 +1,9 @@
 """How fast raw rows are vectorised and a release is scanned, on one core and in CPU time.
 
 Both vectorisers start from the same rows, once parsed and once as lines of JSON, which each parses
-in its own way: the ember package's own loop is what its `vectorize` does to each row. The columns of the entry section's name, which the package hashes in
-another way than the release did (see `ember_vectoriser`), are left out of the comparison of values.
+in its own way: the ember package's own loop is what its `vectorize` does to each row. The columns
+of the entry section's name, which the package hashes in another way than the release did (see
+`ember_vectoriser`), are left out of the comparison of values.
 Usage: python -m bench.corpus [--rows N] [--rounds N]
 """
 
