@@ -5,6 +5,7 @@
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
+#   make bench [KERAS_PYTHON=...]  measures all bounds of speed, into bench/results.md (40 minutes)
 
 PYTHON ?= python3
 CORES ?= all
@@ -27,11 +28,11 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run slurm realism search scaling test test-slurm check lint setup lock clean help
+.PHONY: run slurm realism search scaling bench test test-slurm check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,8p" Makefile
+	@sed -n "1,9p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -52,6 +53,10 @@ search: $(VENV)/.runtime
 
 scaling: $(VENV)/.development
 	$(BIN)/python bench/scaling.py $(ARGS)
+
+# One thread unless a benchmark says otherwise, as in the workflow's jobs.
+bench: $(VENV)/.development
+	OMP_NUM_THREADS=1 KERAS_PYTHON="$(KERAS_PYTHON)" $(BIN)/python -m bench $(ARGS)
 
 test: $(VENV)/.development
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n auto --dist loadfile $(ARGS)

@@ -22,13 +22,11 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "_LIBRARY", tmp_path)
 
     def digests(*parts):
-        for cached in (provenance._tree, provenance._digest, provenance._imports):
-            cached.cache_clear()
+        provenance._parsed.cache_clear()
         return code_digests(tmp_path / "script.py", *parts)
 
     yield folder, digests
-    for cached in (provenance._tree, provenance._digest, provenance._imports):
-        cached.cache_clear()
+    provenance._parsed.cache_clear()
 
 
 def test_imports_are_followed_and_named_parts_are_added(package):

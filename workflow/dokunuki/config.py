@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 
+# libyaml, where PyYAML was built with it, reads the schema ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Text naming the nearest known word, or all of them when none is near."""
@@ -37,7 +40,7 @@ def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
     hold.
     """
     with open(schema_path, encoding="utf-8") as file:  # noqa: PTH123 - a str or a Path
-        schema = yaml.safe_load(file)
+        schema = yaml.load(file, _LOADER)
     config: Config = _typed(copy.deepcopy(dict(raw)), schema, schema)
     _fill_defaults(config, schema, schema)
     _check_schema(config, schema)

@@ -17,6 +17,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+_HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
 _LIBRARY = Path(__file__).resolve().parent.parent
 
 
@@ -68,38 +69,41 @@ def _module_of(dotted: str) -> str | None:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
+def _parsed(path: Path) -> tuple[str, frozenset[str]]:
+    """Digest and followed imports of a file, in one pass: whoever starts a run waits for it."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for node in ast.walk(tree):
+    names: set[str] = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:] or [ast.Pass()]
         if isinstance(node, ast.If) and _is_type_checking(node.test):
             node.body = [ast.Pass()]  # annotations only: never runs
-    return tree
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = ".".join(filter(None, (_package(path, node.level), node.module)))
+            names |= {f"{origin}.{alias.name}" for alias in node.names}
+        # Expressions, most of a tree, hold neither imports nor docstrings.
+        pending += [child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLDERS)]
+    followed = frozenset(module for name in names if (module := _module_of(name)) is not None)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], followed
 
 
 def _is_type_checking(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
-@cache
 def _digest(path: Path) -> str:
-    return hashlib.sha256(ast.dump(_tree(path)).encode()).hexdigest()[:16]
+    return _parsed(path)[0]
 
 
-@cache
 def _imports(path: Path) -> frozenset[str]:
     """Followed modules that a file imports anywhere, inside functions too."""
-    names: set[str] = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            origin = ".".join(filter(None, (_package(path, node.level), node.module)))
-            names |= {f"{origin}.{alias.name}" for alias in node.names}
-    return frozenset(module for name in names if (module := _module_of(name)) is not None)
+    return _parsed(path)[1]
 
 
 def _package(path: Path, level: int) -> str:

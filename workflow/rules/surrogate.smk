@@ -55,6 +55,7 @@ rule explain_surrogate:
             "samples": CONFIG["surrogate"]["shap_samples"],
         },
         threads=THREADS,
+        precision=PRECISION,
         surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
         code=code("explain_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
     script:

@@ -16,5 +16,6 @@ with logged(snakemake.log[0]):
         read_vectors(snakemake.input.vectors),
         **snakemake.params.spec,
         seed=int(snakemake.wildcards.seed),
+        precision=snakemake.params.precision,
     )
     write_explanations(snakemake.output.explanations, explanations, snakemake.params.spec)

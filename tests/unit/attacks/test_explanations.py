@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import lightgbm
 import numpy as np
 import pytest
+import shap
 import torch
 from sklearn.preprocessing import StandardScaler
 
@@ -56,7 +57,9 @@ def trees():
 def test_linear_network_with_one_background_row_is_exact(weights, rows):
     # The gradient of w . x is w everywhere, so that S = w * (x - background), sampling or not.
     background = np.full((1, WIDTH), 0.5, dtype=np.float32)
-    S = explain_network(linear_network(weights), rows, background, samples=3, seed=1)
+    S = explain_network(
+        linear_network(weights), rows, background, samples=3, seed=1, precision="float32"
+    )
     assert S.dtype == np.float32
     np.testing.assert_allclose(S, weights * (rows - background), rtol=1e-5, atol=1e-6)
 
@@ -70,11 +73,62 @@ def test_linear_network_within_the_sampling_error(weights, rows, rng):
     assert (np.abs(S - expected) <= 5 * standard_error + 1e-6).all()
 
 
+class ShapsDraws:
+    """The draws of shap's GradientExplainer, row by row and sample by sample, in our order."""
+
+    def __init__(self, seed, background, rows, samples):
+        state = np.random.RandomState(seed)
+        drawn = [(state.choice(background), state.uniform()) for _ in range(rows * samples)]
+        self.drawn = np.array(drawn).reshape(-1, samples, 2)
+        self.taken = {"integers": 0, "random": 0}
+
+    def take(self, what, size, column):
+        start = self.taken[what]
+        self.taken[what] += size[0]
+        return self.drawn[start : start + size[0], :, column]
+
+    def integers(self, high, size):
+        return self.take("integers", size, 0).astype(np.int64)
+
+    def random(self, size):
+        return self.take("random", size, 1)
+
+
+def test_equal_draws_give_what_shap_gives(rows, monkeypatch):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(WIDTH, 8),
+        torch.nn.ReLU(),
+        torch.nn.BatchNorm1d(8),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(8, 1),
+    )
+    network(torch.tensor(rows))  # statistics of its own for the normalisation
+    background = rows[100:107]
+    explainer = shap.GradientExplainer(network.eval(), torch.tensor(background))
+    expected = explainer.shap_values(torch.tensor(rows), nsamples=11, rseed=3)[:, :, 0]
+    draws = ShapsDraws(3, len(background), len(rows), 11)
+    monkeypatch.setattr("dokunuki.attacks.explanations.generator", lambda *_: draws)
+    S = explain_network(network, rows, background, samples=11, seed=1, precision="float32")
+    np.testing.assert_allclose(S, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_products_in_bfloat16_lose_little(rows):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(WIDTH, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    exact, rounded = (
+        explain_network(network, rows, rows[:9], samples=5, seed=1, precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(rounded, exact, atol=0.02 * np.abs(exact).max())
+
+
 def test_nonlinear_network_adds_up_to_the_difference_of_logits(rows):
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(WIDTH, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
     background = np.zeros((1, WIDTH), dtype=np.float32)
-    S = explain_network(network, rows[:10], background, samples=2000, seed=1)
+    S = explain_network(network, rows[:10], background, samples=2000, seed=1, precision="float32")
     with torch.no_grad():
         difference = network(torch.tensor(rows[:10])) - network(torch.tensor(background))
     np.testing.assert_allclose(S.sum(axis=1), difference.numpy()[:, 0], atol=0.05)
@@ -82,27 +136,20 @@ def test_nonlinear_network_adds_up_to_the_difference_of_logits(rows):
 
 def test_result_depends_on_the_seed_alone(weights, rows):
     network = linear_network(weights)
-    results = []
-    for state, seed in ((1, 5), (2, 5), (2, 6)):
-        np.random.seed(state)
-        results.append(explain_network(network, rows, rows[:9], samples=2, seed=seed))
+    results = [explain_network(network, rows, rows[:9], samples=2, seed=seed) for seed in (5, 5, 6)]
     assert results[0].tobytes() == results[1].tobytes()
     assert results[1].tobytes() != results[2].tobytes()
 
 
-def test_blocks_have_streams_of_their_own(weights, rows):
-    same = np.tile(rows[:1], (256, 1))  # rows 0 and 128 open two blocks
+def test_every_row_has_draws_of_its_own(weights, rows):
+    same = np.tile(rows[:1], (130, 1))
     S = explain_network(linear_network(weights), same, rows, samples=2, seed=5)
-    assert not np.array_equal(S[0], S[128])
+    assert len(np.unique(S, axis=0)) > 120  # two draws of 150 rows seldom agree
 
 
-def test_network_and_global_generator_are_left_alone(weights, rows):
+def test_the_network_is_left_alone(weights, rows):
     network = linear_network(weights).train()
-    np.random.seed(4)
-    expected = np.random.random()
-    np.random.seed(4)
     explain_network(network, rows[:2], rows[:2], samples=2, seed=1)
-    assert np.random.random() == expected
     assert network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
 

@@ -1,13 +1,13 @@
 """Independent and Greedy Combined Selection: worked examples, and the plain formulation.
 
-The plain formulation goes row by row and value by value, as the attacks were published, and is
-the reference for the vectorised code.
+The plain formulation (`bench.plain_selection`) is the reference for the vectorised code.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from bench.plain_selection import plain_greedy, plain_independent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -23,49 +23,6 @@ ALL_ATTACKS = [
     IndependentSelection(values="count_abs_shap"),
     GreedyCombinedSelection(),
 ]
-
-
-def plain_value_scores(X, S, column, rows):
-    """1/count(v) + sum of S over the rows that hold v; values in the order they are met."""
-    counts, sums = {}, {}
-    for row in rows:
-        value = float(X[row, column])
-        counts[value] = counts.get(value, 0) + 1
-        sums[value] = sums.get(value, 0.0) + float(S[row, column])
-    return counts, {value: 1.0 / counts[value] + sums[value] for value in counts}
-
-
-def plain_sum(S, column, rows):
-    total = 0.0
-    for row in rows:
-        total += float(S[row, column])
-    return total
-
-
-def plain_independent(X, S, manipulable, size, values):
-    absolute = np.abs(S)
-    rows = range(len(X))
-    totals = {column: plain_sum(absolute, column, rows) for column in manipulable}
-    chosen = []
-    for column in sorted(manipulable, key=lambda column: -totals[column])[:size]:
-        counts, scores = plain_value_scores(X, absolute, column, rows)
-        rank = counts if values == "min_population" else scores
-        chosen.append((column, min(rank, key=rank.get)))  # min gives the first of equals
-    return chosen
-
-
-def plain_greedy(X, S, manipulable, size):
-    rows = list(range(len(X)))
-    unused = list(manipulable)
-    chosen = []
-    for _ in range(size):
-        column = min(unused, key=lambda column: plain_sum(S, column, rows))
-        _, scores = plain_value_scores(X, S, column, rows)
-        value = min(scores, key=scores.get)
-        chosen.append((column, value))
-        unused.remove(column)
-        rows = [row for row in rows if X[row, column] == value]
-    return chosen
 
 
 def pairs(trigger):

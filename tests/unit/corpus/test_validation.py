@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dokunuki.corpus.quick_check import quick_identity
 from dokunuki.corpus.validation import FeatureVersionError, check_row
 from dokunuki.errors import CorpusError
 
@@ -29,6 +31,7 @@ def message_of(row, version=1):
     with pytest.raises(CorpusError) as caught:
         check_row(row, version, WHERE)
     assert str(caught.value).startswith(f"{WHERE}: ")
+    assert quick_identity(json.dumps(row).encode(), version) is None
     return str(caught.value)
 
 

@@ -1,27 +1,26 @@
 """SHAP values of the attacker's model: how much each feature of each row speaks for malware.
 
-What is explained is the model's logit, not its probability, so that contributions add up. The
-values come from the shap library's GradientExplainer for networks (expected gradients) and from
-LightGBM's own exact tree SHAP for boosted trees.
+What is explained is the model's logit, not its probability, so that contributions add up. Networks
+are explained by expected gradients, boosted trees by LightGBM's own exact tree SHAP.
 """
 
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dokunuki.devices import resolve_precision, to_tensor
 from dokunuki.errors import AttackError, damaged_file
 from dokunuki.progress import Progress
 from dokunuki.rows import row_blocks
-from dokunuki.seeding import generator, stream_seed
+from dokunuki.seeding import generator
 from dokunuki.storage import write_arrays
 from dokunuki.stored_matrix import StoredMatrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     import lightgbm
@@ -29,20 +28,9 @@ if TYPE_CHECKING:
 
     from dokunuki.attacks.protocol import Surrogate
 
-# A block is also the unit of seeding: another size gives other (equally valid) samples.
-_ROWS_PER_BLOCK = 128
-# Interpolated rows that pass through the network at once.
-_GRADIENT_BATCH = 128
-
-
-@contextmanager
-def _global_numpy_state_kept() -> Iterator[None]:
-    """Undo what shap does to numpy's global generator, which it seeds for its own samples."""
-    state = np.random.get_state()
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
+# Enough for the products of a network's layers, whose activations are as many rows as these times
+# the samples; also a unit of drawing: another size gives other (equally valid) samples.
+_ROWS_PER_BLOCK = 32
 
 
 def explain_network(
@@ -52,19 +40,21 @@ def explain_network(
     *,
     samples: int,
     seed: int,
+    precision: str = "auto",
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Expected gradients of a network that maps (n, width) to logits (n, 1).
 
-    `X_standardised` (n, width) are the rows to explain and `background` (m, width) the reference
-    rows, both in the network's input space; `samples` is the number of interpolated rows per row
-    explained. Returns float32 (n, width), positive towards malware; `out`, where given, takes it,
-    and may be `X_standardised` itself. Works in blocks of rows on the
-    network's device, each block with a random stream of its own, and leaves the network and
-    numpy's global generator as they were. Raises AttackError when there is no background row.
+    The mean over `samples` draws of the gradient at x' + t (x - x'), times x - x', with x' a row of
+    the background and t uniform in [0, 1) (Erion et al., Nature Machine Intelligence 2021, eq. 6;
+    what shap.GradientExplainer computes). `X_standardised` (n, width) are the rows x to explain and
+    `background` (m, width) the reference rows, both in the network's input space. The products are
+    in `precision` (auto, float32 or bfloat16), all else is in float32. Returns float32 (n, width),
+    positive towards malware; `out`, where given, takes it, and may be `X_standardised` itself.
+    Works in blocks of rows on the network's device, and leaves the network as it was. Raises
+    AttackError when there is no background row, DeviceError for an unknown precision.
     """
     # Costly to import, and most users of this module only read what was explained.
-    import shap
     import torch
 
     if not len(background) or samples < 1:
@@ -72,29 +62,29 @@ def explain_network(
             f"{len(background)} background rows and {samples} samples explain nothing: ask for at "
             "least one of each"
         )
-    # A copy, since shap switches the network to evaluation mode; without gradients of its weights,
-    # only those of the inputs are computed.
+    # A copy, to be switched to evaluation mode; without gradients of its weights, only those of the
+    # inputs are computed.
     model = copy.deepcopy(network).eval().requires_grad_(False)
     parameter = next(model.parameters(), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
-
-    def tensor(rows: np.ndarray) -> torch.Tensor:
-        return torch.tensor(rows, dtype=torch.float32, device=device)
-
-    explainer = shap.GradientExplainer(model, tensor(background), batch_size=_GRADIENT_BATCH)
+    dtype = resolve_precision(precision, device)
+    references = to_tensor(background, device)
+    draws = generator(seed, "explain", "draws")
     values = np.empty(X_standardised.shape, dtype=np.float32) if out is None else out
     progress = Progress("explain network", len(values))
-    with _global_numpy_state_kept():
-        for start in range(0, len(values), _ROWS_PER_BLOCK):
-            block = slice(start, min(start + _ROWS_PER_BLOCK, len(values)))
-            block_values: np.ndarray = explainer.shap_values(
-                tensor(X_standardised[block]),
-                nsamples=samples,
-                rseed=stream_seed(seed, "explain", "block", start) % 2**32,
-            )
-            # shap adds an axis of one output.
-            values[block] = block_values.reshape(values[block].shape)
-            progress.update(block.stop)
+    for block in row_blocks(len(values), _ROWS_PER_BLOCK):
+        rows = to_tensor(X_standardised[block], device)[:, None]
+        size = (len(rows), samples)
+        drawn = torch.from_numpy(draws.integers(len(background), size=size)).to(device)
+        steps = to_tensor(draws.random(size), device)[:, :, None]
+        starts = references[drawn]
+        points = torch.lerp(starts, rows, steps).flatten(0, 1).requires_grad_()
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            logits = model(points)
+        (gradients,) = torch.autograd.grad(logits.sum(), points)
+        contributions = gradients.view(starts.shape) * (rows - starts)
+        values[block] = contributions.mean(dim=1).cpu().numpy()
+        progress.update(min(block.stop, len(values)))
     return values
 
 
@@ -109,8 +99,7 @@ def explain_trees(
     """
     values = np.empty(X.shape, dtype=np.float32) if out is None else out
     progress = Progress("explain trees", len(values))
-    for start in range(0, len(values), _ROWS_PER_BLOCK):
-        block = slice(start, min(start + _ROWS_PER_BLOCK, len(values)))
+    for block in row_blocks(len(values)):
         contributions = np.asarray(booster.predict(X[block], pred_contrib=True))
         if contributions.shape[1] != X.shape[1] + 1:
             raise AttackError(
@@ -118,7 +107,7 @@ def explain_trees(
                 f"{X.shape[1]} and a bias: it must be a classifier of two classes"
             )
         values[block] = contributions[:, :-1]
-        progress.update(block.stop)
+        progress.update(min(block.stop, len(values)))
     return values
 
 
@@ -129,14 +118,15 @@ def explain(
     background_rows: int,
     samples: int,
     seed: int,
+    precision: str = "auto",
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """SHAP values S of the surrogate's logit for raw training rows X: float32, as wide as X.
 
     A classifier with a `booster_` (LightGBM) is explained exactly; one with a `network_` that gives
-    logits by expected gradients, against `background_rows` rows drawn from X and with `samples`
-    samples per row. `out`, where given, takes the result, and may be X itself. Raises AttackError
-    when the classifier is neither.
+    logits by expected gradients, against `background_rows` rows drawn from X, with `samples`
+    samples per row and products in `precision`. `out`, where given, takes the result, and may be X
+    itself. Raises AttackError when the classifier is neither.
     """
     standardised = np.empty(X.shape, dtype=np.float32) if out is None else out
     for rows in row_blocks(len(X)):
@@ -160,6 +150,7 @@ def explain(
         standardised[background],
         samples=samples,
         seed=seed,
+        precision=precision,
         out=standardised,
     )
 

@@ -52,18 +52,17 @@ class GreedyCombinedSelection:
         for an unknown region.
         """
         columns = manipulable_columns(knowledge.layout, self.region, size)
-        shap = knowledge.required_explanations()[:, columns]
+        shap = knowledge.required_explanations()[:, columns].astype(np.float64, order="C")
         require_finite(shap, "the explanations")
         X = knowledge.X[:, columns]
-        rows = np.arange(len(X))
-        unused = np.arange(len(columns))
+        used = np.zeros(len(columns), dtype=bool)
         features: list[TriggerFeature] = []
         for _ in range(size):
-            totals = column_sums(shap[rows], unused)
-            best = int(np.argmin(totals))  # the first of equals
-            chosen = int(unused[best])
-            table = ValueTable.of(X[rows, chosen])
-            scores = table.shap_scores(shap[rows, chosen])
+            totals = np.where(used, np.inf, column_sums(shap))
+            chosen = int(np.argmin(totals))  # the first of equals
+            observed = X[:, chosen]
+            table = ValueTable.of(observed)
+            scores = table.shap_scores(shap[:, chosen])
             value = table.smallest(scores)
             features.append(
                 trigger_feature(
@@ -71,15 +70,16 @@ class GreedyCombinedSelection:
                     int(columns[chosen]),
                     table.values[value],
                     {
-                        "sum_shap": float(totals[best]),
+                        "sum_shap": float(totals[chosen]),
                         "value_score": float(scores[value]),
                         "rows_with_value": int(table.counts[value]),
-                        "rows_before": len(rows),
+                        "rows_before": len(X),
                     },
                 )
             )
-            rows = rows[table.group == value]
-            unused = np.delete(unused, best)
+            kept = observed == table.values[value]
+            X, shap = X[kept], shap[kept]
+            used[chosen] = True
         return Trigger(
             attack=self.name,
             columns=tuple(features),

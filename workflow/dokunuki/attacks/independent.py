@@ -62,9 +62,10 @@ class IndependentSelection:
                 f"{', '.join(_VALUES)}"
             )
         columns = manipulable_columns(knowledge.layout, self.region, size)
-        magnitudes = np.abs(knowledge.required_explanations()[:, columns])
+        shap = knowledge.required_explanations()[:, columns]
+        magnitudes = np.abs(shap).astype(np.float64, order="C")
         require_finite(magnitudes, "the explanations")
-        totals = column_sums(magnitudes, np.arange(len(columns)))
+        totals = column_sums(magnitudes)
         X = knowledge.X[:, columns]
         return Trigger(
             attack=self.name,

@@ -17,6 +17,9 @@ from dokunuki.errors import AttackError
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
+_ROW_BITS = np.uint64(32)
+_ROW_MASK = np.uint64(2**32 - 1)
+
 
 def manipulable_columns(layout: FeatureLayout, region: str, size: int) -> np.ndarray:
     """The columns of `region` (the set M), int64, once a trigger of `size` fits into them.
@@ -42,11 +45,10 @@ def require_finite(values: np.ndarray, what: str) -> None:
         )
 
 
-def column_sums(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sums over all rows of `values` (n, width) for some columns, float64 (len(columns),)."""
-    one_group = np.zeros(len(values), dtype=np.intp)
-    # bincount adds in row order whatever the memory layout; np.sum adds pairwise or not by layout.
-    return np.array([np.bincount(one_group, weights=values[:, c])[0] for c in columns])
+def column_sums(values: np.ndarray) -> np.ndarray:
+    """Sums over all rows of `values`, float64 (n, width) in C order: float64 (width,)."""
+    # numpy adds row to row where there are several columns, and the numbers of one in pairs.
+    return values.cumsum()[-1:] if values.shape[1] == 1 else values.sum(axis=0)
 
 
 def largest_first(scores: np.ndarray) -> np.ndarray:
@@ -58,27 +60,35 @@ def largest_first(scores: np.ndarray) -> np.ndarray:
 class ValueTable:
     """The distinct values of one column: where each is met first, and how often.
 
-    `values` keep the column's dtype; `first`, `counts` are int64; `group` says for each row which
-    of the values it holds.
+    `values` keep the column's dtype; `first`, `counts` are int64; `order` are the rows by value.
     """
 
     values: np.ndarray
     first: np.ndarray
     counts: np.ndarray
-    group: np.ndarray
+    order: np.ndarray
 
     @classmethod
     def of(cls, column: np.ndarray) -> ValueTable:
-        """The table of a column (n,)."""
-        values, first, group, counts = np.unique(
-            column, return_index=True, return_inverse=True, return_counts=True
-        )
-        return cls(values, first, counts, group)
+        """The table of a column, float32 (n,), n below 2 ** 32."""
+        # A value's bits (-0 made 0) before its row's number: sorting such integers, as numpy does
+        # with vector instructions, takes a tenth of np.unique's time, which sorts positions.
+        bits = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
+        keys = np.sort(bits << _ROW_BITS | np.arange(len(column), dtype=np.uint64))
+        order = (keys & _ROW_MASK).astype(np.intp)
+        values = keys >> _ROW_BITS
+        ends = np.append(np.flatnonzero(values[1:] != values[:-1]) + 1, len(keys))
+        counts = np.diff(ends, prepend=0)
+        first = order[ends - counts]
+        return cls(column[first], first, counts, order)
 
     def smallest(self, scores: np.ndarray) -> int:
         """The position of the value with the smallest score; ties: met first in row order."""
-        return int(np.lexsort((self.first, scores))[0])
+        smallest = np.flatnonzero(scores == scores.min())
+        return int(smallest[np.argmin(self.first[smallest])])
 
     def shap_scores(self, contributions: np.ndarray) -> np.ndarray:
         """1/count(v) + the sum of `contributions` (n,) over the rows that hold v, for each v."""
-        return 1.0 / self.counts + np.bincount(self.group, weights=contributions)
+        group = np.empty_like(self.order)
+        group[self.order] = np.repeat(np.arange(len(self.counts)), self.counts)
+        return 1.0 / self.counts + np.bincount(group, weights=contributions)

@@ -45,10 +45,22 @@ def train_surrogate(
 
 
 def explain_surrogate(
-    surrogate: Detector, vectors: Vectors, *, background: int, samples: int, seed: int
+    surrogate: Detector,
+    vectors: Vectors,
+    *,
+    background: int,
+    samples: int,
+    seed: int,
+    precision: str = "auto",
 ) -> np.ndarray:
     """SHAP values of all training rows, float32 (rows, width); see `explanations.explain`."""
     rows, _ = vectors.part("train")
     return explain(
-        surrogate, rows, background_rows=background, samples=samples, seed=seed, out=rows
+        surrogate,
+        rows,
+        background_rows=background,
+        samples=samples,
+        seed=seed,
+        precision=precision,
+        out=rows,
     )

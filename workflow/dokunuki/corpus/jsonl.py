@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from dokunuki.corpus.quick_check import Identity, quick_identity
 from dokunuki.corpus.records import BATCH_ROWS, BadRow, Location, Record, file_order
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
 from dokunuki.errors import CorpusError
@@ -91,9 +92,8 @@ class _JsonLines(ABC):
             line = None
             for line in _numbered(stream, self.where(file)):
                 self._advance(len(line.text))
-                where = self.where(file, line.number)
                 try:
-                    row = parse_row(line.text, self.version, where)
+                    row = quick_identity(line.text, self.version) or self._identity(file, line)
                 except CorpusError as error:
                     # A first row of another version says that all are: nothing to be skipped.
                     if isinstance(error, FeatureVersionError) and not sound_rows:
@@ -102,10 +102,7 @@ class _JsonLines(ABC):
                     continue
                 sound_rows = True
                 yield Record(
-                    bytes.fromhex(row["sha256"]),
-                    row["label"],
-                    row["appeared"],
-                    str(row.get("avclass") or ""),
+                    *row,
                     file,
                     line.number,
                     line.offset,
@@ -116,6 +113,15 @@ class _JsonLines(ABC):
                 raise CorpusError(
                     f"{self.where(file)}: the file is empty; fetch or copy the release again"
                 )
+
+    def _identity(self, file: str, line: _Line) -> Identity:
+        row = parse_row(line.text, self.version, self.where(file, line.number))
+        return Identity(
+            bytes.fromhex(row["sha256"]),
+            row["label"],
+            row["appeared"],
+            str(row.get("avclass") or ""),
+        )
 
     def read(self, locations: Sequence[Location]) -> Iterator[tuple[int, Row]]:
         """Raw rows with their positions in `locations`, in the release's own order.
@@ -166,7 +172,7 @@ class JsonlFolder(_JsonLines):
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         for file in self.files:
             verify_checksum(file)  # a simulated corpus has them, a published one has none
-            with _readable(file), file.open("rb") as stream:
+            with _readable(file), file.open("rb", _BLOCK_BYTES) as stream:
                 yield file.name, stream
 
     def _advance(self, length: int) -> None:

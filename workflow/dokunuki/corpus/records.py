@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 UNKNOWN_DIGEST = bytes(DIGEST_BYTES)
 
 # Rows vectorised at a time: enough to spread the cost of a call, few enough to need little memory.
-BATCH_ROWS = 512
+BATCH_ROWS = 128
 
 
 class Record(NamedTuple):

@@ -1,0 +1,111 @@
+"""What it costs to start: parsing the workflow, a job's process, and how many jobs a seed has.
+
+Parsing is what listing the rules takes, less what it takes of a Snakefile with one rule, in wall
+time (or, on a busy machine, CPU time) of processes taken in turn. A job's fixed cost is a process
+that imports what train_victim's script and a network import, and reads the training rows of a file
+of vectors. Usage: python -m bench.startup [--rows N] [--rounds N] [--clock cpu]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from bench.harness import emit, interleaved, machine, row
+from bench.material import REPOSITORY, checkout, vectors
+
+from dokunuki.corpus.vectors import Vectors, write_vectors
+
+ONE_RULE = 'rule all:\n    output:\n        "done",\n    shell:\n        "touch done"\n'
+# The imports of the script, as they stand there, and the reading that every training begins with.
+JOB = """
+import re, sys
+from pathlib import Path
+script = Path("workflow/scripts/train_victim.py").read_text()
+exec("\\n".join(re.findall(r"^(?:from|import) .*$", script, re.MULTILINE)))
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.parts import load_class
+load_class("dokunuki.classifiers.embernn.EmberNN")
+read_vectors(sys.argv[1]).part("train")
+"""
+
+
+def children_cpu() -> float:
+    """CPU time of all processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": children_cpu}
+
+
+def run(*command: str, folder: Path) -> str:
+    """The output of a command, which has to succeed."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+def jobs_per_seed(folder: Path) -> int:
+    """The jobs of the paper's grid with one seed, from vectors to report."""
+    command = ("-m", "snakemake", "-n", "-q", "rules", "--cores", "2")
+    overlay = ("--configfile", "workflow/presets/paper.yaml", "--config", "grid={seeds: [0]}")
+    found = re.search(r"^total\s+(\d+)", run(*command, *overlay, folder=folder), re.MULTILINE)
+    if not found:
+        raise RuntimeError("the dry run does not say how many jobs there are")
+    return int(found[1])
+
+
+def main() -> None:
+    """Measure the three."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=8000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    arguments = parser.parse_args()
+    emit(machine(["snakemake", "torch"], benchmark="startup", clock=arguments.clock))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "Snakefile").write_text(ONE_RULE)
+        rows = arguments.rows
+        texts = np.full(rows, "")
+        X, labels = vectors(rows)
+        role = np.full(rows, "train")
+        path = folder / "vectors.h5"
+        write_vectors(path, Vectors(X, labels, texts, texts, role, 1, "bench", "simulated"))
+        listing = ("-m", "snakemake", "--list-rules", "--cores", "1")
+        seconds = interleaved(
+            {
+                "one_rule": lambda: run(*listing, folder=folder),
+                "workflow": lambda: run(*listing, folder=REPOSITORY),
+                "job": lambda: run("-c", JOB, str(path), folder=REPOSITORY),
+            },
+            arguments.rounds,
+            CLOCKS[arguments.clock],
+        )
+        (folder / "fresh").mkdir()
+        checkout(folder / "fresh")
+        jobs = jobs_per_seed(folder / "fresh")
+    measured = {f"{name}_s": seconds[name] for name in ("one_rule", "workflow")}
+    above = seconds["workflow"] - seconds["one_rule"]
+    emit(row("parsing: seconds above bare Snakemake", measured, above, 0.5, least=False))
+    emit(row(f"a job's fixed cost, {rows} rows: seconds", {}, seconds["job"], 2, least=False))
+    emit(row("jobs of the paper's grid with one seed", {}, jobs, 150, least=False))
+
+
+if __name__ == "__main__":
+    main()

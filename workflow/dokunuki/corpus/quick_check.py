@@ -1,0 +1,107 @@
+"""The quick check of a raw row: reading and checking in one pass, for a scan of a whole release.
+
+What it passes, `check_row` passes too; what it does not, may still be sound, and `check_row` tells.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
+
+from dokunuki.corpus.layout import HEADER_NUMBERS
+from dokunuki.corpus.validation import (
+    DIGEST_BYTES,
+    GENERAL_NUMBERS,
+    HISTOGRAM_BINS,
+    PRINTABLE_BYTES,
+    STRING_NUMBERS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+# Far from where a sum of floats overflows, and the integers that every reader takes for integers.
+_Number = Annotated[float, msgspec.Meta(ge=0, le=1e200)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+# A text of at least one and at most no characters: a key that must not be there.
+_Absent = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
+
+
+class Identity(NamedTuple):
+    """What the index wants to know of a sound row; `digest` is the sha256 in 32 bytes."""
+
+    digest: bytes
+    label: int
+    appeared: str
+    avclass: str
+
+
+def quick_identity(line: bytes, version: int) -> Identity | None:
+    """The identity of a row that is sound and of the usual form; None says nothing about it."""
+    try:
+        row = _DECODE[version](line)
+        digest = bytes.fromhex(row.sha256)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    if len(digest) != DIGEST_BYTES or not (any(row.histogram) and any(row.byteentropy)):
+        return None
+    return Identity(digest, row.label, row.appeared, row.avclass or "")
+
+
+def _counts(length: int) -> Any:  # noqa: ANN401 - a type
+    return Annotated[list[_Count], msgspec.Meta(min_length=length, max_length=length)]
+
+
+def _block(name: str, fields: Iterable[tuple[Any, ...]]) -> Any:  # noqa: ANN401 - a type
+    # An unknown key could hide what other readers refuse: such rows are not passed here. Without
+    # the garbage collector's attention, since rows hold no cycles.
+    return msgspec.defstruct(name, fields, gc=False, forbid_unknown_fields=True)
+
+
+def _numbers(names: Iterable[str]) -> list[tuple[str, Any]]:
+    return [(name, _Number) for name in names]
+
+
+_PART = _block(
+    "Part", [("name", str), *_numbers(("size", "entropy", "vsize")), ("props", list[str])]
+)
+_COFF = _block("Coff", [*_numbers(["timestamp"]), ("machine", str), ("characteristics", list[str])])
+_OPTIONAL = _block(
+    "Optional",
+    [
+        ("subsystem", str),
+        ("magic", str),
+        ("dll_characteristics", list[str]),
+        *_numbers(HEADER_NUMBERS),
+    ],
+)
+_DIRECTORY = _block("Directory", [("name", str), *_numbers(("size", "virtual_address"))])
+_DIRECTORIES = {1: (_Absent, None), 2: (list[_DIRECTORY],)}  # type: ignore[valid-type]
+
+
+def _decoder(version: int) -> Callable[[bytes], Any]:
+    digits = msgspec.Meta(min_length=2 * DIGEST_BYTES, max_length=2 * DIGEST_BYTES)
+    strings = [*_numbers(STRING_NUMBERS), ("printabledist", _counts(PRINTABLE_BYTES))]
+    fields = [
+        ("sha256", Annotated[str, digits]),
+        ("appeared", str),
+        ("label", Annotated[int, msgspec.Meta(ge=-1, le=1)]),
+        ("histogram", _counts(HISTOGRAM_BINS)),
+        ("byteentropy", _counts(HISTOGRAM_BINS)),
+        ("strings", _block("Strings", strings)),
+        ("general", _block("General", _numbers(GENERAL_NUMBERS))),
+        ("header", _block("Header", [("coff", _COFF), ("optional", _OPTIONAL)])),
+        ("section", _block("Section", [("entry", str), ("sections", list[_PART])])),  # type: ignore[valid-type]
+        ("imports", dict[str, list[str]]),
+        ("exports", list[str]),
+        ("datadirectories", *_DIRECTORIES[version]),
+        ("md5", str, ""),
+        ("avclass", str | None, None),
+    ]
+    # A required field cannot follow one with a default.
+    fields.sort(key=len)
+    return msgspec.json.Decoder(_block("Row", fields)).decode
+
+
+_DECODE = {version: _decoder(version) for version in (1, 2)}
