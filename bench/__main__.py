@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import machine
-
 from dokunuki.files import atomic_write
 
 RESULTS = Path(__file__).parent / "results.md"

@@ -16,9 +16,9 @@ import warnings
 
 import numpy as np
 import orjson
+
 from bench.harness import emit, interleaved, machine, row
 from bench.material import release
-
 from dokunuki.corpus import ember_vectoriser
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.records import BATCH_ROWS

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shap
 import torch
-from bench.harness import emit, machine, row
-from bench.material import surrogate, vectors
 from scipy.stats import spearmanr
 
+from bench.harness import emit, machine, row
+from bench.material import surrogate, vectors
 from dokunuki.attacks.explanations import explain_network
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.devices import resolve_precision

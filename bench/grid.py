@@ -18,6 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
+
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY, checkout
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY
-
 from dokunuki.attacks.explanations import read_explanations, write_explanations
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.poisoning import plant_poison, write_poison

@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 import torch
-from bench.harness import emit, machine, row
 
+from bench.harness import emit, machine, row
 from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.devices import resolve_precision
 

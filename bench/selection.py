@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from bench.harness import emit, interleaved, machine, row
 from bench.material import surrogate, vectors
 from bench.plain_selection import plain_greedy, plain_independent
-
 from dokunuki.attacks.explanations import explain
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection

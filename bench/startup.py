@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from bench.harness import emit, interleaved, machine, row
 from bench.material import REPOSITORY, checkout, vectors
-
 from dokunuki.corpus.vectors import Vectors, write_vectors
 
 ONE_RULE = 'rule all:\n    output:\n        "done",\n    shell:\n        "touch done"\n'

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.plain_selection import plain_greedy, plain_independent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bench.plain_selection import plain_greedy, plain_independent
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import Attack
