@@ -48,6 +48,12 @@ class Detector:
         With `copy` False the rows may be overwritten, which saves the memory of as many.
         Raises DokunukiError when a class is absent, at first or after a sampler.
         """
+        return self.fit_classifier(*self.fit_defence(X, y, copy))
+
+    def fit_defence(
+        self, X: np.ndarray, y: np.ndarray, copy: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
         self._check_classes(y, "the training rows")
         self.scaler_ = Standardiser().fit(X)
         rows = self.scaler_.transform(X) if copy else self.scaler_.transform_in_place(X)
@@ -65,9 +71,13 @@ class Detector:
             self.kept_indices_ = None if kept is None else np.asarray(kept, dtype=np.int64)
         else:
             self.classifier_ = self.defence.set_params(estimator=self.classifier)
-        self.classifier_.fit(rows, labels)
         self.train_rows_ = len(X)
         self.removed_rows_ = len(X) - len(labels)
+        return rows, labels
+
+    def fit_classifier(self, rows: np.ndarray, labels: np.ndarray) -> Self:
+        """The second half of `fit`: train on what `fit_defence` gave."""
+        self.classifier_.fit(rows, labels)
         self.description_ = {
             "defence": {
                 "kind": self._kind,
@@ -91,11 +101,13 @@ class Detector:
         scores = np.empty(len(X), dtype=np.float32)
         column = int(np.flatnonzero(np.asarray(self.classifier_.classes_) == _MALWARE)[0])
         for rows in row_blocks(len(X)):
-            represented = self.standardise(X[rows])
-            if self._kind == "transformer":
-                represented = self.defence.transform(represented)
-            scores[rows] = self.classifier_.predict_proba(represented)[:, column]
+            scores[rows] = self.classifier_.predict_proba(self.represent(X[rows]))[:, column]
         return scores
+
+    def represent(self, X: np.ndarray) -> np.ndarray:
+        """What the classifier is given of raw rows: standardised and, by a transformer, changed."""
+        rows = self.standardise(X)
+        return self.defence.transform(rows) if self._kind == "transformer" else rows
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted detector as a folder of files without pickle, all or nothing.

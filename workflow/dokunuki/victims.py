@@ -7,29 +7,31 @@ differs between two cells is the poison alone.
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import time
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dokunuki.detector import Detector
 from dokunuki.errors import DataFileError
-from dokunuki.evaluation.scores import DIVERGED, OK, Scores, empty_scores
+from dokunuki.evaluation.scores import DIVERGED, OK, EvasionKey, Scores, empty_scores
 from dokunuki.evaluation.timing import Timing, read_timing
 from dokunuki.files import read_json, write_json
 from dokunuki.parts import build, load_class
 from dokunuki.persistence import read_tensors, write_tensors
 from dokunuki.progress import logger
-from dokunuki.rows import change_rows
+from dokunuki.rows import change_rows, row_blocks
 from dokunuki.scaling import Standardiser
 from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy as np
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dokunuki.attacks.poisoning import Poison
     from dokunuki.attacks.trigger import Trigger
@@ -55,9 +57,14 @@ class Stopwatch:
 
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def lap(self, phase: str, start: float) -> None:
-        """Add the time since `start` (time.monotonic) to a phase."""
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.monotonic() - start
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time within to a phase."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
     def timing(self, compute: Compute, device: str) -> Timing:
         """The seconds so far with this process's peak resident memory."""
@@ -118,15 +125,14 @@ def train_autoencoder(
     )
     rows = Standardiser().fit(X).transform_in_place(X)
     rows = change_rows(rows, lambda block: block[:, vectors.layout.attackable])
-    start = time.monotonic()
-    try:
-        model.fit(rows)
-    except TrainingDivergedError as error:
-        logger.warning("%s", error)
-        write_tensors(path, {}, _divergence(error))
-    else:
-        model.save(path)
-    watch.lap("defence", start)
+    with watch.phase("defence"):
+        try:
+            model.fit(rows)
+        except TrainingDivergedError as error:
+            logger.warning("%s", error)
+            write_tensors(path, {}, _divergence(error))
+        else:
+            model.save(path)
     return watch.timing(compute, getattr(model, "device_", compute.device))
 
 
@@ -143,17 +149,28 @@ def train_reference(
 
     `spec` holds the specs (name, class, params) of `defence` and `classifier`, and of the
     `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
-    (weights and timing).
+    (weights and timing). The scores say by sha256 what the classifier was given, for
+    `train_victim` to compare.
     """
     watch = Stopwatch()
     try:
-        detector = _fit(vectors, None, spec, autoencoder, seed, compute, watch)
+        with watch.phase("training"):
+            detector = _detector(vectors, spec, autoencoder, seed, compute, watch)
+            rows, labels = detector.fit_defence(*vectors.part("train"), copy=False)
+            digest = _sha256(rows, labels)
+            detector.fit_classifier(rows, labels)
     except TrainingDivergedError as error:
         write_json(Path(folder) / _DIVERGED_FILE, _divergence(error))
         scores = _diverged(vectors, error, poison_rows=0, device=compute.device)
     else:
         detector.save(folder)
-        scores = _score(detector, None, vectors, None, poison_rows=0, watch=watch)
+        with watch.phase("scoring"):
+            scores = replace(
+                _score(detector, vectors, empty_scores(), poison_rows=0),
+                training_sha256=digest,
+                test_sha256=_represented_sha256(detector, vectors.part("test")[0]),
+                validation_sha256=_represented_sha256(detector, vectors.part("validation")[0]),
+            )
     return scores, watch.timing(compute, scores.device)
 
 
@@ -166,58 +183,115 @@ def train_victim(
     *,
     seed: int,
     compute: Compute,
-    reference_folder: str | Path,
+    reference: Scores,
 ) -> tuple[Scores, Timing]:
     """Train on the contaminated rows and score the malware with and without the trigger.
 
-    The arguments are those of `train_reference`; the detector in `reference_folder` scores the
-    triggered malware as well, which tells poisoning from evasion.
+    The arguments are those of `train_reference`; `reference` are the scores that it gave for the
+    same parts and seed. Where the defence turns all that the classifier is given, triggered malware
+    included, into what it was given there, the same training would give the same scores: they are
+    taken, and nothing is trained.
     """
     watch = Stopwatch()
     try:
-        victim = _fit(vectors, poison, spec, autoencoder, seed, compute, watch)
+        with watch.phase("training"):
+            victim = _detector(vectors, spec, autoencoder, seed, compute, watch)
+            rows, labels = victim.fit_defence(*contaminated_rows(vectors, poison), copy=False)
+            malware, _ = vectors.part("validation")
+            stamped = trigger.stamp(malware)
+            if _already_trained(victim, rows, labels, vectors, stamped, reference):
+                logger.info("the classifier is given what the reference was: its scores are taken")
+                scores = replace(
+                    reference, triggered=reference.validation, poison_rows=poison.count
+                )
+                return scores, watch.timing(compute, scores.device)
+            victim.fit_classifier(rows, labels)
     except TrainingDivergedError as error:
         scores = _diverged(vectors, error, poison_rows=poison.count, device=compute.device)
     else:
-        try:
-            reference: Detector | None = _load_reference(reference_folder, spec, compute)
-        except TrainingDivergedError as error:
-            logger.warning("no reference detector: %s", error)
-            reference = None
-        scores = _score(victim, reference, vectors, trigger, poison_rows=poison.count, watch=watch)
+        with watch.phase("scoring"):
+            triggered = victim.malware_scores(stamped)
+            scores = _score(victim, vectors, triggered, poison_rows=poison.count)
     return scores, watch.timing(compute, scores.device)
 
 
 def score_evasion(
     vectors: Vectors,
     trigger: Trigger,
-    spec: Mapping[str, Spec],
-    reference_folder: str | Path,
+    sizes: Sequence[int],
+    references: Sequence[tuple[Mapping[str, Spec], str | Path]],
     *,
-    compute: Compute,
-) -> tuple[Scores, Timing]:
-    """Score the trigger on the reference detector itself: p = 0, pure evasion."""
-    watch = Stopwatch()
-    try:
-        reference = _load_reference(reference_folder, spec, compute)
-    except TrainingDivergedError as error:
-        scores = _diverged(vectors, error, poison_rows=0, device=compute.device)
-    else:
-        scores = _score(reference, reference, vectors, trigger, poison_rows=0, watch=watch)
-    return scores, watch.timing(compute, scores.device)
+    device: str,
+) -> dict[EvasionKey, np.ndarray]:
+    """Score the malware with triggers on detectors trained without poison: pure evasion.
+
+    `references` are the specs of detectors and the folders that `train_reference` saved them to;
+    every one meets the first N features of the trigger, for all N in `sizes`. Float32 (m,) each,
+    and empty for a detector that diverged.
+    """
+    malware, _ = vectors.part("validation")
+    scores = {}
+    for spec, folder in references:
+        try:
+            reference: Detector | None = _load_reference(folder, spec, device)
+        except TrainingDivergedError as error:
+            logger.warning("no reference detector in %s: %s", folder, error)
+            reference = None
+        for size in sizes:
+            key = EvasionKey(spec["defence"]["name"], spec["classifier"]["name"], size)
+            scores[key] = (
+                empty_scores()
+                if reference is None
+                else reference.malware_scores(trigger.prefix(size).stamp(malware))
+            )
+    return scores
 
 
-def _fit(
+def _already_trained(
+    victim: Detector,
+    rows: np.ndarray,
+    labels: np.ndarray,
     vectors: Vectors,
-    poison: Poison | None,
+    stamped: np.ndarray,
+    reference: Scores,
+) -> bool:
+    """Whether the victim's classifier is given, byte for byte, what the reference's was given.
+
+    That is the rows and labels to train on, the test rows, and the malware, with the trigger and
+    without. The cheapest question, which mostly settles it, comes first.
+    """
+    return (
+        reference.status == OK
+        and _sha256(rows, labels) == reference.training_sha256
+        and _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
+        and _represented_sha256(victim, vectors.part("validation")[0])
+        == _represented_sha256(victim, stamped)
+        == reference.validation_sha256
+    )
+
+
+def _sha256(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _represented_sha256(detector: Detector, X: np.ndarray) -> str:
+    """The sha256 of what the detector's classifier is given of raw rows."""
+    return _sha256(*(detector.represent(X[rows]) for rows in row_blocks(len(X))))
+
+
+def _detector(
+    vectors: Vectors,
     spec: Mapping[str, Spec],
     autoencoder: Sequence[str] | None,
     seed: int,
     compute: Compute,
     watch: Stopwatch,
 ) -> Detector:
-    X, y = contaminated_rows(vectors, poison)
-    start = time.monotonic()
+    """The defence and the classifier that a spec names, not fitted."""
     built = {}
     for role in ("defence", "classifier"):
         context: dict[str, Any] = {
@@ -232,10 +306,7 @@ def _fit(
             watch.seconds["defence"] = read_timing(timing).seconds_defence
             context["autoencoder"] = _load_autoencoder(weights, spec["autoencoder"], compute)
         built[role] = build(spec[role]["class"], spec[role]["params"], **context)
-    try:
-        return Detector(built["defence"], built["classifier"]).fit(X, y, copy=False)
-    finally:
-        watch.lap("training", start)
+    return Detector(built["defence"], built["classifier"])
 
 
 def _divergence(error: TrainingDivergedError) -> dict[str, Any]:
@@ -252,7 +323,7 @@ def _load_autoencoder(path: str, spec: Spec, compute: Compute) -> Any:  # noqa: 
     return model.load(path, device=compute.device)
 
 
-def _load_reference(folder: str | Path, spec: Mapping[str, Spec], compute: Compute) -> Detector:
+def _load_reference(folder: str | Path, spec: Mapping[str, Spec], device: str) -> Detector:
     """The detector trained on unpoisoned rows; raises TrainingDivergedError when it diverged.
 
     Classes that the configuration names are trusted: they ran when the detector was trained.
@@ -262,43 +333,25 @@ def _load_reference(folder: str | Path, spec: Mapping[str, Spec], compute: Compu
         content = read_json(marker, folder)
         raise TrainingDivergedError(content["epoch"], float(content["loss"]))
     trusted = [spec[role]["class"] for role in ("defence", "classifier")]
-    return Detector.load(folder, device=compute.device, trusted=trusted)
+    return Detector.load(folder, device=device, trusted=trusted)
 
 
 def _score(
-    victim: Detector,
-    reference: Detector | None,
-    vectors: Vectors,
-    trigger: Trigger | None,
-    *,
-    poison_rows: int,
-    watch: Stopwatch,
+    detector: Detector, vectors: Vectors, triggered: np.ndarray, *, poison_rows: int
 ) -> Scores:
-    start = time.monotonic()
     test_rows, test_labels = vectors.part("test")
     malware, _ = vectors.part("validation")
-    triggered = unpoisoned_triggered = empty_scores()
-    if trigger is not None:
-        stamped = trigger.stamp(malware)
-        triggered = victim.malware_scores(stamped)
-        if reference is victim:
-            unpoisoned_triggered = triggered
-        elif reference is not None:
-            unpoisoned_triggered = reference.malware_scores(stamped)
-    scores = Scores(
+    return Scores(
         status=OK,
         test_labels=test_labels,
-        test=victim.malware_scores(test_rows),
-        validation=victim.malware_scores(malware),
+        test=detector.malware_scores(test_rows),
+        validation=detector.malware_scores(malware),
         triggered=triggered,
-        unpoisoned_triggered=unpoisoned_triggered,
         train_rows=len(vectors.labels("train")),
         poison_rows=poison_rows,
         # Classifiers that do not say where they ran, ran on the CPU.
-        device=str(getattr(victim.classifier_, "device_", "cpu")),
+        device=str(getattr(detector.classifier_, "device_", "cpu")),
     )
-    watch.lap("scoring", start)
-    return scores
 
 
 def _diverged(
@@ -312,7 +365,6 @@ def _diverged(
         test=empty_scores(),
         validation=empty_scores(),
         triggered=empty_scores(),
-        unpoisoned_triggered=empty_scores(),
         train_rows=len(vectors.labels("train")),
         poison_rows=poison_rows,
         device=device,

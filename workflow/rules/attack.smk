@@ -1,63 +1,37 @@
-# A trigger per attack (the longest; shorter ones are its prefixes) and the poison of every cell.
+# The trigger of every attack, and its poison. One file of each serves all cells: a shorter trigger
+# and the rows of a smaller rate are the first of those there.
 
 
-rule select_trigger:
+rule plant_trigger:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         detector="results/{dataset}/seed-{seed}/surrogate",
         explanations="results/{dataset}/seed-{seed}/shap.h5",
     output:
-        trigger="results/{dataset}/seed-{seed}/triggers/{attack}.json",
+        trigger="results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
+        poison="results/{dataset}/seed-{seed}/attacks/{attack}/poison.h5",
     log:
-        "results/logs/select_trigger/{dataset}/seed-{seed}/{attack}.log",
+        "results/logs/plant_trigger/{dataset}/seed-{seed}/{attack}.log",
     benchmark:
-        "results/benchmarks/select_trigger/{dataset}/seed-{seed}/{attack}.tsv"
+        "results/benchmarks/plant_trigger/{dataset}/seed-{seed}/{attack}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=memory("select_trigger"),
-        runtime=minutes("select_trigger"),
+        mem_mb=memory("plant_trigger"),
+        runtime=minutes("plant_trigger"),
         device="cpu",
     params:
         spec=lambda wildcards: {
             "attack": part("attacks", wildcards.attack),
             "size": LONGEST_TRIGGER,
+            "rate": LARGEST_RATE,
         },
         surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
         code=lambda wildcards: code(
-            "select_trigger",
+            "plant_trigger",
             attacks=wildcards.attack,
             classifiers=CONFIG["surrogate"]["classifier"],
         ),
     script:
-        "../scripts/select_trigger.py"
-
-
-rule poison_rows:
-    input:
-        vectors="results/{dataset}/seed-{seed}/vectors.h5",
-        trigger=trigger_of,
-    output:
-        poison="results/{dataset}/seed-{seed}/{cell}/poison.h5",
-    log:
-        "results/logs/poison_rows/{dataset}/seed-{seed}/{cell}.log",
-    benchmark:
-        "results/benchmarks/poison_rows/{dataset}/seed-{seed}/{cell}.tsv"
-    wildcard_constraints:
-        cell=POISONED,
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory("poison_rows"),
-        runtime=minutes("poison_rows"),
-    params:
-        spec=lambda wildcards: {
-            "attack": part("attacks", cell_of(wildcards).attack),
-            "size": cell_of(wildcards).size,
-            "rate": cell_of(wildcards).rate,
-        },
-        code=lambda wildcards: code("poison_rows", attacks=cell_of(wildcards).attack),
-    script:
-        "../scripts/poison_rows.py"
+        "../scripts/plant_trigger.py"

@@ -33,13 +33,14 @@ except DokunukiError as error:
 
 GRID = CONFIG["grid"]
 CELLS = grid_cells(GRID)
-# A trigger of size N is a prefix of the longest one, which is computed once, so that a new N
-# changes no trigger file.
+# A trigger of size N is a prefix of the longest one, and the rows poisoned at a rate p are the first
+# of those at the largest: both are computed once, so that a new N or p changes neither file.
 LONGEST_TRIGGER = max(64, *GRID["trigger_sizes"], GRID["fixed_trigger_size"])
+LARGEST_RATE = max(10, *GRID["poison_rates"], GRID["fixed_poison_rate"])
 
-# Ids of cells by their poison rate: the last four digits are p in steps of 0.01 percent.
+# Ids of attacked cells: the last four digits are p in steps of 0.01 percent. At p = 0 nothing is
+# trained: see score_evasion.
 POISONED = r"[a-z0-9-]+-n\d{3}-p(?!0000)\d{4}"
-EVASION = r"[a-z0-9-]+-n\d{3}-p0000"
 
 SIMULATED_FILES = [
     *(f"train_features_{part}.jsonl" for part in range(6)),
@@ -84,7 +85,7 @@ wildcard_constraints:
     dataset="|".join(CONFIG["datasets"]),
     seed=r"\d+",
     attack="|".join(CONFIG["attacks"]),
-    cell="|".join([POISONED, EVASION, UNPOISONED]),
+    cell="|".join([POISONED, UNPOISONED]),
     defence="|".join(CONFIG["defences"]),
     autoencoder="|".join(CONFIG["autoencoders"]) or "none",
     classifier="|".join(CONFIG["classifiers"]),
@@ -98,7 +99,11 @@ def part(section, name):
 
 def code(rule_name, **parts):
     """Digests of the code that a rule's script reaches, and of the classes the config names."""
-    classes = [CONFIG[section][name]["class"] for section, name in parts.items()]
+    classes = [
+        CONFIG[section][name]["class"]
+        for section, names in parts.items()
+        for name in ([names] if isinstance(names, str) else names)
+    ]
     return code_digests(WORKFLOW / "scripts" / f"{rule_name}.py", *classes)
 
 
@@ -110,17 +115,28 @@ def cell_of(wildcards):
     return Cell(attack, int(size[1:]), int(rate[1:]) / 100)
 
 
+def cell_extent(wildcards):
+    """N and p of a job's cell, which take its part of the attack's poison."""
+    if wildcards.cell == UNPOISONED:
+        return {}
+    cell = cell_of(wildcards)
+    return {"size": cell.size, "rate_percent": float(cell.rate)}
+
+
+def attack_folder(wildcards):
+    seed = f"results/{wildcards.dataset}/seed-{wildcards.seed}"
+    return f"{seed}/attacks/{cell_of(wildcards).attack}"
+
+
 def trigger_of(wildcards):
     """The trigger file of a job's attack."""
-    folder = f"results/{wildcards.dataset}/seed-{wildcards.seed}/triggers"
-    return f"{folder}/{cell_of(wildcards).attack}.json"
+    return f"{attack_folder(wildcards)}/trigger.json"
 
 
 def poison_of(wildcards):
-    """The poison of a job's cell; none for the unpoisoned cell."""
-    cell = wildcards.cell
-    folder = f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}"
-    return [] if cell == UNPOISONED else f"{folder}/poison.h5"
+    """The poison of a job's attack; none for the unpoisoned cell."""
+    unpoisoned = wildcards.cell == UNPOISONED
+    return [] if unpoisoned else f"{attack_folder(wildcards)}/poison.h5"
 
 
 def autoencoder_of(wildcards):
@@ -131,6 +147,17 @@ def autoencoder_of(wildcards):
         f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}/autoencoders/{name}"
     )
     return [f"{stem}.safetensors", f"{stem}.timing.json"] if name else []
+
+
+# The detectors without poison that every trigger meets.
+REFERENCES = [
+    {
+        "defence": part("defences", defence),
+        "classifier": part("classifiers", classifier),
+    }
+    for defence in GRID["defences"]
+    for classifier in GRID["classifiers"]
+]
 
 
 def victim_spec(wildcards):
@@ -206,6 +233,24 @@ def surrogate_spec(wildcards):
     return part("classifiers", CONFIG["surrogate"]["classifier"])
 
 
+def result_files(dataset, seed, cell, defence, classifier):
+    """Where the scores of a row of the metrics table are, and what it took to train its detector.
+
+    At p = 0 it is the reference detector that the trigger meets: nothing is trained.
+    """
+    folder = f"results/{dataset}/seed-{seed}"
+    trained = cell["cell"] if cell["poison_rate"] else UNPOISONED
+    result = f"{folder}/{trained}/{defence}/{classifier}"
+    attacked = cell["cell"] != UNPOISONED
+    return {
+        "scores": f"{result}/scores.h5",
+        "evasion": (
+            f"{folder}/attacks/{cell['attack']}/evasion.h5" if attacked else None
+        ),
+        "timing": f"{result}/timing.json" if trained == cell["cell"] else None,
+    }
+
+
 def result_keys():
     """One entry per row of the metrics table, as plain values, in the order of the grid."""
     unpoisoned = [
@@ -228,6 +273,7 @@ def result_keys():
             "defence": defence,
             "classifier": classifier,
             **cell,
+            **result_files(dataset, seed, cell, defence, classifier),
         }
         for dataset in GRID["datasets"]
         for seed in GRID["seeds"]

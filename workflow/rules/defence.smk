@@ -25,6 +25,7 @@ rule train_autoencoder:
         device=DEVICE,
     params:
         spec=lambda wildcards: part("autoencoders", wildcards.autoencoder),
+        cell=cell_extent,
         threads=THREADS,
         precision=PRECISION,
         code=lambda wildcards: code(

@@ -10,12 +10,13 @@ FIGURES = expand(
 
 
 RESULTS = result_keys()
-RESULT = "results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/"
+TRAINED = [result for result in RESULTS if result["timing"]]
 
 
 rule collect_metrics:
     input:
-        scores=[f"{RESULT}scores.h5".format(**result) for result in RESULTS],
+        scores=sorted({result["scores"] for result in RESULTS}),
+        evasion=sorted({result["evasion"] for result in RESULTS} - {None}),
         schema="workflow/schemas/metrics.schema.yaml",
     output:
         metrics=report(
@@ -44,7 +45,7 @@ rule collect_metrics:
 
 rule collect_timings:
     input:
-        timings=[f"{RESULT}timing.json".format(**result) for result in RESULTS],
+        timings=[result["timing"] for result in TRAINED],
         schema="workflow/schemas/timings.schema.yaml",
     output:
         timings=report(
@@ -65,7 +66,7 @@ rule collect_timings:
         mem_mb=memory("collect_timings"),
         runtime=minutes("collect_timings"),
     params:
-        cells=RESULTS,
+        cells=TRAINED,
         code=code("collect_timings"),
     script:
         "../scripts/collect_timings.py"
@@ -118,7 +119,7 @@ rule write_tables:
     input:
         metrics="results/metrics.csv",
         triggers=expand(
-            "results/{dataset}/seed-{seed}/triggers/{attack}.json",
+            "results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
             dataset=GRID["datasets"],
             seed=GRID["seeds"],
             attack=GRID["attacks"],

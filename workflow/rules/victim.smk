@@ -39,7 +39,7 @@ rule train_victim:
         poison=poison_of,
         trigger=trigger_of,
         autoencoder=autoencoder_of,
-        reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector",
+        reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
     output:
         scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
         timing="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/timing.json",
@@ -59,7 +59,7 @@ rule train_victim:
         device=DEVICE,
     params:
         spec=victim_spec,
-        size=lambda wildcards: cell_of(wildcards).size,
+        cell=cell_extent,
         threads=THREADS,
         precision=PRECISION,
         code=victim_code("train_victim"),
@@ -67,21 +67,23 @@ rule train_victim:
         "../scripts/train_victim.py"
 
 
-# p = 0: nothing is poisoned, and the trigger meets the reference detector (pure evasion).
+# p = 0: nothing is poisoned, and the triggers of an attack, of every size, meet the reference
+# detectors of the grid: pure evasion.
 rule score_evasion:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
-        trigger=trigger_of,
-        reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector",
+        trigger="results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
+        references=expand(
+            "results/{{dataset}}/seed-{{seed}}/unpoisoned/{defence}/{classifier}/detector",
+            defence=GRID["defences"],
+            classifier=GRID["classifiers"],
+        ),
     output:
-        scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
-        timing="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/timing.json",
+        scores="results/{dataset}/seed-{seed}/attacks/{attack}/evasion.h5",
     log:
-        "results/logs/score_evasion/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.log",
+        "results/logs/score_evasion/{dataset}/seed-{seed}/{attack}.log",
     benchmark:
-        "results/benchmarks/score_evasion/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.tsv"
-    wildcard_constraints:
-        cell=EVASION,
+        "results/benchmarks/score_evasion/{dataset}/seed-{seed}/{attack}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: THREADS
@@ -90,9 +92,13 @@ rule score_evasion:
         runtime=minutes("score_evasion"),
         device="cpu",
     params:
-        spec=victim_spec,
-        size=lambda wildcards: cell_of(wildcards).size,
+        specs=REFERENCES,
+        sizes=sorted({*GRID["trigger_sizes"], GRID["fixed_trigger_size"]}),
         threads=THREADS,
-        code=victim_code("score_evasion"),
+        code=code(
+            "score_evasion",
+            defences=GRID["defences"],
+            classifiers=GRID["classifiers"],
+        ),
     script:
         "../scripts/score_evasion.py"

@@ -5,6 +5,5 @@ from dokunuki.evaluation.timings import build_timings, write_timings
 from dokunuki.job import logged
 
 with logged(snakemake.log[0]):
-    keys = [cell_key(key) for key in snakemake.params.cells]
-    cells = zip(keys, snakemake.input.timings, strict=True)
+    cells = [(cell_key(cell), cell["timing"]) for cell in snakemake.params.cells]
     write_timings(snakemake.output.timings, build_timings(cells))

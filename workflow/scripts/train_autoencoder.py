@@ -7,10 +7,11 @@ from dokunuki.job import logged
 from dokunuki.victims import Compute, train_autoencoder
 
 with logged(snakemake.log[0]):
-    poison_path = snakemake.input.get("poison")
+    path = snakemake.input.get("poison")
+    poison = read_poison(path, vectors=snakemake.input.vectors) if path else None
     timing = train_autoencoder(
         read_vectors(snakemake.input.vectors),
-        read_poison(poison_path) if poison_path else None,
+        poison.cell(**snakemake.params.cell) if poison else None,
         snakemake.params.spec,
         seed=int(snakemake.wildcards.seed),
         compute=Compute(

@@ -3,7 +3,7 @@
 from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
-from dokunuki.evaluation.scores import write_scores
+from dokunuki.evaluation.scores import read_scores, write_scores
 from dokunuki.evaluation.timing import write_timing
 from dokunuki.job import logged
 from dokunuki.victims import Compute, train_victim
@@ -11,15 +11,17 @@ from dokunuki.victims import Compute, train_victim
 with logged(snakemake.log[0]):
     scores, timing = train_victim(
         read_vectors(snakemake.input.vectors),
-        read_poison(snakemake.input.poison, vectors=snakemake.input.vectors),
-        read_trigger(snakemake.input.trigger).prefix(snakemake.params.size),
+        read_poison(snakemake.input.poison, vectors=snakemake.input.vectors).cell(
+            **snakemake.params.cell
+        ),
+        read_trigger(snakemake.input.trigger).prefix(snakemake.params.cell["size"]),
         snakemake.params.spec,
         snakemake.input.get("autoencoder") or None,
         seed=int(snakemake.wildcards.seed),
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),
-        reference_folder=snakemake.input.reference,
+        reference=read_scores(snakemake.input.reference),
     )
     write_scores(snakemake.output.scores, scores)
     write_timing(snakemake.output.timing, timing)

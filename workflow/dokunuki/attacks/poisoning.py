@@ -1,8 +1,12 @@
-"""Planting a trigger into training rows, and the file that stores only what was altered."""
+"""Planting a trigger into training rows, and the file that stores only what was altered.
+
+One file serves all cells of an attack: both the rows that a smaller poison rate alters and the
+columns that a shorter trigger sets are the first of those in it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,32 +21,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dokunuki.attacks.trigger import Trigger
-    from dokunuki.stored_matrix import Matrix
 
 _CLASS_NAMES = ("goodware", "malware")
+_ARRAYS = ("indices", "columns", "values", "labels")
 
 
 @dataclass(frozen=True)
 class Poison:
-    """The altered rows of a training set: nothing else about a poisoned data set is stored.
+    """What is altered in a training set: nothing else about a poisoned data set is stored.
 
-    `indices` int64 (k,) are 0-based positions in the training part, in the order drawn; `rows`
-    float32 (k, width) are the rows after the trigger was stamped in; `labels` int8 (k,) the labels
-    after poisoning. `train_rows` is the number of rows of the training part that they belong to:
-    poison can refer to training rows only. Raises AttackError when these contradict each other.
+    `indices` int64 (k,) are 0-based positions in the training part, in the order drawn; `columns`
+    int64 (N,) are the trigger's, in the order chosen; `values` float32 (k, N) are the raw values
+    that stand there after poisoning, and `labels` int8 (k,) the labels. `train_rows` is the number
+    of rows of the training part that they belong to: poison can refer to training rows only, and
+    `poisoned_class` the class that they were drawn from. Raises AttackError when these contradict
+    each other.
     """
 
     indices: np.ndarray
-    rows: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
     labels: np.ndarray
     train_rows: int
+    poisoned_class: int
 
     def __post_init__(self) -> None:
         count = len(self.indices)
-        if self.rows.ndim != 2 or len(self.rows) != count or self.labels.shape != (count,):
+        size = len(self.columns)
+        if self.values.shape != (count, size) or self.labels.shape != (count,):
             raise AttackError(
-                f"poison of {count} indices with rows {self.rows.shape} and labels "
-                f"{self.labels.shape}: each index needs one row and one label"
+                f"poison of {count} indices and {size} columns with values {self.values.shape} and "
+                f"labels {self.labels.shape}: each index needs one row of values and one label"
             )
         if len(np.unique(self.indices)) != count:
             raise AttackError("poison alters a training row twice; plant it again")
@@ -56,19 +65,45 @@ class Poison:
         """The number of poisoned rows."""
         return len(self.indices)
 
+    def cell(self, size: int, rate_percent: float) -> Poison:
+        """The poison of the cell with N = `size` and p = `rate_percent`.
+
+        Raises AttackError for a rate out of range or that rounds to no row, and for more columns
+        or rows than there are.
+        """
+        if not 1 <= size <= len(self.columns):
+            raise AttackError(
+                f"poison of {len(self.columns)} columns has none of {size}: ask for 1 to "
+                f"{len(self.columns)}"
+            )
+        count = rows_to_poison(rate_percent, self.train_rows)
+        if count > self.count:
+            raise AttackError(
+                f"a poison rate of {rate_percent} % of {self.train_rows} training rows asks for "
+                f"{count} {_CLASS_NAMES[self.poisoned_class]} rows, and there are {self.count}: "
+                "lower the rate"
+            )
+        return replace(
+            self,
+            indices=self.indices[:count],
+            columns=self.columns[:size],
+            values=self.values[:count, :size],
+            labels=self.labels[:count],
+        )
+
     def apply(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Put the poisoned rows and labels into the clean training rows X and their labels y.
+        """Put the poisoned values and labels into the clean training rows X and their labels y.
 
         X (train_rows, width) and y (train_rows,) keep their dtypes and their number of rows.
         Raises AttackError when they are not the training part that the poison was planted in.
         """
-        expected = (self.train_rows, self.rows.shape[1])
-        if X.shape != expected or y.shape != expected[:1]:
+        fits = X.ndim == 2 and X.shape[1] > self.columns.max(initial=0)
+        if not fits or len(X) != self.train_rows or y.shape != (self.train_rows,):
             raise AttackError(
-                f"this poison belongs to training rows of shape {expected}, not to rows {X.shape} "
+                f"this poison belongs to {self.train_rows} training rows, not to rows {X.shape} "
                 f"with labels {y.shape}; give it the training part of its own split"
             )
-        X[self.indices] = self.rows
+        X[np.ix_(self.indices, self.columns)] = self.values
         y[self.indices] = self.labels
 
 
@@ -95,7 +130,6 @@ def rows_to_poison(rate_percent: float, train_rows: int) -> int:
 
 
 def plant_poison(
-    X: Matrix,
     y: np.ndarray,
     trigger: Trigger,
     rate_percent: float,
@@ -106,51 +140,45 @@ def plant_poison(
 ) -> Poison:
     """Stamp `trigger` into a random share of the training rows of one class.
 
-    X (n, width) and y (n,) are the *training* part alone. The rows altered are the start of one
+    `y` (n,) are the labels of the *training* part alone. The rows altered are the start of one
     permutation of the rows labelled `poisoned_class`, which depends on `seed` and the class only:
     a smaller rate poisons a subset of a larger one's rows, and all attacks on a class poison the
-    same rows, which makes them comparable in pairs. With `label_flip`, the altered rows get the
-    other class's label. Raises AttackError when the rate is out of range or rounds to no row, or
-    when the class has too few rows.
+    same rows, which makes them comparable in pairs. Where the class has fewer rows than
+    `rate_percent` of all, it is all of them: `Poison.cell` refuses a rate that asks for more. With
+    `label_flip`, the altered rows get the other class's label. Raises AttackError when the rate is
+    out of range or rounds to no row.
     """
-    if X.ndim != 2 or y.shape != (len(X),):
-        raise AttackError(
-            f"training rows {X.shape} and labels {y.shape} do not belong together: each row needs "
-            "one label"
-        )
     if poisoned_class not in (0, 1):
         raise AttackError(f"the poisoned class is 0 or 1, not {poisoned_class!r}")
-    count = rows_to_poison(rate_percent, len(X))
-    candidates = np.flatnonzero(y == poisoned_class)
-    if count > len(candidates):
-        raise AttackError(
-            f"a poison rate of {rate_percent} % of {len(X)} training rows asks for {count} "
-            f"{_CLASS_NAMES[poisoned_class]} rows, and there are {len(candidates)}: lower the rate"
-        )
+    count = rows_to_poison(rate_percent, len(y))
     stream = generator(seed, "poison", poisoned_class)
-    indices = stream.permutation(candidates)[:count].astype(np.int64)
+    drawn = stream.permutation(np.flatnonzero(y == poisoned_class))
+    indices = drawn[:count].astype(np.int64)
     label = 1 - poisoned_class if label_flip else poisoned_class
     return Poison(
         indices=indices,
-        rows=trigger.stamp(X[indices].astype(np.float32)),
-        labels=np.full(count, label, dtype=np.int8),
-        train_rows=len(X),
+        columns=trigger.indices,
+        values=np.tile(trigger.values, (len(indices), 1)),
+        labels=np.full(len(indices), label, dtype=np.int8),
+        train_rows=len(y),
+        poisoned_class=poisoned_class,
     )
 
 
 def write_poison(
     path: str | Path, poison: Poison, *, vectors: str | Path, trigger: str | Path
 ) -> None:
-    """Write altered rows, labels and indices, and name the files that they were made from.
+    """Write what is altered, and name the files that they were made from.
 
     `vectors` and `trigger` are stored as given, each with the sha256 of its content, so that the
     reader can tell when one of them has changed since.
     """
     write_arrays(
         path,
-        {"indices": poison.indices, "rows": poison.rows, "labels": poison.labels},
+        {name: getattr(poison, name) for name in _ARRAYS},
         {
             "train_rows": poison.train_rows,
+            "poisoned_class": poison.poisoned_class,
             "vectors": str(vectors),
             "vectors_sha256": sha256_of(vectors),
             "trigger": str(trigger),
@@ -160,7 +188,7 @@ def write_poison(
 
 
 def read_poison(path: str | Path, *, vectors: str | Path | None = None) -> Poison:
-    """Read a poison file; `Poison.apply` makes the poisoned training set of the clean one.
+    """Read a poison file; `Poison.cell` takes a cell's part of it.
 
     With `vectors`, the file that the training rows come from, its content must be the one that the
     poison was planted in. Raises DataFileError when it is not, or when the file is damaged.
@@ -169,13 +197,14 @@ def read_poison(path: str | Path, *, vectors: str | Path | None = None) -> Poiso
         if "train_rows" not in file.attrs:
             raise damaged_file(path, "not a poison file")
         train_rows = int(file.attrs["train_rows"])
+        poisoned_class = int(file.attrs["poisoned_class"])
         planted_in, digest = str(file.attrs["vectors"]), str(file.attrs["vectors_sha256"])
-        indices, rows, labels = (read_array(file, name) for name in ("indices", "rows", "labels"))
+        indices, columns, values, labels = (read_array(file, name) for name in _ARRAYS)
     if vectors is not None and sha256_of(vectors) != digest:
         raise damaged_file(
             path, f"was planted in {planted_in} with another content than {vectors} has now"
         )
     try:
-        return Poison(indices, rows, labels, train_rows)
+        return Poison(indices, columns, values, labels, train_rows, poisoned_class)
     except AttackError as error:
         raise damaged_file(path, str(error)) from error

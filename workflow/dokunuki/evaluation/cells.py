@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dokunuki.errors import DokunukiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
+
+Files = TypeVar("Files")
 
 NO_ATTACK = "none"
 
@@ -41,9 +42,9 @@ def cell_key(values: Mapping[str, Any]) -> CellKey:
     return CellKey(**{field.name: values[field.name] for field in fields(CellKey)})
 
 
-def unique_cells(cells: Iterable[tuple[CellKey, str | Path]]) -> dict[CellKey, str | Path]:
+def unique_cells(cells: Iterable[tuple[CellKey, Files]]) -> dict[CellKey, Files]:
     """The cells and their files; raises `DokunukiError` when a cell comes twice."""
-    files: dict[CellKey, str | Path] = {}
+    files: dict[CellKey, Files] = {}
     for key, path in cells:
         if key in files:
             raise DokunukiError(

@@ -69,8 +69,11 @@ def _roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(labels, scores))
 
 
-def measure(scores: Scores) -> Measures:
+def measure(scores: Scores, unpoisoned_triggered: np.ndarray) -> Measures:
     """Measure one cell; a row is called malware when its score is at least 0.5.
+
+    `unpoisoned_triggered` float32 (m,) are the scores of the triggered malware under the same
+    defence and classifier trained on unpoisoned rows; empty where there are none.
 
     Raises `ValueError` for a cell that diverged: it has a status, and no measures.
     """
@@ -81,7 +84,7 @@ def measure(scores: Scores) -> Measures:
     detected = ~_called_goodware(scores.validation)
     evading = _called_goodware(scores.triggered)
     asr = _share(evading)
-    asr_clean = _share(_called_goodware(scores.unpoisoned_triggered))
+    asr_clean = _share(_called_goodware(unpoisoned_triggered))
     return Measures(
         accuracy=_share(missed != malware),
         fpr=_share(~missed[~malware]),

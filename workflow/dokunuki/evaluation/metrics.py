@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.evaluation.cells import CellKey, unique_cells
 from dokunuki.evaluation.measures import COUNTS, MEASURES, measure
-from dokunuki.evaluation.scores import OK, read_scores
+from dokunuki.evaluation.scores import (
+    OK,
+    EvasionKey,
+    empty_scores,
+    read_evasion,
+    read_scores,
+)
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import numpy as np
     import pandas as pd
 
     from dokunuki.evaluation.scores import Scores
 
 
-def _row(key: CellKey, scores: Scores) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CellFiles:
+    """Where a cell's scores are.
+
+    `scores` are its detector's; at p = 0 under an attack, the reference detector's. `evasion` are
+    the reference detectors' under the attack's triggers, and None where there is no attack.
+    """
+
+    scores: str | Path
+    evasion: str | Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.scores)
+
+
+def _read(key: CellKey, files: CellFiles) -> tuple[Scores, np.ndarray]:
+    """The scores of a cell, and those of its triggered malware without any poison."""
+    scores = read_scores(files.scores)
+    if files.evasion is None:
+        return scores, empty_scores()
+    evasion = read_evasion(files.evasion, EvasionKey(key.defence, key.classifier, key.trigger_size))
+    if key.poison_rate == 0 and scores.status == OK:
+        scores = replace(scores, triggered=evasion)
+    return scores, evasion
+
+
+def _row(key: CellKey, files: CellFiles) -> dict[str, Any]:
+    scores, evasion = _read(key, files)
     if scores.status == OK:
-        measured = asdict(measure(scores))
+        measured = asdict(measure(scores, evasion))
     else:
         measured = dict.fromkeys((*COUNTS, *MEASURES))
     return {
@@ -34,14 +68,13 @@ def _row(key: CellKey, scores: Scores) -> dict[str, Any]:
     }
 
 
-def build_metrics(cells: Iterable[tuple[CellKey, str | Path]]) -> pd.DataFrame:
-    """Measure every cell from its `scores.h5`: one row each, sorted by the key columns.
+def build_metrics(cells: Iterable[tuple[CellKey, CellFiles]]) -> pd.DataFrame:
+    """Measure every cell from its scores: one row each, sorted by the key columns.
 
     A diverged cell keeps its row, with its status and empty measures, so that the number of rows
     equals the number of cells. Raises `DataFileError` for a score file that is missing or damaged.
     """
-    files = unique_cells(cells)
-    rows = [_row(key, read_scores(path)) for key, path in files.items()]
+    rows = [_row(key, files) for key, files in unique_cells(cells).items()]
     return build_table(rows, load_schema("metrics"))
 
 

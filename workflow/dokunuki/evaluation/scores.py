@@ -1,9 +1,9 @@
-"""The scores of one trained cell: all that the measures are computed from."""
+"""The scores of the detectors: all that the measures are computed from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from dokunuki.errors import damaged_file
 from dokunuki.storage import open_arrays, read_array, read_attributes, write_arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 OK = "ok"
@@ -22,9 +23,17 @@ _DTYPES = {
     "test": np.float32,
     "validation": np.float32,
     "triggered": np.float32,
-    "unpoisoned_triggered": np.float32,
 }
-_ATTRIBUTES = ("status", "train_rows", "poison_rows", "device", "detail")
+_ATTRIBUTES = (
+    "status",
+    "train_rows",
+    "poison_rows",
+    "device",
+    "detail",
+    "training_sha256",
+    "test_sha256",
+    "validation_sha256",
+)
 
 
 def empty_scores() -> np.ndarray:
@@ -34,14 +43,15 @@ def empty_scores() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Malware probabilities that one defended model gives to the rows it is judged on.
+    """Malware probabilities that one defended detector gives to the rows it is judged on.
 
     `test_labels` int8 (n,) and `test` float32 (n,) are the clean test rows; `validation` float32
-    (m,) are the validation malware as they are, `triggered` the same rows in the same order with
-    the trigger stamped in, and `unpoisoned_triggered` those stamped rows scored by the same defence
-    and classifier trained on unpoisoned rows. The last two are empty where a cell has no trigger;
-    the last one also where the unpoisoned model diverged. When `status` is "diverged" no score
+    (m,) are the validation malware as they are, and `triggered` the same rows in the same order
+    with the trigger stamped in: empty where there is none. When `status` is "diverged" no score
     counts, and `detail` says what happened.
+
+    Of a reference detector, the sha256 of what its classifier was given: the rows and labels that
+    it was trained on, the test and the validation rows. Empty elsewhere.
 
     Raises `ValueError` for lengths that do not match, labels other than 0 and 1, scores outside
     [0, 1] and negative counts.
@@ -52,11 +62,13 @@ class Scores:
     test: np.ndarray
     validation: np.ndarray
     triggered: np.ndarray
-    unpoisoned_triggered: np.ndarray
     train_rows: int
     poison_rows: int
     device: str
     detail: str = ""
+    training_sha256: str = ""
+    test_sha256: str = ""
+    validation_sha256: str = ""
 
     def __post_init__(self) -> None:
         for name, dtype in _DTYPES.items():
@@ -75,13 +87,12 @@ class Scores:
             raise ValueError(f"{len(self.test_labels)} test labels for {len(self.test)} scores")
         if not np.isin(self.test_labels, (0, 1)).all():
             raise ValueError("test_labels holds labels other than 0 and 1")
-        for name in ("triggered", "unpoisoned_triggered"):
-            if len(getattr(self, name)) not in (0, len(self.validation)):
-                raise ValueError(
-                    f"{len(getattr(self, name))} scores in {name} for "
-                    f"{len(self.validation)} validation rows"
-                )
-        for name in ("test", "validation", "triggered", "unpoisoned_triggered"):
+        if len(self.triggered) not in (0, len(self.validation)):
+            raise ValueError(
+                f"{len(self.triggered)} scores in triggered for {len(self.validation)} "
+                "validation rows"
+            )
+        for name in ("test", "validation", "triggered"):
             scores = getattr(self, name)
             # Written so that NaN fails too.
             if not np.all((scores >= 0) & (scores <= 1)):
@@ -109,3 +120,31 @@ def read_scores(path: str | Path) -> Scores:
     except ValueError as error:
         problem = str(error)
     raise damaged_file(path, problem)
+
+
+class EvasionKey(NamedTuple):
+    """Which reference detector met how long a trigger."""
+
+    defence: str
+    classifier: str
+    size: int
+
+
+def write_evasion(path: str | Path, scores: Mapping[EvasionKey, np.ndarray]) -> None:
+    """Write what reference detectors give to the validation malware with an attack's triggers.
+
+    The scores are float32 (m,), in the order of the validation malware, or empty where the
+    reference detector diverged.
+    """
+    arrays = {_dataset(key): values.astype(np.float32) for key, values in scores.items()}
+    write_arrays(path, arrays)
+
+
+def read_evasion(path: str | Path, key: EvasionKey) -> np.ndarray:
+    """The scores of one detector and trigger; raises `DataFileError` when they are not there."""
+    with open_arrays(path) as file:
+        return read_array(file, _dataset(key))
+
+
+def _dataset(key: EvasionKey) -> str:
+    return f"{key.defence}/{key.classifier}/{key.size}"
