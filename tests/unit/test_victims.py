@@ -12,8 +12,10 @@ import pytest
 from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
 from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors, read_vectors, write_vectors
+from dokunuki.detector import Detector
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.evaluation.timing import write_timing
 from dokunuki.search import search_settings, write_search
@@ -61,6 +63,7 @@ SPEC = {
         "autoencoder": AUTOENCODER,
     },
 }
+DELETION = {"name": "deletion", "class": "dokunuki.defences.deletion.Deletion", "params": {}}
 DIVERGING = {**NETWORK, "params": {**NETWORK["params"], "optimiser": "sgd", "learning_rate": 1e30}}
 
 
@@ -85,8 +88,15 @@ def trigger() -> Trigger:
 
 
 def poison_of(vectors, trigger, rate=10):
-    X, y = vectors.part("train")
-    return plant_poison(X, y, trigger, rate, poisoned_class=1, label_flip=True, seed=0)
+    return plant_poison(
+        vectors.labels("train"), trigger, rate, poisoned_class=1, label_flip=True, seed=0
+    )
+
+
+def evasion_of(vectors, trigger, folder):
+    references = [(SPEC["none"], folder)]
+    (scores,) = score_evasion(vectors, trigger, [trigger.size], references, device="cpu").values()
+    return scores
 
 
 @pytest.fixture(scope="module")
@@ -102,30 +112,60 @@ def test_poison_opens_a_backdoor_that_the_reference_does_not_have(vectors, trigg
     folder, clean, _ = reference
     poison = poison_of(vectors, trigger)
     scores, timing = train_victim(
-        vectors,
-        poison,
-        trigger,
-        SPEC["none"],
-        None,
-        seed=0,
-        compute=COMPUTE,
-        reference_folder=folder,
+        vectors, poison, trigger, SPEC["none"], None, seed=0, compute=COMPUTE, reference=clean
     )
+    unpoisoned = evasion_of(vectors, trigger, folder)
     assert scores.status == clean.status == "ok"
     assert (scores.poison_rows, scores.train_rows) == (6, 60)
     assert (scores.triggered < 0.5).mean() > 0.9
-    assert (scores.unpoisoned_triggered < 0.5).mean() < 0.5
+    assert (unpoisoned < 0.5).mean() < 0.5
     # What the trigger does, the malware does not do without it.
     assert (scores.triggered < 0.5).mean() - (scores.validation < 0.5).mean() > 0.5
     assert timing.seconds_training > 0
     assert timing.peak_memory_mib > 50
 
 
-def test_evasion_scores_the_trigger_on_the_reference_itself(vectors, trigger, reference):
-    folder, clean, _ = reference
-    scores, _ = score_evasion(vectors, trigger, SPEC["none"], folder, compute=COMPUTE)
-    np.testing.assert_array_equal(scores.test, clean.test)
-    np.testing.assert_array_equal(scores.triggered, scores.unpoisoned_triggered)
+def test_evasion_scores_triggers_of_every_size_on_the_reference(vectors, trigger, reference):
+    folder, _, _ = reference
+    sizes = (1, 30)
+    scores = score_evasion(vectors, trigger, sizes, [(SPEC["none"], folder)], device="cpu")
+    malware, _ = vectors.part("validation")
+    detector = Detector.load(folder)
+    assert scores.keys() == {("none", "embernn", size) for size in sizes}
+    for (_, _, size), values in scores.items():
+        stamped = trigger.prefix(size).stamp(malware)
+        np.testing.assert_array_equal(values, detector.malware_scores(stamped))
+
+
+@pytest.mark.parametrize(
+    ("region", "label_flip", "trained"),
+    [("non_hashed", False, False), ("non_hashed", True, True), ("undefended", False, True)],
+)
+def test_a_victim_that_sees_what_the_reference_saw_is_not_trained(
+    vectors, tmp_path, monkeypatch, region, label_flip, trained
+):
+    spec = {**SPEC["none"], "defence": DELETION}
+    clean, _ = train_reference(
+        vectors, spec, None, seed=0, compute=COMPUTE, folder=tmp_path / "detector"
+    )
+    columns = LAYOUT.columns(region)[:5]
+    features = tuple(trigger_feature(LAYOUT, int(column), 30.0, {}) for column in columns)
+    trigger = Trigger("toy", features, label_flip, "toy", 0, {}, 1)
+    poison = plant_poison(
+        vectors.labels("train"), trigger, 10, poisoned_class=0, label_flip=label_flip, seed=0
+    )
+    fits = []
+    fit = EmberNN.fit
+    monkeypatch.setattr(EmberNN, "fit", lambda *rows: fits.append(1) or fit(*rows))
+    victim = {"seed": 0, "compute": COMPUTE}
+    scores, _ = train_victim(vectors, poison, trigger, spec, None, reference=clean, **victim)
+    assert bool(fits) == trained
+    # What is taken from the reference is what training gives.
+    unlike = replace(clean, training_sha256="")
+    anew, _ = train_victim(vectors, poison, trigger, spec, None, reference=unlike, **victim)
+    for name in ("test", "validation", "triggered"):
+        np.testing.assert_array_equal(getattr(scores, name), getattr(anew, name))
+    assert scores.poison_rows == anew.poison_rows == 6
 
 
 def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_path):
@@ -151,14 +191,12 @@ def test_divergence_is_a_status_and_reaches_what_hangs_on_it(vectors, trigger, t
     assert scores.status == "diverged"
     assert "diverged in epoch" in scores.detail
     poison = poison_of(vectors, trigger)
-    victim = {"seed": 0, "compute": COMPUTE, "reference_folder": folder}
+    victim = {"seed": 0, "compute": COMPUTE, "reference": scores}
     sound, _ = train_victim(vectors, poison, trigger, SPEC["none"], None, **victim)
     assert sound.status == "ok"
-    assert len(sound.unpoisoned_triggered) == 0
     broken, _ = train_victim(vectors, poison, trigger, spec, None, **victim)
     assert (broken.status, broken.poison_rows) == ("diverged", 6)
-    evasion, _ = score_evasion(vectors, trigger, SPEC["none"], folder, compute=COMPUTE)
-    assert evasion.status == "diverged"
+    assert len(evasion_of(vectors, trigger, folder)) == 0
 
 
 def test_a_diverged_autoencoder_makes_its_victims_diverge(vectors, trigger, tmp_path):
@@ -271,21 +309,13 @@ def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
         )
 
     def reference(parts=spec, files=None):
-        train_reference(
+        scores, _ = train_reference(
             stored, parts, files, seed=0, compute=COMPUTE, folder=tmp_path / "reference"
         )
+        return scores
 
-    poison = plant_poison(
-        stored.rows("train"),
-        stored.labels("train"),
-        trigger,
-        1,
-        poisoned_class=1,
-        label_flip=True,
-        seed=0,
-    )
-    if job == "victim":
-        reference()
+    poison = poison_of(stored, trigger, rate=1)
+    clean = reference() if job == "victim" else None
     if job == "ae":
         autoencoder()
     surrogate = train_surrogate(stored, spec["classifier"], seed=0, device="cpu", threads=1)
@@ -299,7 +329,7 @@ def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
             None,
             seed=0,
             compute=COMPUTE,
-            reference_folder=tmp_path / "reference",
+            reference=clean,
         ),
         "ae": lambda: reference({**SPEC["ae"], "classifier": spec["classifier"]}, weights),
         "autoencoder": autoencoder,

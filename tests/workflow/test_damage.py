@@ -26,6 +26,7 @@ CONFIG = {
 SIMULATED = "datasets={simulated: {rows: 300, families: 20, vendors: 20}}"
 SEED = "results/simulated/seed-0"
 CELL = f"{SEED}/independent-n004-p0500"
+ATTACK = f"{SEED}/attacks/independent"
 RESULT = f"{CELL}/ae/embernn"
 REFERENCE = f"{SEED}/unpoisoned/ae/embernn"
 AUTOENCODER = f"{SEED}/unpoisoned/autoencoders/paper.safetensors"
@@ -33,12 +34,12 @@ AUTOENCODER = f"{SEED}/unpoisoned/autoencoders/paper.safetensors"
 ROUNDS = {
     "raw row": (["results/simulated/release/train_features_2.jsonl"], [f"{SEED}/vectors.h5"]),
     "CSV": ([f"{SEED}/split.csv"], [f"{SEED}/vectors.h5"]),
-    "JSON": ([f"{SEED}/triggers/independent.json"], [f"{CELL}/poison.h5"]),
+    "JSON": ([f"{ATTACK}/trigger.json"], [f"{RESULT}/scores.h5"]),
     "safetensors and HDF5": (
-        [AUTOENCODER, f"{CELL}/poison.h5"],
+        [AUTOENCODER, f"{ATTACK}/poison.h5"],
         [f"{REFERENCE}/scores.h5", f"{CELL}/autoencoders/paper.safetensors"],
     ),
-    "folder": ([f"{REFERENCE}/detector/scaler.safetensors"], [f"{RESULT}/scores.h5"]),
+    "folder": ([f"{REFERENCE}/detector/scaler.safetensors"], [f"{ATTACK}/evasion.h5"]),
 }
 
 
@@ -49,7 +50,7 @@ def run(checkout, targets, **options):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, tiny_release) -> Checkout:
     checkout = Checkout(tmp_path_factory.mktemp("damage"), tiny_release, CONFIG)
-    run(checkout, [f"{RESULT}/scores.h5"])
+    run(checkout, [f"{RESULT}/scores.h5", f"{ATTACK}/evasion.h5"])
     return checkout
 
 

@@ -139,6 +139,7 @@ TABLE = [
         lambda job: (
             job.rule == "train_autoencoder"
             or job.defence in {"ae", "ae-enc"}
+            or job.rule == "score_evasion"
             or job.rule in COLLECTORS
         ),
     ),
@@ -148,13 +149,16 @@ TABLE = [
         lambda job: (
             job.rule == "train_autoencoder"
             or job.defence in {"ae", "ae-enc"}
+            or job.rule == "score_evasion"
             or job.rule in COLLECTORS
         ),
     ),
     Row(
         "another defence's module",
         edit(f"{LIBRARY}/defences/deletion.py", "np.ascontiguousarray(", "np.array("),
-        lambda job: job.defence == "deletion" or job.rule in COLLECTORS,
+        lambda job: (
+            job.defence == "deletion" or job.rule == "score_evasion" or job.rule in COLLECTORS
+        ),
     ),
     Row(
         "one attack's module",
@@ -188,7 +192,7 @@ TABLE = [
         "how SHAP values are drawn",
         ("surrogate={shap_samples: 3}",),
         lambda job: (
-            job.rule in {"explain_surrogate", "select_trigger"}
+            job.rule in {"explain_surrogate", "plant_trigger", "score_evasion"}
             or in_attacked_cell(job)
             or job.rule in COLLECTORS
         ),
@@ -210,7 +214,7 @@ TABLE = [
     Row(
         "a new N",
         ("grid={trigger_sizes: [2, 3, 4]}",),
-        lambda job: "-n003-" in job.cell or job.rule in COLLECTORS,
+        lambda job: "-n003-" in job.cell or job.rule == "score_evasion" or job.rule in COLLECTORS,
     ),
     Row(
         "a new p",
@@ -228,12 +232,14 @@ TABLE = [
             "grid={defences: [none, deletion, ae-enc, ae, pca]}",
             "defences={pca: {class: sklearn.decomposition.PCA, params: {n_components: 8}}}",
         ),
-        lambda job: job.defence == "pca" or job.rule in COLLECTORS,
+        lambda job: job.defence == "pca" or job.rule == "score_evasion" or job.rule in COLLECTORS,
     ),
     Row(
         "a new classifier",
         ("grid={classifiers: [embernn, lightgbm]}",),
-        lambda job: job.classifier == "lightgbm" or job.rule in COLLECTORS,
+        lambda job: (
+            job.classifier == "lightgbm" or job.rule == "score_evasion" or job.rule in COLLECTORS
+        ),
     ),
 ]
 

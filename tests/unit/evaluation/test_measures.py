@@ -21,8 +21,6 @@ def cell(**changes):
         "validation": [0.9, 0.8, 0.5, 0.3],
         # Evading: the second and the last.
         "triggered": [0.9, 0.1, 0.5, 0.2],
-        # Evading: the last.
-        "unpoisoned_triggered": [0.9, 0.6, 0.7, 0.2],
         "train_rows": 100,
         "poison_rows": 1,
         "device": "cpu",
@@ -30,8 +28,12 @@ def cell(**changes):
     return Scores(**(content | changes))
 
 
+# Evading: the last.
+UNPOISONED = np.float32([0.9, 0.6, 0.7, 0.2])
+
+
 def test_measures_worked_by_hand():
-    measured = measure(cell())
+    measured = measure(cell(), UNPOISONED)
     assert measured.accuracy == pytest.approx(3 / 5)
     assert measured.fpr == pytest.approx(1 / 3)
     assert measured.fnr == pytest.approx(1 / 2)
@@ -46,27 +48,27 @@ def test_measures_worked_by_hand():
 
 
 def test_without_a_trigger_the_attack_measures_are_nan():
-    measured = measure(cell(triggered=empty_scores(), unpoisoned_triggered=empty_scores()))
+    measured = measure(cell(triggered=empty_scores()), empty_scores())
     for name in ("asr", "asr_detected", "asr_clean", "delta_asr"):
         assert math.isnan(getattr(measured, name))
     assert measured.fnr_validation == pytest.approx(1 / 4)
 
 
 def test_without_an_unpoisoned_model_only_the_differences_are_nan():
-    measured = measure(cell(unpoisoned_triggered=empty_scores()))
+    measured = measure(cell(), empty_scores())
     assert measured.asr == pytest.approx(1 / 2)
     assert math.isnan(measured.asr_clean)
     assert math.isnan(measured.delta_asr)
 
 
 def test_asr_detected_is_nan_when_nothing_is_detected():
-    measured = measure(cell(validation=[0.1, 0.2, 0.3, 0.4]))
+    measured = measure(cell(validation=[0.1, 0.2, 0.3, 0.4]), UNPOISONED)
     assert math.isnan(measured.asr_detected)
     assert measured.fnr_validation == 1.0
 
 
 def test_one_class_in_the_test_rows_has_no_auc_and_no_fpr():
-    measured = measure(cell(test_labels=[1, 1, 1, 1, 1]))
+    measured = measure(cell(test_labels=[1, 1, 1, 1, 1]), UNPOISONED)
     assert math.isnan(measured.roc_auc)
     assert math.isnan(measured.fpr)
     assert measured.accuracy == pytest.approx(2 / 5)
@@ -74,7 +76,7 @@ def test_one_class_in_the_test_rows_has_no_auc_and_no_fpr():
 
 def test_a_diverged_cell_has_no_measures():
     with pytest.raises(ValueError, match="'diverged'"):
-        measure(cell(status="diverged"))
+        measure(cell(status="diverged"), UNPOISONED)
 
 
 unit = st.floats(0, 1, width=32)
@@ -83,7 +85,7 @@ unit = st.floats(0, 1, width=32)
 @given(st.lists(st.tuples(unit, unit, unit), min_size=1, max_size=30))
 def test_shares_stay_in_their_range_and_agree(rows):
     validation, triggered, clean = np.array(rows, dtype=np.float32).T
-    measured = measure(cell(validation=validation, triggered=triggered, unpoisoned_triggered=clean))
+    measured = measure(cell(validation=validation, triggered=triggered), clean)
     for name in MEASURES:
         value = getattr(measured, name)
         assert math.isnan(value) or (-1 if name == "delta_asr" else 0) <= value <= 1

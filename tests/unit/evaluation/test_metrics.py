@@ -3,14 +3,21 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import yaml
 
 from dokunuki.errors import DataFileError, DokunukiError
 from dokunuki.evaluation.cells import CellKey, cell_key
 from dokunuki.evaluation.measures import COUNTS, MEASURES
-from dokunuki.evaluation.metrics import build_metrics, read_metrics, write_metrics
-from dokunuki.evaluation.scores import Scores, empty_scores, write_scores
+from dokunuki.evaluation.metrics import CellFiles, build_metrics, read_metrics, write_metrics
+from dokunuki.evaluation.scores import (
+    EvasionKey,
+    Scores,
+    empty_scores,
+    write_evasion,
+    write_scores,
+)
 from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
 from dokunuki.evaluation.timing import Timing, write_timing
 from dokunuki.evaluation.timings import build_timings, read_timings, write_timings
@@ -22,25 +29,27 @@ def key(seed=1, attack="greedy", size=8, rate=1.0, defence="ae"):
 
 
 def ok_scores(triggered=(0.1, 0.9), poison_rows=1):
-    return Scores(
-        "ok", [0, 1], [0.2, 0.8], [0.7, 0.9], triggered, triggered, 100, poison_rows, "cpu"
-    )
+    return Scores("ok", [0, 1], [0.2, 0.8], [0.7, 0.9], triggered, 100, poison_rows, "cpu")
 
 
 @pytest.fixture
 def cells(tmp_path):
-    """An attacked cell, a diverged one and an unpoisoned one, in no particular order."""
+    """Attacked cells, one at p = 0 and one diverged, and an unpoisoned one, in no order."""
     empty = empty_scores()
     contents = {
         key(seed=2): ok_scores(),
-        key(seed=1): Scores("diverged", empty, empty, empty, empty, empty, 100, 1, "cpu", "nan"),
+        key(seed=1): Scores("diverged", empty, empty, empty, empty, 100, 1, "cpu", "nan"),
         key(attack="none", size=0, rate=0): ok_scores(triggered=empty, poison_rows=0),
     }
+    evasion = tmp_path / "evasion.h5"
+    write_evasion(evasion, {EvasionKey("ae", "embernn", 8): np.array([0.1, 0.9])})
     files = []
     for number, (cell, scores) in enumerate(contents.items()):
         write_scores(tmp_path / f"{number}.h5", scores)
-        files.append((cell, tmp_path / f"{number}.h5"))
-    return files
+        attacked = cell.attack != "none"
+        files.append((cell, CellFiles(tmp_path / f"{number}.h5", evasion if attacked else None)))
+    # The reference detector is the unpoisoned cell's.
+    return [*files, (key(rate=0), CellFiles(tmp_path / "2.h5", evasion))]
 
 
 @pytest.fixture
@@ -54,10 +63,11 @@ def test_every_cell_has_its_row_in_order(cells):
     table = build_metrics(cells)
     assert list(zip(table["seed"], table["attack"], strict=True)) == [
         (1, "greedy"),
+        (1, "greedy"),
         (1, "none"),
         (2, "greedy"),
     ]
-    diverged, unpoisoned, attacked = table.to_dict("records")
+    evasion, diverged, unpoisoned, attacked = table.to_dict("records")
     assert diverged["status"] == "diverged"
     assert all(math.isnan(diverged[name]) for name in MEASURES)
     assert (diverged["train_rows"], diverged["poison_rows"]) == (100, 1)
@@ -66,6 +76,8 @@ def test_every_cell_has_its_row_in_order(cells):
     assert attacked["asr"] == attacked["asr_clean"] == 0.5
     assert attacked["delta_asr"] == 0.0
     assert attacked["detected_rows"] == 2
+    assert evasion["accuracy"] == unpoisoned["accuracy"]
+    assert (evasion["asr"], evasion["delta_asr"], evasion["poison_rows"]) == (0.5, 0.0, 0)
 
 
 def test_the_order_of_the_cells_does_not_change_the_bytes(cells, written, tmp_path):
@@ -80,9 +92,9 @@ def test_the_csv_reads_back_and_writes_the_same_bytes(written, tmp_path):
     assert table["poison_rate"].dtype == "float64"
     assert table["detected_rows"].dtype == "Int64"
     lines = written.read_text().splitlines()
-    assert lines[3].startswith("feed,ember,2,greedy,8,1.000000,ae,embernn,100,1,2,2,2,ok,1.000000")
+    assert lines[4].startswith("feed,ember,2,greedy,8,1.000000,ae,embernn,100,1,2,2,2,ok,1.000000")
     # Diverged: no counts and no measures.
-    assert lines[1] == "feed,ember,1,greedy,8,1.000000,ae,embernn,100,1,,,,diverged,,,,,,,,,,cpu"
+    assert lines[2] == "feed,ember,1,greedy,8,1.000000,ae,embernn,100,1,,,,diverged,,,,,,,,,,cpu"
 
 
 def test_a_key_comes_from_a_mapping_that_may_hold_more():
@@ -97,16 +109,16 @@ def test_the_same_cell_twice_is_refused(cells):
 @pytest.mark.parametrize(
     ("line", "old", "new", "message"),
     [
-        (4, "ok,1.000000", "ok,1.300000", r"line 4, column 'accuracy': 1.3 .*maximum of 1"),
-        (4, "ok,1.000000", "ok,nan", r"line 4, column 'accuracy': 'nan' .*not of type"),
-        (4, "ok,1.000000", "ok,", r"line 4, column 'accuracy': an empty cell .*status 'ok'"),
-        (4, ",ok,", ",fine,", r"line 4, column 'status': 'fine' .*not one of"),
-        (4, ",8,", ",eight,", r"line 4, column 'trigger_size': 'eight' .*'integer'"),
-        (4, "feed,ember,", ",ember,", r"line 4, column 'dataset': ''"),
-        (2, ",,cpu", ",0.5,cpu", r"line 2, column 'fnr_validation': 0.5"),
-        (3, ",none,0,", ",none,8,", r"line 3, column 'trigger_size': 8"),
-        (4, ",ember,2,", ",ember,1,", r"line 4: the same cell as line 2 .*seed 1"),
-        (3, ",cpu", "", r"line 3: 23 cells for 24 columns"),
+        (5, "ok,1.000000", "ok,1.300000", r"line 5, column 'accuracy': 1.3 .*maximum of 1"),
+        (5, "ok,1.000000", "ok,nan", r"line 5, column 'accuracy': 'nan' .*not of type"),
+        (5, "ok,1.000000", "ok,", r"line 5, column 'accuracy': an empty cell .*status 'ok'"),
+        (5, ",ok,", ",fine,", r"line 5, column 'status': 'fine' .*not one of"),
+        (5, ",8,", ",eight,", r"line 5, column 'trigger_size': 'eight' .*'integer'"),
+        (5, "feed,ember,", ",ember,", r"line 5, column 'dataset': ''"),
+        (3, ",,cpu", ",0.5,cpu", r"line 3, column 'fnr_validation': 0.5"),
+        (4, ",none,0,", ",none,8,", r"line 4, column 'trigger_size': 8"),
+        (5, ",ember,2,", ",ember,1,", r"line 5: the same cell as line 3 .*seed 1"),
+        (4, ",cpu", "", r"line 4: 23 cells for 24 columns"),
         (1, "asr_clean", "asr_pure", r"line 1: column 'asr_clean' is missing; .*'asr_pure'"),
         (1, "dataset,corpus", "corpus,dataset", "line 1: the columns stand in another order"),
     ],
@@ -134,7 +146,7 @@ def test_a_missing_or_empty_file_is_named(tmp_path):
 
 def test_a_table_that_breaks_the_schema_is_not_written(cells, tmp_path):
     table = build_metrics(cells)
-    table.loc[2, "accuracy"] = 2.0
+    table.loc[3, "accuracy"] = 2.0
     with pytest.raises(DataFileError, match="column 'accuracy'"):
         write_metrics(tmp_path / "metrics.csv", table)
     assert not list(tmp_path.glob("*.csv"))

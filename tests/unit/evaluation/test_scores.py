@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from dokunuki.errors import DataFileError
-from dokunuki.evaluation.scores import Scores, empty_scores, read_scores, write_scores
+from dokunuki.evaluation.scores import (
+    EvasionKey,
+    Scores,
+    empty_scores,
+    read_evasion,
+    read_scores,
+    write_evasion,
+    write_scores,
+)
 from dokunuki.storage import open_arrays, read_array, read_attributes, write_arrays
 
 
@@ -15,7 +23,6 @@ def make_scores(**changes):
         "test": [0.1, 0.5, 0.9, 0.2],
         "validation": [0.9, 0.8, 0.3],
         "triggered": [0.4, 0.6, 0.2],
-        "unpoisoned_triggered": [0.9, 0.7, 0.3],
         "train_rows": 100,
         "poison_rows": 1,
         "device": "cpu",
@@ -28,7 +35,7 @@ def test_a_round_trip_gives_the_same_scores_and_dtypes(tmp_path):
     scores = make_scores()
     write_scores(tmp_path / "scores.h5", scores)
     back = read_scores(tmp_path / "scores.h5")
-    for name in ("test_labels", "test", "validation", "triggered", "unpoisoned_triggered"):
+    for name in ("test_labels", "test", "validation", "triggered"):
         np.testing.assert_array_equal(getattr(back, name), getattr(scores, name))
     assert back.test_labels.dtype == np.int8
     assert back.test.dtype == back.triggered.dtype == np.float32
@@ -36,9 +43,20 @@ def test_a_round_trip_gives_the_same_scores_and_dtypes(tmp_path):
     assert (back.device, back.detail) == ("cpu", "")
 
 
+def test_evasion_scores_are_found_by_detector_and_size(tmp_path):
+    path = tmp_path / "evasion.h5"
+    key = EvasionKey("ae", "embernn", 8)
+    diverged = key._replace(defence="none")
+    write_evasion(path, {key: np.array([0.25, 0.5]), diverged: empty_scores()})
+    np.testing.assert_array_equal(read_evasion(path, key), np.float32([0.25, 0.5]))
+    assert len(read_evasion(path, diverged)) == 0
+    with pytest.raises(DataFileError, match="has no dataset 'ae/embernn/9'"):
+        read_evasion(path, key._replace(size=9))
+
+
 def test_a_diverged_cell_needs_no_scores(tmp_path):
     empty = empty_scores()
-    scores = Scores("diverged", empty, empty, empty, empty, empty, 100, 0, "cpu", "epoch 2: nan")
+    scores = Scores("diverged", empty, empty, empty, empty, 100, 0, "cpu", "epoch 2: nan")
     write_scores(tmp_path / "scores.h5", scores)
     back = read_scores(tmp_path / "scores.h5")
     assert (back.status, back.detail, len(back.test)) == ("diverged", "epoch 2: nan", 0)
