@@ -5,7 +5,7 @@
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
-#   make bench [KERAS_PYTHON=...]  measures all bounds of speed, into bench/results.md (40 minutes)
+#   make bench [ARGS=growth]       measures all bounds of speed, or some: bench/results.md (40 minutes)
 
 PYTHON ?= python3
 CORES ?= all
@@ -52,11 +52,19 @@ search: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) $(ARGS) -- search_settings
 
 scaling: $(VENV)/.development
-	$(BIN)/python bench/scaling.py $(ARGS)
+	$(BIN)/python -m bench.scaling $(ARGS)
 
 # One thread unless a benchmark says otherwise, as in the workflow's jobs.
 bench: $(VENV)/.development
-	OMP_NUM_THREADS=1 KERAS_PYTHON="$(KERAS_PYTHON)" $(BIN)/python -m bench $(ARGS)
+	@$(MAKE) --no-print-directory build/keras/.installed \
+		|| echo "TensorFlow could not be installed: Keras is not measured" >&2
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench $(ARGS)
+
+# Keras in an environment of its own, since TensorFlow has versions of its own of what we use.
+build/keras/.installed: bench/keras.txt
+	rm -rf build/keras && $(PYTHON) -m venv build/keras
+	build/keras/bin/pip install --quiet --disable-pip-version-check -r bench/keras.txt
+	@touch $@
 
 test: $(VENV)/.development
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n auto --dist loadfile $(ARGS)

@@ -1,22 +1,27 @@
-"""All benchmarks, one after the other, and bench/results.md made of what they print.
+"""All benchmarks, one after the other, into bench/results.md and the README's table.
 
-Each is a process of its own; one that fails is named in the table, and the others go on. Usage:
-python -m bench [NAME ...]
+Each is a process of its own, whose section is written when it ends; one that fails is named there,
+and the others go on. Usage: python -m bench [NAME ...]
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from bench.harness import machine
+from bench.markers import write_tables
+from bench.report import performance, section, updated
 from dokunuki.files import atomic_write
 
 RESULTS = Path(__file__).parent / "results.md"
+README = Path(__file__).parents[1] / "README.md"
 # The cheap ones first; the arguments keep the whole within 40 minutes on two quiet cores.
 BENCHMARKS = {
     "startup": [],
@@ -28,12 +33,6 @@ BENCHMARKS = {
     "growth": [],
     "grid": [],
 }
-INTRODUCTION = """# Benchmarks
-
-Written by `make bench`; every line is one bound. "Ratio" is what the bound is about, in the unit
-that the line names; "measured" are the two sides that it is made of. A bound that was not reached
-says "missed".
-"""
 
 
 def lines_of(name: str, arguments: list[str]) -> list[dict[str, Any]]:
@@ -51,46 +50,28 @@ def lines_of(name: str, arguments: list[str]) -> list[dict[str, Any]]:
     return lines
 
 
-def pairs(values: dict[str, Any]) -> str:
-    """Keys and values in one cell of a table."""
-    return ", ".join(f"{key} {value}" for key, value in values.items())
-
-
-def section(name: str, lines: list[dict[str, Any]]) -> str:
-    """A benchmark's part of the document: what it ran on, its bounds, and the rest."""
-    table = ["| | measured | ratio | bound | |", "|---|---|---|---|---|"]
-    rules = ["| rule | jobs | seconds |", "|---|---|---|"]
-    facts = ""
-    for line in lines:
-        if "benchmark" in line:
-            facts = pairs({key: value for key, value in line.items() if key != "benchmark"})
-        elif "rule" in line:
-            rules.append("| {rule} | {jobs} | {seconds} |".format_map(line))
-        else:
-            measured = {
-                key: value
-                for key, value in line.items()
-                if key not in {"name", "ratio", "bound", "verdict"}
-            }
-            cells = (line["name"], pairs(measured), line.get("ratio", ""), line.get("bound", ""))
-            table.append("| " + " | ".join(map(str, (*cells, line["verdict"]))) + " |")
-    text = f"\n## {name}\n\n`python -m bench.{name}`; {facts}\n\n" + "\n".join(table) + "\n"
-    return text + ("\n" + "\n".join(rules) + "\n" if len(rules) > 2 else "")
+def write(name: str, text: str) -> None:
+    """Put a section into the document, and the document's bounds into the README."""
+    before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+    document = updated(before, name, text, BENCHMARKS)
+    with atomic_write(RESULTS) as temporary:
+        temporary.write_text(document, encoding="utf-8")
+    write_tables(README, {"performance": performance(document)})
 
 
 def main() -> None:
-    """Run them and write the document."""
+    """Run them and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     names = parser.parse_args().names or list(BENCHMARKS)
     if unknown := set(names) - BENCHMARKS.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
-    here = machine()
-    text = f"{INTRODUCTION}\n{here['processor']}, {here['cores']} cores; Python {here['python']}\n"
     for name in names:
-        text += section(name, lines_of(name, BENCHMARKS[name]))
-    with atomic_write(RESULTS) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        ran_on = {"date": datetime.datetime.now(datetime.UTC).date(), **machine()}
+        start = time.monotonic()
+        lines = lines_of(name, BENCHMARKS[name])
+        seconds = round(time.monotonic() - start)
+        write(name, section(name, lines, {"seconds": seconds, **ran_on}))
 
 
 if __name__ == "__main__":

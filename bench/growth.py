@@ -4,7 +4,6 @@ Every stage and size is a process of its own, which works on what the stages bef
 scratch folder; its own CPU time within the stage is taken and, as memory, what its peak lies above
 that before the stage began. The exponents are those of the fit log y = a + b log rows; a stage that
 needs less than 1 MB has none in memory. Usage: python -m bench.growth [--sizes N ...]
-
 """
 
 from __future__ import annotations
@@ -145,7 +144,7 @@ def exponent(sizes: list[int], values: list[float]) -> float:
 def main() -> None:
     """Measure all stages at all sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    sizes = [2000, 4000, 8000, 16000, 32000, 64000]
+    sizes = [2000, 4000, 16000, 64000]
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
     parser.add_argument("--run", nargs=3, metavar=("STAGE", "FOLDER", "ROWS"))
     arguments = parser.parse_args()
@@ -160,14 +159,21 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="growth-") as folder:
             for stage in STAGES:
                 measured[stage].append(in_a_process(stage, Path(folder), rows))
+    slopes: dict[str, dict[str, float]] = {"seconds": {}, "bytes": {}}
     for stage in (stage for stage in STAGES if stage not in UNMEASURED):
-        for what, unit in (("seconds", "s"), ("bytes", "MB")):
+        ends = {}
+        for what, unit, factor in (("seconds", "s", 1.0), ("bytes", "MB", 1e-6)):
             values = [max(values[what], 1e-3) for values in measured[stage]]
-            factor = 1.0 if what == "seconds" else 1e-6
-            ends = {f"{arguments.sizes[end]}_rows_{unit}": values[end] * factor for end in (0, -1)}
             small = what == "bytes" and values[-1] < LEAST_MEMORY
-            slope = 0.0 if small else exponent(arguments.sizes, values)
-            emit(row(f"growth of {stage}, {what}: exponent", ends, slope, BOUND, least=False))
+            slopes[what][stage] = 0.0 if small else exponent(arguments.sizes, values)
+            for end in (0, -1):
+                key = f"{unit} at {arguments.sizes[end]} rows"
+                ends[key] = float(f"{values[end] * factor:.3g}")
+        emit({"stage": stage, **ends})
+    for what, kind in (("seconds", "time"), ("bytes", "memory")):
+        highest = max(slopes[what].values())
+        name = f"growth of {kind} with the rows, up to {arguments.sizes[-1]}: highest exponent"
+        emit(row(name, slopes[what], highest, BOUND, least=False))
 
 
 if __name__ == "__main__":

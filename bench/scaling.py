@@ -1,8 +1,8 @@
 """Measure memory, time and disk of every rule on simulated corpora of growing size.
 
     make scaling                     all sizes, then the tables: 45 minutes of processor time
-    python bench/scaling.py --rows 500 1000 --measurements /tmp/m.csv --only-measure
-    python bench/scaling.py --rows   write the tables anew from docs/scaling.csv
+    python -m bench.scaling --rows 500 1000 --measurements /tmp/m.csv --only-measure
+    python -m bench.scaling --rows   write the tables anew from docs/scaling.csv
 
 Each size runs the workflow itself, with the paper's networks for one epoch, in a scratch folder.
 While it runs, every job's processes are looked at four times a second: peak resident memory is the
@@ -31,6 +31,7 @@ import pandas as pd
 import psutil
 import yaml
 
+from bench.markers import write_tables
 from dokunuki.files import atomic_write
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -422,13 +423,7 @@ def write_results(measured: pd.DataFrame) -> None:
         "disk": fit_table(disk, "exponent", disk["exponent"]),
         "prediction": prediction_table(memory, used, disk),
     }
-    text = DOCUMENT.read_text(encoding="utf-8")
-    for name, table in tables.items():
-        start, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->"
-        before, _, rest = text.partition(start)
-        text = f"{before}{start}{table}\n{end}{rest.partition(end)[2]}"
-    with atomic_write(DOCUMENT) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_tables(DOCUMENT, tables)
 
 
 def request(line: pd.Series) -> dict[str, float]:

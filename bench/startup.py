@@ -2,8 +2,8 @@
 
 Parsing is what listing the rules takes, less what it takes of a Snakefile with one rule, in wall
 time (or, on a busy machine, CPU time) of processes taken in turn. A job's fixed cost is a process
-that imports what train_victim's script and a network import, and reads the training rows of a file
-of vectors. Usage: python -m bench.startup [--rows N] [--rounds N] [--clock cpu]
+that imports what Snakemake, train_victim's script and a network import, reads the training rows of
+a file of vectors, and ends. Usage: python -m bench.startup [--rows N] [--rounds N] [--clock cpu]
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ from bench.material import REPOSITORY, checkout, vectors
 from dokunuki.corpus.vectors import Vectors, write_vectors
 
 ONE_RULE = 'rule all:\n    output:\n        "done",\n    shell:\n        "touch done"\n'
-# The imports of the script, as they stand there, and the reading that every training begins with.
+# What Snakemake puts before a script and the imports of the script, as they stand there, and the
+# reading that every training begins with.
 JOB = """
-import re, sys
+import os, re, sys
 from pathlib import Path
+from snakemake.iocontainers import Snakemake
+from snakemake.logging import logger
 script = Path("workflow/scripts/train_victim.py").read_text()
 exec("\\n".join(re.findall(r"^(?:from|import) .*$", script, re.MULTILINE)))
-from dokunuki.corpus.vectors import read_vectors
+from dokunuki.job import logged
 from dokunuki.parts import load_class
-load_class("dokunuki.classifiers.embernn.EmberNN")
-read_vectors(sys.argv[1]).part("train")
+with logged(os.devnull):
+    load_class("dokunuki.classifiers.embernn.EmberNN")
+    read_vectors(sys.argv[1]).part("train")
 """
 
 

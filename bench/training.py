@@ -14,11 +14,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
 
+from bench.epochs import epoch_ends
 from bench.harness import CLOCKS, emit, interleaved, machine, row
 from bench.plain import plainly
 from dokunuki.classifiers.embernn import EmberNN
@@ -126,15 +126,6 @@ def epoch_seconds(
     case: Case, rows: tuple[np.ndarray, np.ndarray], threads: int, training: str, clock: Clock
 ) -> float:
     """The quicker of the second and third epoch: the first also allocates and chooses kernels."""
-    ends: list[float] = []
-
-    class Recorder:
-        def __init__(self, label: str, total: int) -> None:
-            """Stand in for the progress that both loops report to, epoch by epoch."""
-
-        def update(self, epoch: int, **figures: float) -> None:
-            ends.append(clock())
-
     plain = training == "plain"
     model = case.estimator(
         **case.parameters,
@@ -143,11 +134,7 @@ def epoch_seconds(
         device="cpu",
         precision="float32" if plain else training,
     )
-    with (
-        plainly() if plain else nullcontext(),
-        patch("dokunuki.training.Progress", Recorder),
-        patch("bench.plain.Progress", Recorder),
-    ):
+    with plainly() if plain else nullcontext(), epoch_ends(clock) as ends:
         model.fit(*rows)
     return min(after - before for before, after in pairwise(ends))
 
