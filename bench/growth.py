@@ -80,12 +80,9 @@ def select(folder: Path, rows: int) -> None:
 
 def poison(folder: Path, rows: int) -> None:
     """Plant it into one percent of the rows."""
-    vectors = read_vectors(folder / "vectors.h5")
-    X, y = vectors.rows("train"), vectors.labels("train")
+    y = read_vectors(folder / "vectors.h5").labels("train")
     path = folder / "t.json"
-    planted = plant_poison(
-        X, y, read_trigger(path), 1.0, poisoned_class=0, label_flip=False, seed=0
-    )
+    planted = plant_poison(y, read_trigger(path), 1.0, poisoned_class=0, label_flip=False, seed=0)
     write_poison(folder / "poison.h5", planted, vectors=folder / "vectors.h5", trigger=path)
 
 

@@ -105,7 +105,6 @@ def cells(
         knowledge = AttackerKnowledge(X, y, vectors.layout, explanations, surrogate, seed)
         trigger = attack.select_trigger(knowledge, config["grid"]["fixed_trigger_size"])
         poison = plant_poison(
-            X,
             y,
             trigger,
             config["grid"]["fixed_poison_rate"],
@@ -113,7 +112,8 @@ def cells(
             label_flip=attack.label_flip,
             seed=seed,
         )
-        poisoned = poison.apply(X, y)
+        poisoned = X.copy(), y.copy()
+        poison.apply(*poisoned)
         for defence in DEFENCES:
             for training in ("plain", "engine"):
                 with plainly() if training == "plain" else contextlib.nullcontext():

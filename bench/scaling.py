@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ KINDS = {
     "vectors.h5": f"{SEED}/vectors.h5",
     "shap.h5": SHAP,
     "surrogate": f"{SEED}/surrogate/*",
-    "poison.h5": f"{SEED}/fgsm-flip-n008-p0100/poison.h5",
+    "poison.h5": f"{SEED}/attacks/fgsm-flip/poison.h5",
     "autoencoder": f"{SEED}/unpoisoned/autoencoders/*",
     "detectors of one cell": f"{SEED}/unpoisoned/*/embernn-paper/detector/*",
     "scores.h5": f"{SEED}/fgsm-flip-n008-p0100/none/embernn-paper/scores.h5",
@@ -241,9 +242,8 @@ class Run:
             (self.folder / "surrogate").rename(trained)
             os.utime(trained)
             (self.folder / SHAP).touch()
-        triggers = [f"{SEED}/triggers/{attack}.json" for attack in ATTACKS]
-        poison = [f"{SEED}/{attack}-n008-p0100/poison.h5" for attack in ATTACKS]
-        jobs.append(self.build("all", *triggers, *poison))
+        poison = [f"{SEED}/attacks/{attack}/poison.h5" for attack in ATTACKS]
+        jobs.append(self.build("all", *poison))
         table = pd.concat([part.table(self.rows) for part in jobs])
         if self.rows > LARGEST_EXPLAINED:
             table.loc[table["name"] == SHAP_RULE, "cpu_s"] = np.nan
@@ -333,7 +333,10 @@ def planned_jobs() -> dict[str, int]:
             check=True,
         )
     counted = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
-    return {rule: int(jobs) for rule, jobs in counted if rule not in ("total", "all")}
+    jobs: Counter[str] = Counter()
+    for rule, number in counted:
+        jobs[rule.replace("temporary_", "")] += int(number)
+    return {rule: number for rule, number in jobs.items() if rule not in ("total", "all")}
 
 
 def gpu_seconds(rows: float) -> dict[str, float]:
@@ -364,10 +367,11 @@ def prediction_table(memory: pd.DataFrame, used: pd.DataFrame, disk: pd.DataFram
     jobs = planned_jobs()
     cells = jobs["train_autoencoder"]
     files = {
-        **{"vectors.h5": PAPER_SEEDS, "shap.h5": PAPER_SEEDS, "surrogate": PAPER_SEEDS},
-        **{"index.h5": 1, "split.csv": PAPER_SEEDS, "poison.h5": cells - PAPER_SEEDS},
-        **{"autoencoder": cells, "detectors of one cell": PAPER_SEEDS},
-        "scores.h5": jobs["train_victim"] + jobs["train_reference"] + jobs["score_evasion"],
+        **{"vectors.h5": PAPER_SEEDS, "index.h5": 1, "split.csv": PAPER_SEEDS},
+        **dict.fromkeys(["shap.h5", "surrogate", "detectors of one cell"], PAPER_SEEDS),
+        "autoencoder": cells / PAPER_SEEDS,  # those of the first seed alone are kept
+        "poison.h5": jobs["plant_trigger"],
+        "scores.h5": jobs["train_victim"] + jobs["train_reference"],
     }
     body = []
     for name, rows in PREDICTED.items():

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout
+from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.files import read_json
 
@@ -178,3 +178,19 @@ def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):
     assert planned["train_victim"] == seeds * attacks * poisoned * DEFENCES
     assert planned["train_autoencoder"] == seeds * (1 + attacks * poisoned)
     assert planned["plot_panels"] == attacks
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("first_seed", {"seed-0"}), ("none", set())])
+def test_autoencoders_stay_of_the_seeds_asked_for(tmp_path, tiny_release, keep, kept):
+    grid = {"attacks": ["independent"], "defences": ["ae"], "trigger_sizes": [4], "seeds": [0, 1]}
+    config = {**TINY, "grid": {**TINY["grid"], **grid}, "compute": {"keep_models": keep}}
+    checkout = Checkout(tmp_path, tiny_release, config)
+    checkout.snakemake("--cores", "2", "metrics")
+    assert set(checkout.metrics()["status"]) == {"ok"}
+    results = tmp_path / "results" / "ember"
+    assert {
+        path.relative_to(results).parts[0] for path in results.rglob("paper.safetensors")
+    } == kept
+    # What was deleted on purpose is not missed; detectors hold a copy of theirs.
+    assert checkout.planned("metrics") <= {Job("metrics")}
+    assert len(list(results.glob("seed-*/unpoisoned/ae/embernn/detector/defence.safetensors"))) == 2

@@ -75,6 +75,14 @@ PRECISION = CONFIG["compute"]["precision"]
 
 # About what a row takes in the files of a release, by their suffix: only sizes are known early.
 ROW_BYTES = {".jsonl": 6000, ".bz2": 1400, ".dat": 9400}
+# Of which seeds autoencoders stay when they were used, and of which they do not, as patterns.
+FIRST, NO_SEED = GRID["seeds"][0], r"(?!)\d+"
+KEPT_SEEDS, OTHER_SEEDS = {
+    "all": (r"\d+", NO_SEED),
+    "first_seed": (str(FIRST), rf"(?!{FIRST}\b)\d+"),
+    "none": (NO_SEED, r"\d+"),
+}[CONFIG["compute"]["keep_models"]]
+
 # Minutes were measured for one epoch, and for this many SHAP samples.
 MEASURED_SHAP_SAMPLES = 50
 # Of a part whose parameters do not say: the most that any of ours has.

@@ -12,6 +12,8 @@ rule train_autoencoder:
         "results/logs/train_autoencoder/{dataset}/seed-{seed}/{cell}/{autoencoder}.log",
     benchmark:
         "results/benchmarks/train_autoencoder/{dataset}/seed-{seed}/{cell}/{autoencoder}.tsv"
+    wildcard_constraints:
+        seed=KEPT_SEEDS,
     conda:
         "../../envs/training.yaml"
     threads: THREADS
@@ -33,3 +35,14 @@ rule train_autoencoder:
         ),
     script:
         "../scripts/train_autoencoder.py"
+
+
+# The same, deleted as soon as the detectors that hold it are trained: see compute.keep_models.
+use rule train_autoencoder as train_temporary_autoencoder with:
+    output:
+        autoencoder=temp(
+            "results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.safetensors"
+        ),
+        timing="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.timing.json",
+    wildcard_constraints:
+        seed=OTHER_SEEDS,

@@ -1,4 +1,4 @@
-"""Choose the longest trigger of one attack and plant it into the most rows that any cell asks for."""
+"""Choose the longest trigger of one attack, and plant it into the most rows a cell may ask for."""
 
 from dataclasses import replace
 
