@@ -102,7 +102,7 @@ def test_after_a_kill_the_message_says_how_to_go_on(tmp_path, tiny_release):
 
 def test_ctrl_c_leaves_no_file_that_a_later_run_trusts(tmp_path, tiny_release, undisturbed):
     checkout = Checkout(tmp_path, tiny_release, SMALL)
-    for wait in (0.2, 1.0, 2.5):
+    for wait in (0.1, 0.5, 1.0):  # less than such a job takes
         run = checkout.start("--cores", "2", "metrics")
         run.wait_for("rule train_")
         time.sleep(wait)
