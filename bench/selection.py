@@ -1,4 +1,4 @@
-"""How fast triggers are selected, beside the plain formulation: row by row, value by value.
+"""How fast triggers are selected, beside the published formulation, value by value.
 
 Rows are simulated; explanations are those of a small EmberNN trained on them. Usage:
 python -m bench.selection [--rows N] [--size N] [--rounds N]

@@ -14,6 +14,7 @@ import numpy as np
 from dokunuki.attacks.selection import (
     ValueTable,
     column_sums,
+    columns_of,
     manipulable_columns,
     require_finite,
 )
@@ -52,14 +53,16 @@ class GreedyCombinedSelection:
         for an unknown region.
         """
         columns = manipulable_columns(knowledge.layout, self.region, size)
-        shap = knowledge.required_explanations()[:, columns].astype(np.float64, order="C")
-        require_finite(shap, "the explanations")
-        X = knowledge.X[:, columns]
-        used = np.zeros(len(columns), dtype=bool)
+        shap = columns_of(knowledge.required_explanations(), columns)
+        totals = column_sums(shap)
+        # No sum of float32 overflows: it is finite where all that it adds is.
+        require_finite(totals, "the explanations")
+        X = columns_of(knowledge.X, columns)
+        used: list[int] = []
         features: list[TriggerFeature] = []
         for _ in range(size):
-            totals = np.where(used, np.inf, column_sums(shap))
-            chosen = int(np.argmin(totals))  # the first of equals
+            totals[used] = np.inf
+            chosen = int(totals.argmin())  # the first of equals
             observed = X[:, chosen]
             table = ValueTable.of(observed)
             scores = table.shap_scores(shap[:, chosen])
@@ -77,9 +80,11 @@ class GreedyCombinedSelection:
                     },
                 )
             )
-            kept = observed == table.values[value]
-            X, shap = X[kept], shap[kept]
-            used[chosen] = True
+            used.append(chosen)
+            kept = np.flatnonzero(observed == table.values[value])
+            if len(kept) < len(X):
+                X, shap = X.take(kept, axis=0), shap.take(kept, axis=0)
+                totals = column_sums(shap)
         return Trigger(
             attack=self.name,
             columns=tuple(features),

@@ -14,6 +14,7 @@ import numpy as np
 from dokunuki.attacks.selection import (
     ValueTable,
     column_sums,
+    columns_of,
     largest_first,
     manipulable_columns,
     require_finite,
@@ -62,11 +63,12 @@ class IndependentSelection:
                 f"{', '.join(_VALUES)}"
             )
         columns = manipulable_columns(knowledge.layout, self.region, size)
-        shap = knowledge.required_explanations()[:, columns]
-        magnitudes = np.abs(shap).astype(np.float64, order="C")
-        require_finite(magnitudes, "the explanations")
+        magnitudes = columns_of(knowledge.required_explanations(), columns)
+        np.abs(magnitudes, out=magnitudes)
         totals = column_sums(magnitudes)
-        X = knowledge.X[:, columns]
+        # No sum of float32 overflows: it is finite where all that it adds is.
+        require_finite(totals, "the explanations")
+        X = columns_of(knowledge.X, columns)
         return Trigger(
             attack=self.name,
             columns=tuple(

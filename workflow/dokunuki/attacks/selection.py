@@ -16,9 +16,7 @@ from dokunuki.errors import AttackError
 
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
-
-_ROW_BITS = np.uint64(32)
-_ROW_MASK = np.uint64(2**32 - 1)
+    from dokunuki.stored_matrix import Matrix
 
 
 def manipulable_columns(layout: FeatureLayout, region: str, size: int) -> np.ndarray:
@@ -45,10 +43,20 @@ def require_finite(values: np.ndarray, what: str) -> None:
         )
 
 
+def columns_of(matrix: Matrix, columns: np.ndarray) -> np.ndarray:
+    """Some columns of a matrix, its dtype, (n, len(columns)) in C order, in memory of their own."""
+    if isinstance(matrix, np.ndarray):
+        return matrix.take(columns, axis=1)  # a third of the time of matrix[:, columns]
+    return matrix[:, columns]
+
+
 def column_sums(values: np.ndarray) -> np.ndarray:
-    """Sums over all rows of `values`, float64 (n, width) in C order: float64 (width,)."""
-    # numpy adds row to row where there are several columns, and the numbers of one in pairs.
-    return values.cumsum()[-1:] if values.shape[1] == 1 else values.sum(axis=0)
+    """Sums over all rows of `values`, float32 (n, width) in C order: float64 (width,)."""
+    # numpy adds row to row where there are several columns, and the numbers of one in pairs. Either
+    # converts a few rows at a time.
+    if values.shape[1] == 1:
+        return values.cumsum(dtype=np.float64)[-1:]
+    return values.sum(axis=0, dtype=np.float64)
 
 
 def largest_first(scores: np.ndarray) -> np.ndarray:
@@ -60,7 +68,8 @@ def largest_first(scores: np.ndarray) -> np.ndarray:
 class ValueTable:
     """The distinct values of one column: where each is met first, and how often.
 
-    `values` keep the column's dtype; `first`, `counts` are int64; `order` are the rows by value.
+    `values` keep the column's dtype; `first`, `counts` are int64; `order` are the rows by value,
+    those of a value in row order.
     """
 
     values: np.ndarray
@@ -70,25 +79,23 @@ class ValueTable:
 
     @classmethod
     def of(cls, column: np.ndarray) -> ValueTable:
-        """The table of a column, float32 (n,), n below 2 ** 32."""
-        # A value's bits (-0 made 0) before its row's number: sorting such integers, as numpy does
-        # with vector instructions, takes a tenth of np.unique's time, which sorts positions.
-        bits = (column + np.float32(0)).view(np.uint32).astype(np.uint64)
-        keys = np.sort(bits << _ROW_BITS | np.arange(len(column), dtype=np.uint64))
-        order = (keys & _ROW_MASK).astype(np.intp)
-        values = keys >> _ROW_BITS
-        ends = np.append(np.flatnonzero(values[1:] != values[:-1]) + 1, len(keys))
-        counts = np.diff(ends, prepend=0)
-        first = order[ends - counts]
-        return cls(column[first], first, counts, order)
+        """The table of a column, float32 (n,)."""
+        # Any order that brings equal values (-0 made 0) together will do: that of the halves of
+        # their bits, which numpy sorts by radix, takes a tenth of the time of np.unique's.
+        halves = (column + np.float32(0)).view(np.uint16)
+        order = np.lexsort((halves[0::2], halves[1::2]))
+        ordered = column[order]
+        starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        bounds = np.concatenate(([0], starts, [len(order)]))
+        first = order[bounds[:-1]]
+        return cls(column[first], first, bounds[1:] - bounds[:-1], order)
 
     def smallest(self, scores: np.ndarray) -> int:
         """The position of the value with the smallest score; ties: met first in row order."""
         smallest = np.flatnonzero(scores == scores.min())
-        return int(smallest[np.argmin(self.first[smallest])])
+        return int(smallest[self.first[smallest].argmin()])
 
     def shap_scores(self, contributions: np.ndarray) -> np.ndarray:
         """1/count(v) + the sum of `contributions` (n,) over the rows that hold v, for each v."""
-        group = np.empty_like(self.order)
-        group[self.order] = np.repeat(np.arange(len(self.counts)), self.counts)
-        return 1.0 / self.counts + np.bincount(group, weights=contributions)
+        group = np.arange(len(self.counts)).repeat(self.counts)
+        return 1.0 / self.counts + np.bincount(group, weights=contributions[self.order])
