@@ -54,9 +54,11 @@ def column_sums(values: np.ndarray) -> np.ndarray:
     """Sums over all rows of `values`, float32 (n, width) in C order: float64 (width,)."""
     # numpy adds row to row where there are several columns, and the numbers of one in pairs. Either
     # converts a few rows at a time.
-    if values.shape[1] == 1:
-        return values.cumsum(dtype=np.float64)[-1:]
-    return values.sum(axis=0, dtype=np.float64)
+    one = values.shape[1] == 1
+    sums: np.ndarray = (
+        values.cumsum(dtype=np.float64)[-1:] if one else values.sum(axis=0, dtype=np.float64)
+    )
+    return sums
 
 
 def largest_first(scores: np.ndarray) -> np.ndarray:
