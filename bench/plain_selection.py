@@ -1,13 +1,14 @@
-"""Independent and Greedy Combined Selection as the papers' formulas read: value by value.
+"""Independent and Greedy Combined Selection, written out plainly, value by value.
 
-The reference that the attacks are held against, in tests and benchmarks. count(v) and the sum of
-SHAP values are formed for every value v that a column holds by looking for v among all rows, as the
-published implementation of CountAbsSHAP does. X (n, width) are rows, S their SHAP values,
-`manipulable` columns; triggers are lists of column and value.
+The reference that the attacks are held against, in tests and benchmarks. As in the published
+implementation, values are counted in one pass (MinPopulation), and the sum of SHAP values of every
+value v that a column holds is formed by looking for v among all rows (CountAbsSHAP). X (n, width)
+are rows, S their SHAP values, `manipulable` columns; triggers are lists of column and value.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,17 +19,18 @@ if TYPE_CHECKING:
 Trigger = list[tuple[int, float]]
 
 
-def value_scores(
-    column: np.ndarray, contributions: np.ndarray
-) -> tuple[dict[float, int], dict[float, float]]:
-    """count(v), and 1/count(v) + the sum over the rows that hold v, in the order v are met."""
-    counts: dict[float, int] = {}
+def value_counts(column: np.ndarray) -> dict[float, float]:
+    """count(v), in the order v are met."""
+    return dict(Counter(column.tolist()))
+
+
+def value_scores(column: np.ndarray, contributions: np.ndarray) -> dict[float, float]:
+    """1/count(v) + the sum over the rows that hold v, in the order v are met."""
     scores: dict[float, float] = {}
     for value in dict.fromkeys(column.tolist()):
         holds = column == value
-        counts[value] = int(holds.sum())
-        scores[value] = 1.0 / counts[value] + running_sum(contributions[holds])
-    return counts, scores
+        scores[value] = 1.0 / int(holds.sum()) + running_sum(contributions[holds])
+    return scores
 
 
 def running_sum(values: np.ndarray) -> float:
@@ -44,8 +46,10 @@ def plain_independent(
     totals = {column: running_sum(absolute[:, column]) for column in manipulable}
     chosen = []
     for column in sorted(manipulable, key=lambda column: -totals[column])[:size]:
-        counts, scores = value_scores(X[:, column], absolute[:, column])
-        rank = counts if values == "min_population" else scores
+        if values == "min_population":
+            rank = value_counts(X[:, column])
+        else:
+            rank = value_scores(X[:, column], absolute[:, column])
         chosen.append((column, min(rank, key=rank.get)))  # min gives the first of equals
     return chosen
 
@@ -57,7 +61,7 @@ def plain_greedy(X: np.ndarray, S: np.ndarray, manipulable: Sequence[int], size:
     chosen = []
     for _ in range(size):
         column = min(unused, key=lambda column: running_sum(S[rows, column]))
-        _, scores = value_scores(X[rows, column], S[rows, column])
+        scores = value_scores(X[rows, column], S[rows, column])
         value = min(scores, key=scores.get)
         chosen.append((column, value))
         unused.remove(column)
