@@ -118,7 +118,9 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path, tiny_release):
     checkout = Checkout(tmp_path, tiny_release, SMALL)
     first = checkout.start("--cores", "1", SURROGATE)
     first.wait_for("rule ")
+    first.signal_all(signal.SIGSTOP)  # else it might end before the second has started
     second = checkout.snakemake("--cores", "1", SURROGATE, check=False)
+    first.signal_all(signal.SIGCONT)
     assert second.returncode != 0
     assert LOCKED in second.stdout + second.stderr
     assert first.process.wait(timeout=600) == 0
