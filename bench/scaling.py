@@ -334,7 +334,7 @@ def planned_jobs() -> dict[str, int]:
         )
     counted = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
     jobs: Counter[str] = Counter()
-    for rule, number in counted:
+    for rule, number in dict(counted).items():  # a dry run says it twice
         jobs[rule.replace("temporary_", "")] += int(number)
     return {rule: number for rule, number in jobs.items() if rule not in ("total", "all")}
 

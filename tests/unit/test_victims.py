@@ -345,4 +345,5 @@ def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 1 < peak / (2000 * LAYOUT.width * 4) < 1.5
+    # The rows, and what stands beside them in blocks; not those to be scored as well.
+    assert 1 < peak / (2000 * LAYOUT.width * 4) < 1.3

@@ -159,6 +159,7 @@ def train_reference(
             rows, labels = detector.fit_defence(*vectors.part("train"), copy=False)
             digest = _sha256(rows, labels)
             detector.fit_classifier(rows, labels)
+            del rows  # not held beside the rows to score
     except TrainingDivergedError as error:
         write_json(Path(folder) / _DIVERGED_FILE, _divergence(error))
         scores = _diverged(vectors, error, poison_rows=0, device=compute.device)
@@ -197,20 +198,19 @@ def train_victim(
         with watch.phase("training"):
             victim = _detector(vectors, spec, autoencoder, seed, compute, watch)
             rows, labels = victim.fit_defence(*contaminated_rows(vectors, poison), copy=False)
-            malware, _ = vectors.part("validation")
-            stamped = trigger.stamp(malware)
-            if _already_trained(victim, rows, labels, vectors, stamped, reference):
+            if _already_trained(victim, rows, labels, vectors, trigger, reference):
                 logger.info("the classifier is given what the reference was: its scores are taken")
                 scores = replace(
                     reference, triggered=reference.validation, poison_rows=poison.count
                 )
                 return scores, watch.timing(compute, scores.device)
             victim.fit_classifier(rows, labels)
+            del rows  # not held beside the rows to score
     except TrainingDivergedError as error:
         scores = _diverged(vectors, error, poison_rows=poison.count, device=compute.device)
     else:
         with watch.phase("scoring"):
-            triggered = victim.malware_scores(stamped)
+            triggered = victim.malware_scores(trigger.stamp(vectors.part("validation")[0]))
             scores = _score(victim, vectors, triggered, poison_rows=poison.count)
     return scores, watch.timing(compute, scores.device)
 
@@ -252,7 +252,7 @@ def _already_trained(
     rows: np.ndarray,
     labels: np.ndarray,
     vectors: Vectors,
-    stamped: np.ndarray,
+    trigger: Trigger,
     reference: Scores,
 ) -> bool:
     """Whether the victim's classifier is given, byte for byte, what the reference's was given.
@@ -260,12 +260,13 @@ def _already_trained(
     That is the rows and labels to train on, the test rows, and the malware, with the trigger and
     without. The cheapest question, which mostly settles it, comes first.
     """
+    if reference.status != OK or _sha256(rows, labels) != reference.training_sha256:
+        return False
+    malware, _ = vectors.part("validation")
     return (
-        reference.status == OK
-        and _sha256(rows, labels) == reference.training_sha256
-        and _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
-        and _represented_sha256(victim, vectors.part("validation")[0])
-        == _represented_sha256(victim, stamped)
+        _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
+        and _represented_sha256(victim, malware)
+        == _represented_sha256(victim, trigger.stamp(malware))
         == reference.validation_sha256
     )
 
