@@ -86,13 +86,15 @@ class Parameters:
     """A network's parameters, padded, side by side in flat buffers.
 
     `masters` are float32; `working` copies and `gradients` have the type `dtype`. In float32 the
-    masters serve as working copies.
+    masters serve as working copies. The network gives up its own until `store`: they would take
+    as much memory as the masters.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         self._parameters = list(network.parameters())
         device = self._parameters[0].device
         self._places: dict[nn.Parameter, tuple[slice, list[int]]] = {}
+        self._inner = {p: tuple(slice(size) for size in p.shape) for p in self._parameters}
         total = 0
         for parameter in self._parameters:
             shape = [padded(size) for size in parameter.shape]
@@ -103,6 +105,7 @@ class Parameters:
         self.masters = torch.zeros(total, device=device)
         for parameter in self._parameters:
             self._master(parameter).copy_(parameter.detach())
+            parameter.data = parameter.new_empty(0)
         self.working = self.masters if dtype == torch.float32 else self.masters.to(dtype)
         self.gradients = torch.zeros(total, dtype=dtype, device=device)
 
@@ -112,13 +115,12 @@ class Parameters:
         return flat[place].view(shape)
 
     def store(self) -> None:
-        """Write the masters back into the network."""
+        """Give the network copies of the masters."""
         for parameter in self._parameters:
-            parameter.detach().copy_(self._master(parameter))
+            parameter.data = self._master(parameter).clone(memory_format=torch.contiguous_format)
 
     def _master(self, parameter: nn.Parameter) -> torch.Tensor:
-        inner = tuple(slice(size) for size in parameter.shape)
-        return self.view(self.masters, parameter)[inner]
+        return self.view(self.masters, parameter)[self._inner[parameter]]
 
 
 class Engine:

@@ -138,6 +138,7 @@ def train(
                 history.validation_loss.append(_mean_loss(network, loss, *validation))
                 figures["validation_loss"] = history.validation_loss[-1]
             progress.update(epoch, **figures)
+        del optimiser  # its memory makes room for the network's
         engine.store()
     # The last step of all has no later loss that would show what it did.
     state = network.state_dict().values()
