@@ -5,7 +5,7 @@
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
-#   make bench [ARGS=growth]       measures all bounds of speed, or some: bench/results.md (40 minutes)
+#   make bench [ARGS=growth]       measures all bounds of speed, or some: bench/results.md
 
 PYTHON ?= python3
 CORES ?= all

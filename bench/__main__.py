@@ -22,7 +22,7 @@ from dokunuki.files import atomic_write
 
 RESULTS = Path(__file__).parent / "results.md"
 README = Path(__file__).parents[1] / "README.md"
-# The cheap ones first; the arguments keep the whole within 40 minutes on two quiet cores.
+# The cheap ones first.
 BENCHMARKS = {
     "startup": [],
     "corpus": [],

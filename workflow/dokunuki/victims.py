@@ -31,7 +31,7 @@ from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dokunuki.attacks.poisoning import Poison
     from dokunuki.attacks.trigger import Trigger
@@ -157,7 +157,7 @@ def train_reference(
         with watch.phase("training"):
             detector = _detector(vectors, spec, autoencoder, seed, compute, watch)
             rows, labels = detector.fit_defence(*vectors.part("train"), copy=False)
-            digest = _sha256(rows, labels)
+            digest = _sha256([rows, labels])
             detector.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
     except TrainingDivergedError as error:
@@ -167,7 +167,7 @@ def train_reference(
         detector.save(folder)
         with watch.phase("scoring"):
             scores = replace(
-                _score(detector, vectors, empty_scores(), poison_rows=0),
+                _score(detector, vectors, None, poison_rows=0),
                 training_sha256=digest,
                 test_sha256=_represented_sha256(detector, vectors.part("test")[0]),
                 validation_sha256=_represented_sha256(detector, vectors.part("validation")[0]),
@@ -210,8 +210,7 @@ def train_victim(
         scores = _diverged(vectors, error, poison_rows=poison.count, device=compute.device)
     else:
         with watch.phase("scoring"):
-            triggered = victim.malware_scores(trigger.stamp(vectors.part("validation")[0]))
-            scores = _score(victim, vectors, triggered, poison_rows=poison.count)
+            scores = _score(victim, vectors, trigger, poison_rows=poison.count)
     return scores, watch.timing(compute, scores.device)
 
 
@@ -260,7 +259,7 @@ def _already_trained(
     That is the rows and labels to train on, the test rows, and the malware, with the trigger and
     without. The cheapest question, which mostly settles it, comes first.
     """
-    if reference.status != OK or _sha256(rows, labels) != reference.training_sha256:
+    if reference.status != OK or _sha256([rows, labels]) != reference.training_sha256:
         return False
     malware, _ = vectors.part("validation")
     return (
@@ -271,7 +270,7 @@ def _already_trained(
     )
 
 
-def _sha256(*arrays: np.ndarray) -> str:
+def _sha256(arrays: Iterable[np.ndarray]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape} ".encode())
@@ -281,7 +280,7 @@ def _sha256(*arrays: np.ndarray) -> str:
 
 def _represented_sha256(detector: Detector, X: np.ndarray) -> str:
     """The sha256 of what the detector's classifier is given of raw rows."""
-    return _sha256(*(detector.represent(X[rows]) for rows in row_blocks(len(X))))
+    return _sha256(detector.represent(X[rows]) for rows in row_blocks(len(X)))
 
 
 def _detector(
@@ -338,7 +337,7 @@ def _load_reference(folder: str | Path, spec: Mapping[str, Spec], device: str) -
 
 
 def _score(
-    detector: Detector, vectors: Vectors, triggered: np.ndarray, *, poison_rows: int
+    detector: Detector, vectors: Vectors, trigger: Trigger | None, *, poison_rows: int
 ) -> Scores:
     test_rows, test_labels = vectors.part("test")
     malware, _ = vectors.part("validation")
@@ -347,7 +346,7 @@ def _score(
         test_labels=test_labels,
         test=detector.malware_scores(test_rows),
         validation=detector.malware_scores(malware),
-        triggered=triggered,
+        triggered=detector.malware_scores(trigger.stamp(malware)) if trigger else empty_scores(),
         train_rows=len(vectors.labels("train")),
         poison_rows=poison_rows,
         # Classifiers that do not say where they ran, ran on the CPU.

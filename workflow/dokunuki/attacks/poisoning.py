@@ -194,7 +194,7 @@ def read_poison(path: str | Path, *, vectors: str | Path | None = None) -> Poiso
     poison was planted in. Raises DataFileError when it is not, or when the file is damaged.
     """
     with open_arrays(path) as file:
-        if "train_rows" not in file.attrs:
+        if not {"train_rows", "poisoned_class"} <= set(file.attrs):
             raise damaged_file(path, "not a poison file")
         train_rows = int(file.attrs["train_rows"])
         poisoned_class = int(file.attrs["poisoned_class"])

@@ -50,8 +50,8 @@ class Scores:
     with the trigger stamped in: empty where there is none. When `status` is "diverged" no score
     counts, and `detail` says what happened.
 
-    Of a reference detector, the sha256 of what its classifier was given: the rows and labels that
-    it was trained on, the test and the validation rows. Empty elsewhere.
+    Of a reference detector, and of a victim that took its scores, the sha256 of what the classifier
+    was given: the rows and labels to train on, the test and the validation rows. Empty elsewhere.
 
     Raises `ValueError` for lengths that do not match, labels other than 0 and 1, scores outside
     [0, 1] and negative counts.
