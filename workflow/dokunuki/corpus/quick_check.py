@@ -50,7 +50,8 @@ def quick_identity(line: bytes, version: int) -> Identity | None:
 
 
 def _counts(length: int) -> Any:  # noqa: ANN401 - a type
-    return Annotated[list[_Count], msgspec.Meta(min_length=length, max_length=length)]
+    # A tuple of known length is filled as it is read, where a list grows.
+    return tuple[(_Count,) * length]  # type: ignore[misc]
 
 
 def _block(name: str, fields: Iterable[tuple[Any, ...]]) -> Any:  # noqa: ANN401 - a type
