@@ -30,7 +30,7 @@ from dokunuki.corpus.vectoriser import entry_name_hashes, vectorise
 
 ROWS = 1024
 EMBER_ROWS = 128
-SHARED_ROWS = 60000  # so that starting a process is little beside its work
+SHARED_ROWS = 60_000  # so that starting a process is little beside its work
 
 
 def gain_of_processes(rows: int, rounds: int) -> None:

@@ -36,7 +36,7 @@ _BLOCK_BYTES = 1 << 20
 
 # Below these, processes take longer to start than they save.
 _LEAST_BYTES = 100 << 20
-_LEAST_ROWS = 4096
+_LEAST_ROWS = 50_000
 
 
 def parse_row(line: bytes, version: int, where: str) -> Row:
