@@ -171,8 +171,8 @@ def _point_style(tier: str, colour: str, filled: bool) -> dict[str, Any]:
 def draw_pareto(axes: Axes, standings: pd.DataFrame, study: Study) -> list[Text]:
     """Draw accuracy without attack against worst ASR, one point per defence, and label them.
 
-    Points are the means; the front runs over what has a rank, the filled ones. Defences without one of the two
-    numbers are not drawn. Returns the labels.
+    Points are the means; the front runs over what has a rank, the filled ones. Defences without
+    one of the two numbers are not drawn. Returns the labels.
     """
     drawn = standings.dropna(subset=["worst_asr", "accuracy_mean"])
     x, y = drawn["accuracy_mean"].to_numpy(), drawn["worst_asr"].to_numpy()

@@ -112,7 +112,7 @@ def _share(mean: float, half: float = float("nan"), signed: bool = False) -> str
     """A share in percent, e.g. "97.1 ± 0.3"; without ± where there is no interval."""
     if math.isnan(mean):
         return NONE
-    shown = f"{100 * mean:+.1f}" if signed else f"{100 * mean:z.1f}"
+    shown = f"{100 * mean:+z.1f}" if signed else f"{100 * mean:z.1f}"
     return shown if math.isnan(half) else f"{shown} ± {100 * half:.1f}"
 
 
@@ -451,6 +451,13 @@ def leaderboard_blocks(cells: pd.DataFrame, standings: pd.DataFrame, study: Stud
         ordered = ordered.assign(_attack=ordered["attack"].map(attacks))
         blocks += _special(ordered.sort_values("_attack", kind="stable"), study, 3)
     return blocks
+
+
+def leaderboard_csv(cells: pd.DataFrame, standings: pd.DataFrame) -> str:
+    """Every cell as CSV, shares between 0 and 1, with the rank of its defence."""
+    ranks = standings[["dataset", "classifier", "defence", "rank"]]
+    table = cells.merge(ranks, on=["dataset", "classifier", "defence"], how="left")
+    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def _left_out_table(standings: pd.DataFrame, study: Study) -> Table:
