@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
 
 from dokunuki.evaluation.leaderboard import NOT_VALIDATED, RANKED_TIERS
 from dokunuki.figures.style import (
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
     from dokunuki.evaluation.leaderboard import Study
 
@@ -59,8 +59,8 @@ _LEGEND_LINE, _NOTE_LINE = 0.19, 0.14
 _CELL_WIDTH, _CELL_HEIGHT = 0.52, 0.2
 _LABEL_SIZE, _NOTE_SIZE, _CELL_SIZE = 6.5, 6.5, 6.5
 _MARKER, _STAR = 5.0, 8.5
-# Pixels of air around labels and points.
-_AIR = 2.0
+# Pixels of air around labels, and between a label and its point.
+_AIR, _GAP = 2.0, 6.0
 
 
 def pareto_front(accuracy: np.ndarray, asr: np.ndarray) -> np.ndarray:
@@ -86,26 +86,26 @@ def _left_out(rows: pd.DataFrame, study: Study, text: str) -> str:
     return f"{text}: {', '.join(names)}." if names else ""
 
 
-def _candidates(around: tuple[float, float], width: float, height: float) -> Iterator[Bbox]:
-    """Boxes for a label around a point in pixels, the nearest places first."""
-    x, y = around
-    gap = 6.0
-    yield Bbox.from_bounds(x + gap, y - height / 2, width, height)
-    yield Bbox.from_bounds(x - gap - width, y - height / 2, width, height)
-    for ring in range(1, 60):
-        distance = gap + 5.0 * ring
-        for step in range(24):
-            angle = 2 * math.pi * step / 24
-            dx, dy = math.cos(angle), math.sin(angle)
-            # The box touches the ring with its side towards the point.
-            left = x + distance * dx - width * (1 - dx) / 2
-            bottom = y + distance * dy - height * (1 - dy) / 2
-            yield Bbox.from_bounds(left, bottom, width, height)
+def _candidates(around: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Boxes (x0, y0, x1, y1) in pixels for a label around a point, the nearest places first."""
+    beside = np.array([[_GAP, -height / 2], [-_GAP - width, -height / 2]])
+    distance, angle = np.meshgrid(
+        _GAP + 5.0 * np.arange(1, 60), 2 * np.pi * np.arange(24) / 24, indexing="ij"
+    )
+    dx, dy = np.cos(angle).ravel(), np.sin(angle).ravel()
+    # The box touches the ring with its side towards the point.
+    left = distance.ravel() * dx - width * (1 - dx) / 2
+    bottom = distance.ravel() * dy - height * (1 - dy) / 2
+    corners = around + np.concatenate([beside, np.stack([left, bottom], axis=1)])
+    return np.concatenate([corners, corners + np.array([width, height])], axis=1)
 
 
-def _overlaps(box: Bbox, others: Sequence[Bbox]) -> bool:
-    grown = box.padded(_AIR)
-    return any(grown.overlaps(other) for other in others)
+def _free(boxes: np.ndarray, taken: np.ndarray, frame: Bbox) -> np.ndarray:
+    """Which boxes (n, 4) lie inside the frame and clear of all that is taken (m, 4): bool (n,)."""
+    low, high = boxes[:, None, :2] - _AIR, boxes[:, None, 2:] + _AIR
+    overlaps = np.all((low < taken[:, 2:]) & (high > taken[:, :2]), axis=2).any(axis=1)
+    inside = (boxes[:, :2] > frame.min).all(axis=1) & (boxes[:, 2:] < frame.max).all(axis=1)
+    return np.asarray(~overlaps & inside)
 
 
 def place_labels(
@@ -119,7 +119,7 @@ def place_labels(
     renderer = FigureCanvasAgg(axes.figure).get_renderer()  # type: ignore[no-untyped-call, arg-type]
     pixels = axes.transData.transform(np.array(points).reshape(-1, 2))
     marker = 0.5 * _STAR * axes.figure.dpi / 72
-    taken = [Bbox.from_bounds(x - marker, y - marker, 2 * marker, 2 * marker) for x, y in pixels]
+    taken = np.concatenate([pixels - marker, pixels + marker], axis=1)
     frame = axes.get_window_extent(renderer)
     distance = np.hypot(*(pixels[:, None] - pixels).transpose(2, 0, 1))
     crowd = (distance < 60).sum(axis=1) if len(pixels) else np.empty(0)
@@ -128,29 +128,21 @@ def place_labels(
         text = axes.text(0, 0, labels[place], fontsize=_LABEL_SIZE, color=colours[place])
         text.set_path_effects([patheffects.withStroke(linewidth=1.6, foreground="white")])
         extent = text.get_window_extent(renderer)
-        x, y = pixels[place]
-        fitting = (
-            box
-            for box in _candidates((x, y), extent.width, extent.height)
-            if not _overlaps(box, taken)
-            and frame.x0 < box.x0
-            and box.x1 < frame.x1
-            and frame.y0 < box.y0
-            and box.y1 < frame.y1
-        )
-        box = next(fitting, None)
-        if box is None:
+        boxes = _candidates(pixels[place], extent.width, extent.height)
+        free = np.flatnonzero(_free(boxes, taken, frame))
+        if not free.size:
             # No room left: the tables name it.
             text.remove()
             continue
-        taken.append(box)
+        box = boxes[free[0]]
+        taken = np.concatenate([taken, [box]])
         # The extent, which the letters' descent belongs to, starts below what a baseline would.
         text.set_verticalalignment("bottom")
-        left, bottom = axes.transData.inverted().transform((box.x0, box.y0))
+        left, bottom = axes.transData.inverted().transform(box[:2])
         text.set_position((float(left), float(bottom)))
-        nearest = (np.clip(x, box.x0, box.x1), np.clip(y, box.y0, box.y1))
-        if math.hypot(nearest[0] - x, nearest[1] - y) > 12:
-            ends = axes.transData.inverted().transform([(x, y), nearest])
+        nearest = np.clip(pixels[place], box[:2], box[2:])
+        if np.hypot(*(nearest - pixels[place])) > 2 * _GAP:
+            ends = axes.transData.inverted().transform([pixels[place], nearest])
             axes.plot(ends[:, 0], ends[:, 1], color=_GREY, linewidth=0.5, marker="", zorder=1)
         texts[place] = text
     return [texts[place] for place in sorted(texts)]
@@ -210,7 +202,7 @@ def _legend_handles(standings: pd.DataFrame) -> list[Line2D]:
     tiers = [name for name in TIER_MARKERS if name in set(standings["tier"])]
     kinds = [
         *(
-            ("no defence" if name == "none" else name, "defence", colour, True)
+            ("no family" if name == "none" else name, "defence", colour, True)
             for name, colour in FAMILY_COLOURS.items()
             if name in families
         ),
@@ -327,7 +319,7 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
     shares = values.to_numpy(dtype=np.float64)[places]
     incomplete = values.attrs["incomplete"][places]
     axes.set_xlim(0, shares.shape[1])
-    axes.set_ylim(shares.shape[0], 0)
+    axes.set_ylim(max(1, shares.shape[0]), 0)
     mesh = axes.pcolormesh(np.ma.masked_invalid(shares), cmap="OrRd", vmin=0, vmax=1)
     numbers = []
     for row, column in np.ndindex(shares.shape):

@@ -380,14 +380,14 @@ def rules(cells: pd.DataFrame, study: Study) -> list[Block]:
     seeds = len(study.seeds)
     family = sum(int(cells[f"{name}_p"].notna().sum()) for name in ("asr", "accuracy"))
     interval = (
-        "mean ± half of the 95 % interval (Student t)"
+        f"mean ± half of the 95 % interval over {seeds} seeds (Student t)"
         if seeds > 1
         else "one seed, hence no interval and no test"
     )
     loud = [attack.label for attack in study.attacks.values() if attack.loud]
     return [
         Paragraph(
-            f"Shares in percent over {seeds} seed{'s' if seeds > 1 else ''}: {interval}. ASR: the "
+            f"Shares in percent: {interval}. ASR: the "
             "share of the validation malware that passes as goodware with the trigger; ASR "
             "detected: of those found without it; ASR clean: the same trigger on the same "
             "defence, unpoisoned; ΔASR: ASR - ASR clean, what the poison caused. "
