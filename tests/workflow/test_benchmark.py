@@ -40,5 +40,5 @@ def test_the_target_builds_the_leaderboard_and_its_report(tmp_path, tiny_release
     # A label changes what is shown, and nothing is trained.
     change = ("--config", "defences={deletion: {label: Without}}")
     rules = {"write_leaderboard", "write_tables", "write_benchmark_report"}
-    assert {job.rule for job in checkout.planned(*change, "benchmark")} - {"benchmark"} == rules
+    assert {job.rule for job in checkout.planned("benchmark", *change)} - {"benchmark"} == rules
     assert checkout.planned("benchmark") <= {Job("benchmark")}

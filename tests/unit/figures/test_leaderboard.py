@@ -102,12 +102,12 @@ def test_ranks_are_shown_or_why_there_are_none(blocks):
     tables = sections(blocks)
     order = next(table for (_, title), table in tables.items() if title.startswith("Defences"))
     ranks = dict(zip(column(order, "Defence"), column(order, "Rank"), strict=True))
-    assert ranks[f"A defence | number {int(MISSED[1:])}"] == (
-        "port not validated: it finds 25 % of the loud control's poison"
-    )
-    assert ranks[f"A defence | number {int(DIVERGED[1:])}"] == (
-        "not ranked: a result in 2 of 4 attacked cells"
-    )
+    notes = dict(zip(column(order, "Defence"), column(order, "Note"), strict=True))
+    missed, diverged = (f"A defence | number {int(name[1:])}" for name in (MISSED, DIVERGED))
+    assert ranks[missed] == "port not validated"
+    assert notes[missed] == "it finds 25 % of the loud control's poison"
+    assert ranks[diverged] == "not ranked"
+    assert notes[diverged] == "a result in 2 of 4 attacked cells"
     assert column(order, "Recall there").count("75.0") == 6
     assert sorted(int(rank) for rank in ranks.values() if rank.isdigit())[-1] == 24
 

@@ -172,6 +172,7 @@ def order_table(rows: Sequence[Row], study: Study) -> Table:
         ("Loud control ASR", True),
         ("Recall there", True),
         *_COST_HEADS,
+        ("Note", False),
     ]
     lines = []
     for row in rows:
@@ -180,9 +181,11 @@ def order_table(rows: Sequence[Row], study: Study) -> Table:
             label = study.attacks[row["worst_attack"]].label
             worst = f"{label}, N = {row['worst_trigger_size']}, p = {row['worst_poison_rate']:g} %"
         difference = (row["accuracy_difference"], row["accuracy_difference_half"])
+        # Why there is no rank goes to the end, since it is long.
+        rank, _, why = row["rank"].partition(": ")
         lines.append(
             [
-                row["rank"],
+                rank,
                 *_named(row, study),
                 _share(row["worst_asr"], row["worst_asr_half"]),
                 worst,
@@ -197,6 +200,7 @@ def order_table(rows: Sequence[Row], study: Study) -> Table:
                 *(_number(row[name]) for name in SECONDS),
                 _number(row["peak_memory_mib"], 0),
                 str(row["trainings"]),
+                why,
             ]
         )
     return Table(heads, lines)
