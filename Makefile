@@ -3,6 +3,7 @@
 #
 #   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample|paper] [CORES=n] [ARGS='...']
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
+#   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
 #   make bench [ARGS=growth]       measures all bounds of speed, or some: bench/results.md
@@ -28,11 +29,11 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run slurm realism search scaling bench test test-slurm check lint setup lock clean help
+.PHONY: run slurm benchmark realism search scaling bench test test-slurm check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,9p" Makefile
+	@sed -n "1,10p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -42,6 +43,13 @@ slurm: $(VENV)/.slurm
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/default \
 		--workflow-profile profiles/slurm $(STUDY) --quiet rules host $(ARGS)
 	@echo "The report is at $(CURDIR)/results/report.html"
+
+# All attacks against all defences, in the sizes of workflow/presets/benchmark.yaml unless another
+# preset is named.
+benchmark: PRESET ?= $(if $(EMBER),benchmark-ember,benchmark)
+benchmark: $(VENV)/.runtime
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS) -- benchmark
+	@echo "The leaderboard is at $(CURDIR)/results/benchmark/leaderboard.md"
 
 realism: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS) -- realism

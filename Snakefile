@@ -1,5 +1,5 @@
 # From raw EMBER rows to metrics, figures and one report. Public targets: all (the default),
-# metrics, figures, search_settings, realism; each stage of the way is one file under workflow/rules.
+# metrics, figures, benchmark, search_settings, realism; each stage of the way is one file under workflow/rules.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -20,6 +20,7 @@ include: "workflow/rules/victim.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/realism.smk"
+include: "workflow/rules/benchmark.smk"
 
 
 rule all:

@@ -122,7 +122,7 @@ def test_every_key_of_the_schema_is_explained():
     assert not unexplained
 
 
-@pytest.mark.parametrize("preset", ["paper", "sample"])
+@pytest.mark.parametrize("preset", ["paper", "sample", "smoke", "benchmark", "benchmark-ember"])
 def test_presets_are_valid(raw, preset):
     overlay = yaml.safe_load((REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text())
 

@@ -306,6 +306,49 @@ def titles():
     return {"datasets": datasets, **labels}
 
 
+def benchmark_study():
+    """What the leaderboard compares, as plain values; see `Study` in evaluation/leaderboard.py."""
+    labels = titles()
+    for name in GRID["datasets"]:
+        kind, title = CONFIG["datasets"][name]["kind"], labels["datasets"][name]
+        if kind == "simulated" and "simulated" not in title.lower():
+            labels["datasets"][name] = f"{title} (simulated corpus)"
+    attacks = {
+        name: {
+            "label": label,
+            "loud": CONFIG["attacks"][name].get("loud", False),
+            "adaptive_to": CONFIG["attacks"][name].get("adaptive_to"),
+        }
+        for name, label in labels["attacks"].items()
+    }
+    ledger = ("tier", "family", "paper", "knowledge")
+    defences = {
+        name: {
+            "label": label,
+            "dotted_path": CONFIG["defences"][name]["class"],
+            "params": CONFIG["defences"][name]["params"],
+            **{
+                key: CONFIG["defences"][name][key]
+                for key in ledger
+                if key in CONFIG["defences"][name]
+            },
+        }
+        for name, label in labels["defences"].items()
+    }
+    return {
+        "datasets": labels["datasets"],
+        "attacks": attacks,
+        "defences": defences,
+        "classifiers": labels["classifiers"],
+        "seeds": GRID["seeds"],
+        "cells": [
+            [cell.attack, cell.size, float(cell.rate)] for cell in CELLS.values()
+        ],
+        "restricted": GRID.get("restricted", {}),
+        "not_applicable": CONFIG["benchmark"]["not_applicable"],
+    }
+
+
 def panel_figure(panel):
     """A panel's SVG with its place in the report."""
     return report(

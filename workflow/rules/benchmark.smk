@@ -1,0 +1,81 @@
+# The reference benchmark: all attacks against all defences, in order, from the two tables.
+BENCHMARK_FIGURES = {
+    "pareto": "accuracy against worst ASR",
+    "heatmap": "ASR by attack and defence",
+}
+
+
+rule benchmark:
+    input:
+        "results/benchmark/report.html",
+        "results/benchmark/leaderboard.md",
+        "results/metrics.csv",
+        "results/timings.csv",
+
+
+rule write_leaderboard:
+    input:
+        metrics="results/metrics.csv",
+        timings="results/timings.csv",
+    output:
+        markdown="results/benchmark/leaderboard.md",
+        csv=report(
+            "results/benchmark/leaderboard.csv",
+            caption="../report/leaderboard.rst",
+            category="Benchmark",
+            labels={"table": "leaderboard, one row per cell (CSV)"},
+        ),
+        html=report(
+            "results/benchmark/leaderboard.html",
+            caption="../report/leaderboard.rst",
+            category="Benchmark",
+            labels={"table": "leaderboard"},
+        ),
+        figures=[
+            report(
+                f"results/benchmark/{figure}.svg",
+                caption=f"../report/{figure}.rst",
+                category="Benchmark",
+                labels={"table": label},
+            )
+            for figure, label in BENCHMARK_FIGURES.items()
+        ],
+        png=expand("results/benchmark/{figure}.png", figure=BENCHMARK_FIGURES),
+        defences=expand(
+            "results/benchmark/defences/{defence}.md", defence=GRID["defences"]
+        ),
+    log:
+        "results/logs/write_leaderboard.log",
+    benchmark:
+        "results/benchmarks/write_leaderboard.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("write_leaderboard"),
+        runtime=minutes("write_leaderboard"),
+    params:
+        study=benchmark_study(),
+        code=code("write_leaderboard"),
+    script:
+        "../scripts/write_leaderboard.py"
+
+
+# The report of a benchmark: the leaderboard instead of the panels, of which there would be hundreds.
+use rule write_report as write_benchmark_report with:
+    input:
+        figures=rules.write_leaderboard.output.figures,
+        metrics="results/metrics.csv",
+        timings="results/timings.csv",
+        tables=[
+            rules.write_leaderboard.output.html,
+            rules.write_leaderboard.output.csv,
+            *rules.write_tables.output,
+        ],
+        captions=sorted(map(str, Path("workflow/report").glob("*.rst"))),
+    output:
+        report="results/benchmark/report.html",
+    log:
+        "results/logs/write_benchmark_report.log",
+    benchmark:
+        "results/benchmarks/write_benchmark_report.tsv"
