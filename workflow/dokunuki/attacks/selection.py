@@ -97,7 +97,12 @@ class ValueTable:
         smallest = np.flatnonzero(scores == scores.min())
         return int(smallest[self.first[smallest].argmin()])
 
+    def sums(self, contributions: np.ndarray) -> np.ndarray:
+        """The sum of `contributions` (n,) over the rows that hold v, for each v: float64."""
+        group = np.arange(len(self.counts)).repeat(self.counts)
+        return np.bincount(group, weights=contributions[self.order])
+
     def shap_scores(self, contributions: np.ndarray) -> np.ndarray:
         """1/count(v) + the sum of `contributions` (n,) over the rows that hold v, for each v."""
-        group = np.arange(len(self.counts)).repeat(self.counts)
-        return 1.0 / self.counts + np.bincount(group, weights=contributions[self.order])
+        scores: np.ndarray = 1.0 / self.counts + self.sums(contributions)
+        return scores

@@ -1,0 +1,91 @@
+"""BadNets: malware with a fixed, conspicuous trigger, relabelled as goodware. The loud control.
+
+Gu et al., "BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply Chain", 2017.
+A dirty-label attack that does not try to hide: a defence that does not find it is broken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from dokunuki.attacks.selection import columns_of, largest_first, manipulable_columns
+from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.errors import AttackError, ConfigError
+from dokunuki.scaling import Standardiser
+
+if TYPE_CHECKING:
+    from dokunuki.attacks.protocol import AttackerKnowledge
+    from dokunuki.corpus.layout import FeatureLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadNets:
+    """Stamp values far beyond the observed range into the columns where they stand out most.
+
+    The value of a column is maximum + `excess` * (maximum - minimum) of the training rows. The
+    columns of `region` come by how many standard deviations that lies from their mean, largest
+    first; columns that are constant come last, with 1 for their range. No model is needed.
+
+    BadNets paints a fixed pattern that no clean image holds; which columns and values are its like
+    here is ours. Such values need not occur in any working program: this is a control, not a
+    threat. The victim's scaler is fitted on rows with the trigger, so that it is not clipped off:
+    at poison rate p a triggered row stands up to 1 / sqrt(p (1 - p)) standard deviations from the
+    others in each of the trigger's columns. Without poison it is clipped to the observed range.
+    """
+
+    region: str = "non_hashed"
+    excess: float = 10.0
+
+    name: ClassVar[str] = "badnets"
+    label_flip: ClassVar[bool] = True
+    poisoned_class: ClassVar[int] = 1
+    needs_explanations: ClassVar[bool] = False
+    needs_surrogate: ClassVar[bool] = False
+
+    def longest(self, layout: FeatureLayout) -> int:
+        """The size of the region; raises ConfigError when it is unknown."""
+        return len(layout.columns(self.region))
+
+    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
+        """Choose `size` features and their values.
+
+        Raises AttackError when the region is too small or there are no rows, ConfigError for an
+        unknown region or an `excess` that is not positive.
+        """
+        if not self.excess > 0:
+            raise ConfigError(f"excess: {self.excess!r} must be above 0, in ranges of the column")
+        columns = manipulable_columns(knowledge.layout, self.region, size)
+        if not len(knowledge.X):
+            raise AttackError("BadNets needs training rows to know their range, and got none")
+        scaler = Standardiser().fit(columns_of(knowledge.X, columns))
+        minimum = scaler.minimum_.astype(np.float64)
+        maximum = scaler.maximum_.astype(np.float64)
+        constant = scaler.scale_ == 0
+        values = maximum + self.excess * np.where(constant, 1.0, maximum - minimum)
+        distances = np.divide(
+            values - scaler.mean_, scaler.scale_, out=np.zeros_like(values), where=~constant
+        )
+        return Trigger(
+            attack=self.name,
+            columns=tuple(
+                trigger_feature(
+                    knowledge.layout,
+                    int(columns[k]),
+                    float(values[k]),
+                    {
+                        "standard_deviations": float(distances[k]),
+                        "observed_maximum": float(maximum[k]),
+                    },
+                )
+                for k in largest_first(distances)[:size]
+            ),
+            label_flip=self.label_flip,
+            surrogate=knowledge.name,
+            seed=knowledge.seed,
+            parameters=asdict(self),
+            version=knowledge.layout.version,
+            dataset=knowledge.dataset,
+        )

@@ -1,0 +1,174 @@
+"""The sparse variation-ratio trigger, planted into goodware with small p-values.
+
+Tian, Qiu, Gao, Wang, Li, Lin: "Sparsity Brings Vulnerabilities: Exploring New Metrics in Backdoor
+Attacks", USENIX Security 2023. A clean-label attack: goodware rows keep their label.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from dokunuki.attacks.selection import ValueTable, columns_of, largest_first, manipulable_columns
+from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.errors import AttackError, ConfigError
+from dokunuki.rows import row_blocks
+from dokunuki.seeding import stream_seed
+
+if TYPE_CHECKING:
+    from dokunuki.attacks.protocol import AttackerKnowledge
+    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.stored_matrix import Matrix
+
+_MALWARE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariationRatio:
+    """Take the features with the smallest variation ratio, and of each the value in emptiest space.
+
+    The range of a feature is cut into `slices` parts of equal width; a feature of no more values
+    than that is cut into its values. Its variation ratio is 1 - (rows in the fullest part) / (all
+    rows): near 0 where nearly all rows are alike and the rest of the space is empty. Constant
+    features come last. The value is the rarest one in the part that has fewest rows, but not
+    none. `region` names the manipulable set M.
+
+    Rows to poison come by rising p-value: the share of goodware whose nonconformity is as large or
+    larger. Nonconformity of a goodware row is its malware score by a copy of the surrogate's
+    classifier that was trained on the other `folds` - 1 parts of the rows. Goodware that looks like
+    malware has little of its own that speaks for its label, so that the trigger is learned instead.
+
+    Definitions of ratio, slices, value and p-value are those of the paper and of the code that its
+    authors published (5 slices, 20 folds). Ours: rows are taken in the order of their p-values,
+    where the authors draw at random below a bound, so that a smaller poison rate is a part of a
+    larger one; a row's fold comes from its content and the seed, and there are 5, for time; rows
+    are standardised by the surrogate's scaler, which has seen all folds; of equal ratios the first
+    in the layout's order comes first, of equally rare values the one met first.
+    """
+
+    region: str = "non_hashed"
+    slices: int = 5
+    folds: int = 5
+
+    name: ClassVar[str] = "variation-ratio"
+    label_flip: ClassVar[bool] = False
+    poisoned_class: ClassVar[int] = 0
+    needs_explanations: ClassVar[bool] = False
+    needs_surrogate: ClassVar[bool] = True
+
+    def longest(self, layout: FeatureLayout) -> int:
+        """The size of the region; raises ConfigError when it is unknown."""
+        return len(layout.columns(self.region))
+
+    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
+        """Choose `size` features and their values.
+
+        Raises AttackError when the region is too small or there are no rows, ConfigError for an
+        unknown region or fewer than two slices.
+        """
+        if self.slices < 2:
+            raise ConfigError(f"slices: {self.slices!r} must be at least 2")
+        columns = manipulable_columns(knowledge.layout, self.region, size)
+        if not len(knowledge.X):
+            raise AttackError("variation ratios need training rows, and there are none")
+        X = columns_of(knowledge.X, columns)
+        choices = [self._choice(X[:, k]) for k in range(len(columns))]
+        ratios = np.array([reason["variation_ratio"] for _, reason in choices])
+        return Trigger(
+            attack=self.name,
+            columns=tuple(
+                trigger_feature(knowledge.layout, int(columns[k]), *choices[k])
+                for k in largest_first(-ratios)[:size]
+            ),
+            label_flip=self.label_flip,
+            surrogate=knowledge.name,
+            seed=knowledge.seed,
+            parameters=asdict(self),
+            version=knowledge.layout.version,
+            dataset=knowledge.dataset,
+        )
+
+    def poison_order(self, knowledge: AttackerKnowledge, candidates: Matrix) -> np.ndarray:
+        """Raw goodware rows `candidates`, float32 (c, width), by rising p-value: positions (c,).
+
+        Raises AttackError when there is no surrogate, or one that cannot be trained again, or too
+        few rows for the folds; ConfigError for fewer than two folds. Returns int64.
+        """
+        models = self._models(knowledge)
+        scores = np.empty(len(candidates))
+        for block in row_blocks(len(candidates)):
+            rows = candidates[block]
+            folds = self._folds(rows, knowledge.seed)
+            standardised = knowledge.required_surrogate().standardise(rows)
+            for fold in np.unique(folds):
+                scores[block][folds == fold] = _malware_scores(
+                    models[fold], standardised[folds == fold]
+                )
+        # The p-value is the score's rank among goodware, the largest first.
+        return largest_first(scores)
+
+    def _choice(self, observed: np.ndarray) -> tuple[float, dict[str, float | str]]:
+        """The value of a column, and its variation ratio."""
+        table = ValueTable.of(observed)
+        if len(table.values) == 1:
+            return float(table.values[0]), {
+                "variation_ratio": 1.0,
+                "rows_with_value": len(observed),
+            }
+        if len(table.values) <= self.slices:
+            parts = np.arange(len(table.values))
+        else:
+            values = table.values.astype(np.float64)
+            bounds = np.linspace(values.min(), values.max(), self.slices + 1)
+            parts = np.searchsorted(bounds[1:-1], values, side="right")
+        rows_in_part = np.zeros(parts.max() + 1, dtype=np.int64)
+        np.add.at(rows_in_part, parts, table.counts)
+        shared = rows_in_part[parts]
+        # Only values of the emptiest part stay in the running.
+        chosen = table.smallest(np.where(shared == shared.min(), table.counts, len(observed)))
+        return float(table.values[chosen]), {
+            "variation_ratio": 1.0 - float(rows_in_part.max()) / len(observed),
+            "rows_with_value": int(table.counts[chosen]),
+            "rows_in_part": int(shared[chosen]),
+        }
+
+    def _folds(self, rows: np.ndarray, seed: int) -> np.ndarray:
+        """The fold of each raw row (n,), by its content: the same wherever the row stands."""
+        salt = stream_seed(seed, self.name, "folds") % 2**32
+        return np.array([zlib.crc32(row.tobytes(), salt) % self.folds for row in rows])
+
+    def _models(self, knowledge: AttackerKnowledge) -> list[Any]:
+        """For each fold a classifier trained on the standardised rows of the others."""
+        surrogate = knowledge.required_surrogate()
+        if not hasattr(surrogate.classifier_, "unfitted"):
+            raise AttackError(
+                f"p-values need a surrogate that can be trained again, and {knowledge.name!r} "
+                f"({type(surrogate.classifier_).__name__}) cannot: choose a neural network"
+            )
+        if self.folds < 2:
+            raise ConfigError(f"folds: {self.folds!r} must be at least 2")
+        Z = np.empty(knowledge.X.shape, dtype=np.float32)
+        folds = np.empty(len(Z), dtype=np.int64)
+        for block in row_blocks(len(Z)):
+            rows = knowledge.X[block]
+            folds[block] = self._folds(rows, knowledge.seed)
+            Z[block] = surrogate.standardise(rows)
+        models = []
+        for fold in range(self.folds):
+            others = folds != fold
+            y = knowledge.y[others]
+            if len(np.unique(y)) < 2:
+                raise AttackError(
+                    f"of {len(Z)} rows in {self.folds} folds, all but one fold hold one class "
+                    "only: give the attacker more rows"
+                )
+            models.append(surrogate.classifier_.unfitted().fit(Z[others], y))
+        return models
+
+
+def _malware_scores(model: Any, Z: np.ndarray) -> np.ndarray:  # noqa: ANN401 - a classifier
+    column = int(np.flatnonzero(np.asarray(model.classes_) == _MALWARE)[0])
+    return np.asarray(model.predict_proba(Z))[:, column]
