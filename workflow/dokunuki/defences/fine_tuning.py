@@ -15,7 +15,8 @@ from dokunuki.persistence import SavedAsTensors, is_lightgbm, pack_part, unpack_
 class CleanFineTuning(SavedAsTensors, Classifier):
     """Trains the classifier on the contaminated rows, then on from there with clean rows.
 
-    The baseline of the literature (Liu et al., "Fine-Pruning", RAID 2018), without the pruning. It needs rows that no attacker saw, and stands for comparison only.
+    The baseline of the literature (Liu et al., "Fine-Pruning", RAID 2018), without the pruning. It
+    needs rows that no attacker saw, and stands for comparison only.
 
     `estimator` is the classifier, and is changed itself: one with `fit_more`, as EmberNN has, is
     trained on for `epochs` at `learning_rate` (None: as it was trained before); a LightGBM
