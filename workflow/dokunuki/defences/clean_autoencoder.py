@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.errors import ConfigError
 from dokunuki.estimator import Estimator, checked_rows
 from dokunuki.parts import build
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dokunuki.corpus.layout import FeatureLayout
-
-_MODEL = "dokunuki.defences.autoencoder.AutoencoderModel"
 
 
 class CleanAutoencoder(Estimator):
@@ -64,7 +63,7 @@ class CleanAutoencoder(Estimator):
                 "entry of defences, knowledge: {clean_rows: true}"
             )
         model = build(
-            _MODEL,
+            f"{AutoencoderModel.__module__}.{AutoencoderModel.__qualname__}",
             self.params or {},
             seed=self.seed,
             device=self.device,
