@@ -10,7 +10,7 @@ from dokunuki.classifiers.embernn import dense_network
 from dokunuki.defences.autoencoder import Autoencoder
 from dokunuki.engine import CrossEntropy, Engine, SquaredLoss
 from dokunuki.errors import DokunukiError
-from dokunuki.layers import Dropout, padded
+from dokunuki.layers import Dropout, GaussianNoise, Noise, padded
 from dokunuki.optimiser import Adam, Sgd
 from dokunuki.training import TrainingSettings, train
 
@@ -30,14 +30,26 @@ class _Replay(nn.Module):
         return rows * mask * scale
 
 
+class _ReplayNoise(nn.Module):
+    """As `_Replay`, for noise."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, rows):
+        return rows + self.layer._noise[: len(rows)]
+
+
 def _replayed(network, engine):
-    """A copy of the network whose dropout repeats the engine's masks."""
-    layers = iter([layer for layer in engine._layers if isinstance(layer, Dropout)])
+    """A copy of the network whose dropout and noise repeat what the engine drew."""
+    drawn = iter([layer for layer in engine._layers if isinstance(layer, Dropout | Noise)])
     copied = copy.deepcopy(network)
-    for parent in list(copied.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Dropout):
-                setattr(parent, name, _Replay(next(layers)))
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, GaussianNoise):
+            copied.set_submodule(name, _ReplayNoise(next(drawn)))
+        elif isinstance(module, nn.Dropout) and module.p:
+            copied.set_submodule(name, _Replay(next(drawn)))
     return copied.train()
 
 
@@ -45,6 +57,8 @@ def _network(kind):
     torch.manual_seed(0)
     if kind == "embernn":
         return dense_network(WIDTH, (65, 30), dropout=0.5, input_dropout=0.1)
+    if kind == "denoising":
+        return Autoencoder(WIDTH, 33, 20, "elu", dropout=0.2, noise=0.5, input_dropout=0.3)
     return Autoencoder(WIDTH, 33, 20, kind, dropout=0.2)
 
 
@@ -62,7 +76,7 @@ def _engine(network, loss, dtype=torch.float32, rows=ROWS):
     return Engine(network, loss, dtype, rows, torch.Generator().manual_seed(1))
 
 
-KINDS = ["embernn", "relu", "elu", "tanh", "linear"]
+KINDS = ["embernn", "relu", "elu", "tanh", "linear", "denoising"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

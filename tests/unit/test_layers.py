@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dokunuki.layers import Dropout, padded
+from dokunuki.layers import Dropout, GaussianNoise, Noise, padded
 
 
 def _dropout(probability, rows=256, width=640, dtype=torch.float32, seed=0):
@@ -58,3 +58,41 @@ def test_probabilities_at_the_edge_stay_inside(probability):
     dropout = _dropout(probability, rows=8, width=64)
     assert 0 < dropout.probability < 1
     assert torch.isfinite(dropout.forward(torch.ones(8, 64))).all()
+
+
+def _noise(deviation=0.5, rows=256, width=70, dtype=torch.float32, seed=0):
+    return Noise(deviation, rows, width, dtype, torch.Generator().manual_seed(seed))
+
+
+def test_noise_has_the_deviation_it_says_and_leaves_inputs_and_padding_alone():
+    inputs = torch.zeros(256, padded(70))
+    inputs[:, :70] = 3.0
+    before = inputs.clone()
+    outputs = _noise().forward(inputs)
+    assert torch.equal(inputs, before)
+    assert outputs[:, 70:].count_nonzero() == 0
+    # Six standard errors of a mean and of a standard deviation of 17,920 values.
+    error = 0.5 / np.sqrt(256 * 70)
+    assert outputs[:, :70].mean().item() == pytest.approx(3.0, abs=6 * error)
+    assert outputs[:, :70].std().item() == pytest.approx(0.5, abs=6 * error)
+
+
+def test_noise_is_drawn_anew_alike_in_every_type_and_passes_gradients_on():
+    first = _noise()
+    zeros = torch.zeros(256, padded(70))
+    drawn = first.forward(zeros).clone()
+    assert not torch.equal(first.forward(zeros), drawn)
+    rounded = _noise(dtype=torch.bfloat16).forward(zeros.to(torch.bfloat16))
+    assert torch.equal(rounded, drawn.to(torch.bfloat16))
+    # A smaller batch gets the first rows' noise.
+    assert torch.equal(_noise().forward(zeros[:7]), drawn[:7])
+    gradient = torch.ones(7, padded(70))
+    assert torch.equal(first.backward(gradient), gradient)
+
+
+def test_the_module_adds_noise_in_training_only():
+    module = GaussianNoise(2.0)
+    rows = torch.zeros(4000)
+    torch.manual_seed(0)
+    assert module.train()(rows).std().item() == pytest.approx(2.0, rel=0.1)
+    assert torch.equal(module.eval()(rows), rows)

@@ -13,14 +13,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.errors import DataFileError, DokunukiError
 from dokunuki.persistence import (
+    pack_part,
     parameters_of,
     read_part,
     read_tensors,
     to_json,
+    unpack_part,
     write_part,
     write_tensors,
 )
@@ -190,3 +193,26 @@ def test_isolation_forest_is_storable_too(toy, tmp_path):
     model = IsolationForest(n_estimators=5, random_state=0).fit(X)
     loaded = read_part(tmp_path, write_part(tmp_path, "x", model), (), None)
     np.testing.assert_array_equal(loaded.score_samples(X), model.score_samples(X))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EmberNN(hidden=[4], epochs=1, device="cpu"),
+        lambda: LogisticRegression(),
+        lambda: lightgbm.LGBMClassifier(n_estimators=3, n_jobs=1, verbosity=-1),
+    ],
+    ids=["own", "skops", "lightgbm"],
+)
+def test_a_packed_part_comes_back_the_same(toy, make):
+    X, y = toy
+    packed = [pack_part(make().fit(X, y)) for _ in range(2)]
+    np.testing.assert_array_equal(*packed)
+    np.testing.assert_array_equal(
+        unpack_part(packed[0], "cpu").predict_proba(X), make().fit(X, y).predict_proba(X)
+    )
+
+
+def test_a_packed_part_of_another_package_is_refused(toy):
+    with pytest.raises(DataFileError, match=r"not scikit-learn's.*Halver"):
+        unpack_part(pack_part(Halver().fit(toy[0])))

@@ -21,7 +21,9 @@ from dokunuki.layers import (
     Dense,
     Dropout,
     Elu,
+    GaussianNoise,
     Layer,
+    Noise,
     Relu,
     Tanh,
     padded,
@@ -126,10 +128,10 @@ class Parameters:
 class Engine:
     """Computes the gradients of `network` over batches of at most `rows` rows of type `dtype`.
 
-    `network` is made of Linear, ReLU, ELU, Tanh, BatchNorm1d, Dropout and Identity, in whatever
-    containers, applied in the order of their definition; any other raises DokunukiError.
-    `generator`, on the network's device, draws the dropout. An optimiser works on the buffers of
-    `parameters`; the network itself changes at `store` only.
+    `network` is made of Linear, ReLU, ELU, Tanh, BatchNorm1d, Dropout, GaussianNoise and Identity,
+    in whatever containers, applied in the order of their definition; any other raises
+    DokunukiError. `generator`, on the network's device, draws dropout and noise. An optimiser works
+    on the buffers of `parameters`; the network itself changes at `store` only.
     """
 
     def __init__(
@@ -203,6 +205,8 @@ class Engine:
         elif isinstance(module, nn.Dropout):
             if module.p:
                 self._layers.append(Dropout(module.p, rows, padded(self._width), dtype, generator))
+        elif isinstance(module, GaussianNoise):
+            self._layers.append(Noise(module.deviation, rows, self._width, dtype, generator))
         elif type(module) in _ACTIVATIONS:
             self._layers.append(_ACTIVATIONS[type(module)]())
         elif not isinstance(module, nn.Identity):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import nn
 
 # Rows of a multiple of this many values start where vector registers load best: a product of 2351
 # columns takes a quarter longer in float32 than one of 2368.
@@ -244,3 +245,53 @@ class Dropout:
     def _masked(self, values: torch.Tensor) -> torch.Tensor:
         values.view(self._bits).bitwise_and_(self._mask[: len(values)])
         return values
+
+
+class GaussianNoise(nn.Module):
+    """Adds independent normal noise of standard deviation `deviation` to each value, in training.
+
+    The module that the layer `Noise` stands for in a network; torch has none.
+    """
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows, in training with noise."""
+        return rows + self.deviation * torch.randn_like(rows) if self.training else rows
+
+
+class Noise:
+    """Normal noise on the first `width` columns of batches of at most `rows` rows.
+
+    `generator`, on the rows' device, draws it in float32 for `rows` rows whatever the batch's size
+    and type, so that the same numbers come in every precision.
+    """
+
+    def __init__(
+        self,
+        deviation: float,
+        rows: int,
+        width: int,
+        dtype: torch.dtype,
+        generator: torch.Generator,
+    ) -> None:
+        self._deviation = deviation
+        self._width = width
+        self._generator = generator
+        self._noise = torch.empty(rows, width, device=generator.device)
+        self._outputs = torch.zeros(rows, padded(width), dtype=dtype, device=generator.device)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The output for a batch."""
+        self._noise.normal_(0.0, self._deviation, generator=self._generator)
+        # Not in place: the inputs may be the target as well.
+        outputs = self._outputs[: len(inputs)]
+        noise = self._noise[: len(inputs)]
+        torch.add(inputs[:, : self._width], noise, out=outputs[:, : self._width])
+        return outputs
+
+    def backward(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The gradient by the last inputs."""
+        return gradient

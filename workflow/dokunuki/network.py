@@ -14,7 +14,7 @@ from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingSettings, train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from torch import nn
@@ -43,6 +43,7 @@ class NetworkEstimator(SavedAsTensors, Estimator):
     threads: int
     precision: str
     n_features_in_: int
+    network_: Any  # a module of the subclass's
     # Names the random streams.
     _stream: ClassVar[str]
 
@@ -56,13 +57,16 @@ class NetworkEstimator(SavedAsTensors, Estimator):
         X: np.ndarray,
         y: np.ndarray | None,
         validation: tuple[np.ndarray, np.ndarray | None] | None,
+        changes: Mapping[str, Any] | None = None,
     ) -> None:
+        """Train from scratch or, with `changes` to the settings, on from the present weights."""
         values = {field.name: getattr(self, field.name) for field in fields(TrainingSettings)}
-        settings = TrainingSettings(**values)
+        settings = TrainingSettings(**{**values, **(changes or {})})
         device = self._device()
         dtype = resolve_precision(self.precision, device)
-        network = self._initial_network().to(device)
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, self._stream, "training"))
+        network = self._initial_network().to(device) if changes is None else self.network_
+        stream = "training" if changes is None else "further training"
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, self._stream, stream))
         self.history_ = train(
             network, loss, X, y, settings, generator, self._stream, validation, dtype
         )

@@ -10,7 +10,9 @@ import io
 import json
 import math
 import re
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -29,7 +31,6 @@ from dokunuki.parts import load_class, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
 _PACKAGE = "dokunuki"
 _SETTINGS_KEY = "settings"
@@ -151,6 +152,9 @@ class SavedAsTensors:
     def _fitted_facts(self) -> dict[str, Any]:
         return {}
 
+    def _saved_parameters(self) -> dict[str, Any]:
+        return parameters_of(self)
+
     def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         """Take back what `_fitted_arrays` and `_fitted_facts` gave."""
 
@@ -158,7 +162,7 @@ class SavedAsTensors:
         """Write parameters and fitted state, atomically; the same fit gives the same bytes."""
         settings = {
             "class": path_of(self),
-            "parameters": parameters_of(self),
+            "parameters": self._saved_parameters(),
             "fitted": self._fitted_facts(),
         }
         write_tensors(path, self._fitted_arrays(), settings)
@@ -216,7 +220,7 @@ def write_part(folder: Path, stem: str, part: Any) -> dict[str, Any]:  # noqa: A
         name = stem + getattr(part, "file_suffix", ".model")
         entry: dict[str, Any] = {"format": "own", "file": name, "class": path_of(part)}
         part.save(folder / name)
-    elif _is_lightgbm(part):
+    elif is_lightgbm(part):
         name = f"{stem}.txt"
         threads = getattr(part, "threads", None) or getattr(part, "n_jobs", None) or 1
         classes = np.asarray(part.classes_).tolist()
@@ -256,7 +260,25 @@ def read_part(
     return _read_skops(path, trusted)
 
 
-def _is_lightgbm(part: object) -> bool:
+def pack_part(part: Any) -> np.ndarray:  # noqa: ANN401
+    """What `write_part` writes of a fitted part, uint8, to be an array of a part that holds it."""
+    with tempfile.TemporaryDirectory() as folder:
+        entry = write_part(Path(folder), "part", part)
+        content = (Path(folder) / entry["file"]).read_bytes()
+    header = json.dumps(entry, sort_keys=True).encode() + b"\n"
+    return np.frombuffer(header + content, dtype=np.uint8)
+
+
+def unpack_part(packed: np.ndarray, device: str | None = None) -> Any:  # noqa: ANN401
+    """The part that `pack_part` packed: one of this package, of scikit-learn or of LightGBM."""
+    header, _, content = packed.tobytes().partition(b"\n")
+    entry = json.loads(header)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / Path(entry["file"]).name).write_bytes(content)
+        return read_part(Path(folder), entry, (), device)
+
+
+def is_lightgbm(part: object) -> bool:
     """Whether it is a fitted LightGBM classifier; asked without importing LightGBM."""
     ours = isinstance(part, LoadedBooster)
     return ours or any(cls.__module__.startswith("lightgbm.") for cls in type(part).__mro__)

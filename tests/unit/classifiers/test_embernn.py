@@ -201,3 +201,27 @@ def test_one_class_is_refused(rng):
     X, _ = _toy(rng, rows=20)
     with pytest.raises(DokunukiError, match="1 classes"):
         _small().fit(X, np.zeros(20))
+
+
+def test_training_on_starts_from_the_present_weights(fitted):
+    model, X, y = fitted
+    before = [values.detach().clone() for values in model.network_.parameters()]
+    model.fit_more(X, y, learning_rate=1e-9, epochs=2)
+    assert len(model.history_.loss) == 2
+    for held, other in zip(model.network_.parameters(), before, strict=True):
+        np.testing.assert_allclose(held.detach(), other, atol=1e-6)
+    model.fit_more(X, 1 - y, epochs=20)
+    assert model.score(X, 1 - y) > 0.9
+    assert model.epochs == 15
+
+
+def test_training_on_is_seeded_and_checks_its_rows(rng):
+    X, y = _toy(rng)
+    results = [_small(epochs=2).fit(X, y).fit_more(X[::2], y[::2], epochs=1) for _ in range(2)]
+    np.testing.assert_array_equal(*(model.predict_proba(X) for model in results))
+    with pytest.raises(ValueError, match="400 rows have 3 labels"):
+        results[0].fit_more(X, y[:3])
+    with pytest.raises(ValueError, match="not fitted"):
+        _small().fit_more(X, y)
+    with pytest.raises(ConfigError, match="epochs: 0"):
+        results[0].fit_more(X, y, epochs=0)

@@ -73,6 +73,47 @@ def test_nonlinear_ones_learn_too(rng, activation):
     assert np.mean((model.fit(X).reconstruct(X) - X) ** 2) < 0.1 * np.mean(X**2)
 
 
+def test_a_linear_autoencoder_finds_the_principal_components(rng):
+    # Axes of variance 9, 4 and 0.01: through a code of 2 all but the last is rebuilt.
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    X = (rng.normal(size=(400, 3)) * [3, 2, 0.1] @ turn.T).astype(np.float32)
+    model = _small(
+        hidden=16, code=2, activation="linear", dropout=0, epochs=60, learning_rate=0.005
+    ).fit(X)
+    components = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[2][:2]
+    expected = (X - X.mean(axis=0)) @ components.T @ components + X.mean(axis=0)
+    assert np.mean((model.reconstruct(X) - expected) ** 2) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "slope"), [({}, 1.0), ({"noise": 1.0}, 0.5), ({"input_dropout": 0.25}, 0.75)]
+)
+def test_a_denoising_autoencoder_finds_the_best_linear_denoiser(rng, disturbed, slope):
+    # Of independent columns of variance 1, the best estimate from x + noise is x / (1 + noise^2),
+    # and that from x / (1 - p), or 0 in the share p of cases, is (1 - p) x.
+    X = rng.normal(size=(1000, 4)).astype(np.float32)
+    model = _small(
+        hidden=8,
+        code=4,
+        activation="linear",
+        dropout=0,
+        epochs=60,
+        learning_rate=0.003,
+        schedule="cosine",
+        **disturbed,
+    ).fit(X)
+    slopes, *_ = np.linalg.lstsq(X, model.reconstruct(X))
+    np.testing.assert_allclose(slopes, slope * np.eye(4), atol=0.1)
+
+
+def test_noise_disturbs_training_only(rng):
+    X = _rank(rng, 50, 10, 3)
+    quiet, noisy = _small(dropout=0).fit(X), _small(dropout=0, noise=0.5).fit(X)
+    assert not np.array_equal(quiet.encode(X), noisy.encode(X))
+    np.testing.assert_array_equal(noisy.encode(X), noisy.encode(X))
+    np.testing.assert_array_equal(noisy.reconstruct(X), noisy.reconstruct(X))
+
+
 def test_blocks_change_nothing_but_rounding(rng, monkeypatch):
     X = _rank(rng, 50, 10, 3)
     model = _small().fit(X)
@@ -192,6 +233,9 @@ def test_a_damaged_file_is_named(wide, tmp_path):
     [
         ({"activation": "swish"}, "activation: unknown 'swish'; known: relu"),
         ({"dropout": 1.5}, "dropout"),
+        ({"input_dropout": 1.0}, "input_dropout: 1.0"),
+        ({"noise": -0.1}, "noise: -0.1"),
+        ({"noise": float("inf")}, "noise: inf"),
         ({"code": 0}, "code: 0"),
         ({"hidden": 0}, "hidden: 0"),
         ({"batch_size": 1}, "batch_size"),

@@ -2,11 +2,15 @@
 
 The autoencoder has an encoder and a decoder of two dense layers each and a code of 512; dropout
 follows the encoder's last layer. Its loss is the squared error of the reconstruction. The paper
-leaves hidden width, activation, dropout rate and training open: they are parameters.
+leaves hidden width, activation, dropout rate and training open: they are parameters. Two variants
+ask which of the autoencoder's properties the defence owes its effect to: a linear one (activation
+`linear`), whose best reconstruction is that of PCA, and a denoising one (`noise` or
+`input_dropout`; Vincent et al., JMLR 2010), which rebuilds clean rows from noisy ones.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,6 +20,7 @@ from torch import nn
 from dokunuki.engine import SquaredLoss
 from dokunuki.errors import ConfigError
 from dokunuki.estimator import Transformer, checked_rows, unfrozen
+from dokunuki.layers import GaussianNoise
 from dokunuki.network import BLOCK_ROWS, NetworkEstimator
 from dokunuki.persistence import SavedAsTensors
 from dokunuki.rows import change_rows
@@ -36,11 +41,26 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 class Autoencoder(nn.Module):
     """width -> hidden -> code -> hidden -> width, with a linear code and a linear output.
 
-    The activation follows the two hidden layers; dropout follows the code, in training only.
+    The activation follows the two hidden layers; dropout follows the code, in training only. In
+    training, too, normal noise of standard deviation `noise` is added to the rows, and then dropout
+    of `input_dropout` applied to them.
     """
 
-    def __init__(self, width: int, hidden: int, code: int, activation: str, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        code: int,
+        activation: str,
+        dropout: float,
+        noise: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        # First, since the training engine applies modules in the order of their definition.
+        self.corruption = nn.Sequential(
+            GaussianNoise(noise) if noise else nn.Identity(), nn.Dropout(input_dropout)
+        )
         activate = ACTIVATIONS[activation]
         self.encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
         self.dropout = nn.Dropout(dropout)
@@ -48,7 +68,9 @@ class Autoencoder(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """The reconstruction of rows (n, width)."""
-        reconstruction: torch.Tensor = self.decoder(self.dropout(self.encoder(rows)))
+        reconstruction: torch.Tensor = self.decoder(
+            self.dropout(self.encoder(self.corruption(rows)))
+        )
         return reconstruction
 
 
@@ -56,8 +78,10 @@ class AutoencoderModel(NetworkEstimator):
     """An autoencoder for the standardised attackable columns, float32 (n, 1839).
 
     `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
-    relu, elu, tanh, linear. The other parameters are those of `TrainingSettings` and of
-    `NetworkEstimator`.
+    relu, elu, tanh, linear. `noise` (standard deviation of normal noise, in those of the columns)
+    and `input_dropout` (share of values set to 0, the column's mean, the others scaled up to keep
+    the mean) disturb the rows that it reads in training, never those that it is to rebuild. The
+    other parameters are those of `TrainingSettings` and of `NetworkEstimator`.
 
     Trained on the squared error averaged over rows *and columns*: the paper's mean over rows of
     the squared Euclidean norm, divided by the width. Both have the same minimum, and to the
@@ -76,6 +100,8 @@ class AutoencoderModel(NetworkEstimator):
         code: int = 512,
         activation: str = "relu",
         dropout: float = 0.2,
+        noise: float = 0.0,
+        input_dropout: float = 0.0,
         optimiser: str = "adam",
         learning_rate: float = 1e-3,
         momentum: float = 0.9,
@@ -92,6 +118,8 @@ class AutoencoderModel(NetworkEstimator):
         self.code = code
         self.activation = activation
         self.dropout = dropout
+        self.noise = noise
+        self.input_dropout = input_dropout
         self.optimiser = optimiser
         self.learning_rate = learning_rate
         self.momentum = momentum
@@ -141,13 +169,22 @@ class AutoencoderModel(NetworkEstimator):
             raise ConfigError(
                 f"activation: unknown {self.activation!r}; known: {', '.join(ACTIVATIONS)}"
             )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout: {self.dropout!r} must be in [0, 1)")
+        for name in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name}: {getattr(self, name)!r} must be in [0, 1)")
+        if not 0 <= self.noise < math.inf:
+            raise ConfigError(f"noise: {self.noise!r} must be finite and at least 0")
         for name in ("hidden", "code"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: {getattr(self, name)!r} must be at least 1")
         return Autoencoder(
-            self.n_features_in_, self.hidden, self.code, self.activation, self.dropout
+            self.n_features_in_,
+            self.hidden,
+            self.code,
+            self.activation,
+            self.dropout,
+            self.noise,
+            self.input_dropout,
         )
 
 

@@ -1,0 +1,101 @@
+"""Any transformer of scikit-learn on the attackable region, as a control for the autoencoder.
+
+The autoencoder replaces 1839 columns by 512 numbers, or by what those tell of them. So does PCA,
+the best linear way, and so does a random projection, which learns nothing. Where these do as well,
+it is the lossy compression that defends, not the autoencoder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+
+from dokunuki.errors import ConfigError
+from dokunuki.estimator import Transformer
+from dokunuki.parts import build
+from dokunuki.persistence import SavedAsTensors, pack_part, unpack_part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dokunuki.corpus.layout import FeatureLayout
+
+OUTPUTS = ("code", "reconstruction")
+
+
+class AttackableTransform(SavedAsTensors, Transformer):
+    """The attackable columns go through a transformer; the 512 undefended ones stay.
+
+    `transformer` is the dotted path of a scikit-learn transformer and `params` its parameters;
+    `seed` and `threads` go to it where it takes `random_state` and `n_jobs`. With `output` "code"
+    the classifier is given the undefended columns and then what the transformer makes of the
+    others, as by AE enc; with "reconstruction" rows of the old width and order in which the
+    attackable columns are what its `inverse_transform` makes of that, as by AE.
+
+    After `fit`: `transformer_`.
+    """
+
+    def __init__(
+        self,
+        layout: FeatureLayout,
+        transformer: str,
+        params: Mapping[str, Any] | None = None,
+        output: Literal["code", "reconstruction"] = "code",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.layout = layout
+        self.transformer = transformer
+        self.params = params
+        self.output = output
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Fit the transformer on the attackable columns of contaminated rows, (n, width).
+
+        Raises ConfigError for an unknown class, parameter or output, for a transformer without
+        `inverse_transform` where one is needed, and where it cannot be fitted on so few rows or
+        columns: PCA has no more components than there are of either.
+        """
+        if self.output not in OUTPUTS:
+            raise ConfigError(f"output: {self.output!r} must be one of {', '.join(OUTPUTS)}")
+        if not self.transformer.startswith("sklearn."):
+            raise ConfigError(
+                f"transformer: {self.transformer!r} is not scikit-learn's, and could not be read "
+                "back; a transformer of your own is a defence by itself: name it as `class`"
+            )
+        made = build(self.transformer, self.params or {}, seed=self.seed, threads=self.threads)
+        if self.output == "reconstruction" and not hasattr(made, "inverse_transform"):
+            raise ConfigError(f"{self.transformer}: has no inverse_transform; set output: code")
+        rows = self._attackable(X)
+        try:
+            self.transformer_ = made.fit(rows, y)
+        except ValueError as error:
+            raise ConfigError(
+                f"{self.transformer}: cannot be fitted on {rows.shape[0]} training rows of "
+                f"{rows.shape[1]} attackable columns with {self.params or {}}: {error}"
+            ) from error
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Rows with a code, float32 (n, 512 + its width), or reconstructed, float32 (n, width)."""
+        self.check_fitted("transformer_")
+        code = self.transformer_.transform(self._attackable(X))
+        if self.output == "code":
+            undefended = np.asarray(X[:, self.layout.undefended], dtype=np.float32)
+            return np.hstack([undefended, np.asarray(code, dtype=np.float32)])
+        result = np.array(X, dtype=np.float32)
+        result[:, self.layout.attackable] = self.transformer_.inverse_transform(code)
+        return result
+
+    def _attackable(self, X: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        self.check_fitted("transformer_")
+        return {"transformer": pack_part(self.transformer_)}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        self.transformer_ = unpack_part(arrays["transformer"])
