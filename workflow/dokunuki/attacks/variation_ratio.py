@@ -97,16 +97,18 @@ class VariationRatio:
         Raises AttackError when there is no surrogate, or one that cannot be trained again, or too
         few rows for the folds; ConfigError for fewer than two folds. Returns int64.
         """
+        surrogate = knowledge.required_surrogate()
         models = self._models(knowledge)
-        scores = np.empty(len(candidates))
-        for block in row_blocks(len(candidates)):
-            rows = candidates[block]
-            folds = self._folds(rows, knowledge.seed)
-            standardised = knowledge.required_surrogate().standardise(rows)
-            for fold in np.unique(folds):
-                scores[block][folds == fold] = _malware_scores(
-                    models[fold], standardised[folds == fold]
-                )
+        # At once: in their order of chance, each block of rows would read the whole file.
+        rows = candidates[:]
+        folds = self._folds(rows, knowledge.seed)
+        scores = np.empty(len(rows))
+        for fold, model in enumerate(models):
+            held_out = folds == fold
+            if held_out.any():
+                standardised = surrogate.standardise(rows[held_out])
+                malware = int(np.flatnonzero(np.asarray(model.classes_) == _MALWARE)[0])
+                scores[held_out] = np.asarray(model.predict_proba(standardised))[:, malware]
         # The p-value is the score's rank among goodware, the largest first.
         return largest_first(scores)
 
@@ -167,8 +169,3 @@ class VariationRatio:
                 )
             models.append(surrogate.classifier_.unfitted().fit(Z[others], y))
         return models
-
-
-def _malware_scores(model: Any, Z: np.ndarray) -> np.ndarray:  # noqa: ANN401 - a classifier
-    column = int(np.flatnonzero(np.asarray(model.classes_) == _MALWARE)[0])
-    return np.asarray(model.predict_proba(Z))[:, column]
