@@ -1,7 +1,7 @@
 """The sparse variation-ratio trigger, planted into goodware with small p-values.
 
-Tian, Qiu, Gao, Wang, Li, Lin: "Sparsity Brings Vulnerabilities: Exploring New Metrics in Backdoor
-Attacks", USENIX Security 2023. A clean-label attack: goodware rows keep their label.
+Tian et al., "Sparsity Brings Vulnerabilities: Exploring New Metrics in Backdoor Attacks", USENIX
+Security 2023. A clean-label attack: goodware rows keep their label.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class VariationRatio:
     classifier that was trained on the other `folds` - 1 parts of the rows. Goodware that looks like
     malware has little of its own that speaks for its label, so that the trigger is learned instead.
 
-    Definitions of ratio, slices, value and p-value are those of the paper and of the code that its
-    authors published (5 slices, 20 folds). Ours: rows are taken in the order of their p-values,
-    where the authors draw at random below a bound, so that a smaller poison rate is a part of a
+    Ratio, slices, value and p-value are as in the code that the paper's authors published (5 slices
+    of equal width, 20 folds). Ours: rows are taken in the order of their p-values, where that code
+    draws at random below a bound, so that a smaller poison rate is a part of a
     larger one; a row's fold comes from its content and the seed, and there are 5, for time; rows
     are standardised by the surrogate's scaler, which has seen all folds; of equal ratios the first
     in the layout's order comes first, of equally rare values the one met first.
