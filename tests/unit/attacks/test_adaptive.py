@@ -96,25 +96,31 @@ def test_worked_by_hand(shrinking, told):
     assert [r["rows_with_value"] for r in reasons] == [1, 1, 1]
 
 
-def test_values_that_speak_for_malware_are_not_taken(shrinking, told):
+def test_towards_goodware_values_that_speak_for_malware_are_not_taken(shrinking, told):
     # avlength = 8 speaks for malware, 0 does not; of printables, only 3 speaks for goodware.
     S = [[0, -1, 1], [0, -1, 1], [0, -1, -1], [0, 1, 1]]
-    trigger = AutoencoderAdaptive().select_trigger(told(S), 2)
+    trigger = AutoencoderAdaptive(orientation="goodware").select_trigger(told(S), 2)
     values = {feature.name: feature.value for feature in trigger.columns}
     assert values == {"avlength": 0, "printables": 3}
 
 
 def test_any_value_where_all_speak_for_malware(shrinking, told):
-    trigger = AutoencoderAdaptive().select_trigger(told(np.ones((4, 3))), 1)
+    attack = AutoencoderAdaptive(orientation="goodware")
+    trigger = attack.select_trigger(told(np.ones((4, 3))), 1)
     assert [(f.name, f.value) for f in trigger.columns] == [("avlength", 8)]
 
 
-def test_rarest_values_come_first(shrinking, told):
+@pytest.mark.parametrize(("orientation", "printables"), [("goodware", 2), ("neutral", 4)])
+def test_rarest_values_come_first(shrinking, told, orientation, printables):
     # With one value a feature: avlength's rarest, 8, and of printables' four equally rare ones
-    # that with the smallest S.
-    S = [[0, 0, -1], [0, 0, -3], [0, 0, -2], [0, 0, 0]]
-    trigger = AutoencoderAdaptive(values=1).select_trigger(told(S), 2)
-    assert [(f.name, f.value) for f in trigger.columns] == [("avlength", 8), ("printables", 2)]
+    # that with the smallest S, or the smallest |S|.
+    S = [[0, 0, -1], [0, 0, -3], [0, 0, -2], [0, 0, -0.5]]
+    attack = AutoencoderAdaptive(values=1, orientation=orientation)
+    trigger = attack.select_trigger(told(S), 2)
+    assert [(f.name, f.value) for f in trigger.columns] == [
+        ("avlength", 8),
+        ("printables", printables),
+    ]
 
 
 @pytest.fixture
@@ -140,14 +146,12 @@ def test_a_real_autoencoder_keeps_what_columns_share(correlated):
 
 
 def test_prefix_and_determinism(correlated):
-    attack = AutoencoderAdaptive(probes=16, values=2, autoencoder=SMALL)
-    longest = attack.select_trigger(correlated, 5)
-    assert attack.select_trigger(correlated, 5) == longest
-    for size in (1, 3):
-        assert attack.select_trigger(correlated, size) == longest.prefix(size)
-    separations = [feature.reason["separation"] for feature in longest.columns]
-    assert len(set(longest.indices.tolist())) == 5
-    assert separations[0] > 0
+    attack = AutoencoderAdaptive(probes=8, values=2, autoencoder={**SMALL, "epochs": 5})
+    longest = attack.select_trigger(correlated, 4)
+    assert attack.select_trigger(correlated, 4) == longest
+    assert attack.select_trigger(correlated, 2) == longest.prefix(2)
+    assert len(set(longest.indices.tolist())) == 4
+    assert longest.columns[0].reason["separation"] > 0
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -176,6 +180,10 @@ class TestBadInput:
     def test_nothing_to_try(self, told, name):
         with pytest.raises(ConfigError, match=name):
             AutoencoderAdaptive(**{name: 0}).select_trigger(told(), 1)
+
+    def test_unknown_orientation(self, told):
+        with pytest.raises(ConfigError, match="known: neutral, goodware"):
+            AutoencoderAdaptive(orientation="malware").select_trigger(told(), 1)
 
     def test_unknown_parameter_of_the_autoencoder(self, told):
         attack = AutoencoderAdaptive(autoencoder={"epoch": 3})

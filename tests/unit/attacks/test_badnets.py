@@ -97,6 +97,19 @@ def test_a_shorter_trigger_is_a_prefix(layout, knowing, rng):
         assert BadNets().select_trigger(knowledge, size) == longest.prefix(size)
 
 
+def test_rows_that_are_alike_are_poisoned_first(layout, widened, knowing):
+    # A tenth of the 30 rows is three: those nearest to row 3, itself among them, are nearer than
+    # any other row's three. Distances from it (0, 1, 2, 4, 9, 11) give the order of the first six;
+    # the others stand 10 apart from each other, 20 and more from these.
+    alike = [[12, 0], [2, 0], [7, 0], [3, 0], [5, 0], [-8, 0]]
+    grid = [[10 * a, 10 * b] for a in range(-2, 4) for b in range(3, 7)]
+    candidates = widened(alike + grid, layout.indices(NAMES[:2]))
+    order = BadNets().poison_order(knowing(candidates), candidates)
+    assert order[:6].tolist() == [3, 1, 4, 2, 0, 5]
+    assert sorted(order.tolist()) == list(range(30))
+    assert order.dtype == np.int64
+
+
 def test_follows_the_protocol(worked):
     attack = BadNets(region="feasible")
     assert isinstance(attack, Attack)
@@ -114,6 +127,10 @@ class TestBadInput:
     def test_values_within_the_range(self, worked, excess):
         with pytest.raises(ConfigError, match="excess"):
             BadNets(excess=excess).select_trigger(worked, 1)
+
+    def test_no_malware(self, worked):
+        with pytest.raises(AttackError, match="malware"):
+            BadNets().poison_order(worked, worked.X[:0])
 
     def test_no_rows(self, worked, knowing):
         with pytest.raises(AttackError, match="got none"):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dokunuki.attacks.protocol import AttackerKnowledge
     from dokunuki.corpus.layout import FeatureLayout
 
+_ORIENTATIONS = ("neutral", "goodware")
 _AUTOENCODER = f"{AutoencoderModel.__module__}.{AutoencoderModel.__qualname__}"
 
 
@@ -67,9 +68,11 @@ class AutoencoderAdaptive:
     and one more feature; the feature and value with the largest `separation` are taken. A victim
     trained on reconstructions can learn a trigger that separates them, and no other.
 
-    The values tried for a feature are `values` of those that rows hold: of the ones whose mean S
-    over these rows speaks for goodware (of all, where none does) the rarest, and among equally rare
-    the most goodware-like. So the trigger is seldom met, and no label contradicts it.
+    The values tried for a feature are the `values` rarest that rows hold, so that the trigger is
+    seldom met. With `orientation` neutral, those with the smallest |mean S| over the rows that hold
+    them come first among equally rare ones: what speaks for no class is learned from the poison
+    alone. With goodware, only values whose mean S speaks for it are tried (all, where none does),
+    the most goodware-like first: such a trigger is in good part evasion.
 
     `autoencoder` are parameters of `AutoencoderModel`, for the attacker's own; it is trained on
     the CPU unless they say otherwise. `region` names the manipulable set M, of attackable columns.
@@ -80,6 +83,7 @@ class AutoencoderAdaptive:
     region: str = "non_hashed"
     values: int = 8
     probes: int = 64
+    orientation: str = "neutral"
     label_flip: bool = False
     autoencoder: dict[str, Any] = field(default_factory=dict)
 
@@ -144,6 +148,10 @@ class AutoencoderAdaptive:
         for name in ("values", "probes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: {getattr(self, name)!r} must be at least 1")
+        if self.orientation not in _ORIENTATIONS:
+            raise ConfigError(
+                f"orientation: unknown {self.orientation!r}; known: {', '.join(_ORIENTATIONS)}"
+            )
 
     def _standardised(self, knowledge: AttackerKnowledge, columns: np.ndarray) -> np.ndarray:
         surrogate = knowledge.required_surrogate()
@@ -157,9 +165,12 @@ class AutoencoderAdaptive:
     ) -> list[_Candidate]:
         table = ValueTable.of(observed)
         means = table.sums(contributions) / table.counts
-        order = np.lexsort((table.first, means, table.counts))
-        goodware = order[means[order] <= 0]
-        chosen = goodware if len(goodware) else order
+        if self.orientation == "neutral":
+            chosen = np.lexsort((table.first, np.abs(means), table.counts))
+        else:
+            order = np.lexsort((table.first, means, table.counts))
+            goodware = order[means[order] <= 0]
+            chosen = goodware if len(goodware) else order
         return [
             _Candidate(
                 float(table.values[v]),

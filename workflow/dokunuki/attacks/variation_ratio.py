@@ -1,7 +1,7 @@
 """The sparse variation-ratio trigger, planted into goodware with small p-values.
 
-Tian, Qiu, Gao, Wang, Li, Lin: "Sparsity Brings Vulnerabilities: Exploring New Metrics in Backdoor
-Attacks", USENIX Security 2023. A clean-label attack: goodware rows keep their label.
+Tian et al., "Sparsity Brings Vulnerabilities: Exploring New Metrics in Backdoor Attacks", USENIX
+Security 2023. A clean-label attack: goodware rows keep their label.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class VariationRatio:
     classifier that was trained on the other `folds` - 1 parts of the rows. Goodware that looks like
     malware has little of its own that speaks for its label, so that the trigger is learned instead.
 
-    Definitions of ratio, slices, value and p-value are those of the paper and of the code that its
-    authors published (5 slices, 20 folds). Ours: rows are taken in the order of their p-values,
-    where the authors draw at random below a bound, so that a smaller poison rate is a part of a
+    Ratio, slices, value and p-value are as in the code that the paper's authors published (5 slices
+    of equal width, 20 folds). Ours: rows are taken in the order of their p-values, where that code
+    draws at random below a bound, so that a smaller poison rate is a part of a
     larger one; a row's fold comes from its content and the seed, and there are 5, for time; rows
     are standardised by the surrogate's scaler, which has seen all folds; of equal ratios the first
     in the layout's order comes first, of equally rare values the one met first.
@@ -97,16 +97,18 @@ class VariationRatio:
         Raises AttackError when there is no surrogate, or one that cannot be trained again, or too
         few rows for the folds; ConfigError for fewer than two folds. Returns int64.
         """
+        surrogate = knowledge.required_surrogate()
         models = self._models(knowledge)
-        scores = np.empty(len(candidates))
-        for block in row_blocks(len(candidates)):
-            rows = candidates[block]
-            folds = self._folds(rows, knowledge.seed)
-            standardised = knowledge.required_surrogate().standardise(rows)
-            for fold in np.unique(folds):
-                scores[block][folds == fold] = _malware_scores(
-                    models[fold], standardised[folds == fold]
-                )
+        # At once: in their order of chance, each block of rows would read the whole file.
+        rows = candidates[:]
+        folds = self._folds(rows, knowledge.seed)
+        scores = np.empty(len(rows))
+        for fold, model in enumerate(models):
+            held_out = folds == fold
+            if held_out.any():
+                standardised = surrogate.standardise(rows[held_out])
+                malware = int(np.flatnonzero(np.asarray(model.classes_) == _MALWARE)[0])
+                scores[held_out] = np.asarray(model.predict_proba(standardised))[:, malware]
         # The p-value is the score's rank among goodware, the largest first.
         return largest_first(scores)
 
@@ -167,8 +169,3 @@ class VariationRatio:
                 )
             models.append(surrogate.classifier_.unfitted().fit(Z[others], y))
         return models
-
-
-def _malware_scores(model: Any, Z: np.ndarray) -> np.ndarray:  # noqa: ANN401 - a classifier
-    column = int(np.flatnonzero(np.asarray(model.classes_) == _MALWARE)[0])
-    return np.asarray(model.predict_proba(Z))[:, column]
