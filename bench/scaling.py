@@ -82,6 +82,10 @@ UNMEASURED = {
         "mem_mb": {"base": 400, "per_1000_rows": 0},
         "minutes": {"base": 200, "per_1000_rows": 0},
     },
+    "write_leaderboard": {
+        "mem_mb": {"base": 180, "per_1000_rows": 0},
+        "minutes": {"base": 0.2, "per_1000_rows": 0},
+    },
 }
 RESOURCES_HEADER = """\
 # Peak memory and processor minutes (one thread) of one job of each rule: base + per_1000_rows for
