@@ -29,7 +29,7 @@ class Surrogate(Protocol):
     def standardise(self, X: np.ndarray) -> np.ndarray:
         """Raw rows in units of the training rows, float32 (n, width)."""
 
-    def malware_scores(self, X: Matrix) -> np.ndarray:
+    def malware_scores(self, X: np.ndarray) -> np.ndarray:
         """The probability that each raw row is malware, float32 (n,)."""
 
 
@@ -41,10 +41,11 @@ class AttackerKnowledge:
     that are needed, once, as in `X[:, columns]`, `X[y == 1]`, or `X[:]` for all.
 
     `X` are the clean training rows that the attacker knows, raw, float32 (n, width): all of them,
-    or the share that the configuration says; `y` their labels (n,), 0 goodware, 1 malware. `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width),
-    positive towards malware. `surrogate` is the attacker's model and `name` what it is called;
-    `dataset` names the data set. What an attack does not need may be None. Raises AttackError when
-    the shapes do not belong together.
+    or the share that the configuration says; `y` their labels (n,), 0 goodware, 1 malware.
+    `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width), positive
+    towards malware. `surrogate` is the attacker's model and `name` what it is called; `dataset`
+    names the data set. What an attack does not need may be None. Raises AttackError when the
+    shapes do not belong together.
     """
 
     X: Matrix
