@@ -147,8 +147,8 @@ class DropLargest(BaseEstimator):
 
 class LastRowsHalfTrigger(IndependentSelection):
     def poison_order(self, knowledge, candidates):
-        assert (candidates.known >= 0).sum() == (knowledge.y == 0).sum()
-        return np.arange(len(candidates.known))[::-1]
+        assert len(candidates) == 2 * (knowledge.y == 0).sum()
+        return np.arange(len(candidates))[::-1]
 
     def poison_mask(self, count, size, seed):
         return np.arange(count)[:, None] % 2 == np.arange(size) % 2

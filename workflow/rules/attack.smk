@@ -23,7 +23,7 @@ rule plant_trigger:
         device="cpu",
     params:
         spec=attack_spec,
-        seed=poison_seed,
+        seed=seed_of("poison"),
         surrogate=lambda wildcards: part("classifiers", attack_surrogate(wildcards)),
         code=lambda wildcards: code(
             "plant_trigger",

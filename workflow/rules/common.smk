@@ -108,6 +108,16 @@ def part(section, name):
     return {"name": name, "class": entry["class"], "params": entry["params"]}
 
 
+def seed_of(purpose):
+    """What a job's seed stands for: in `sample`, `poison` or `initialisation`."""
+
+    def seed(wildcards):
+        entry = CONFIG.get("seeds", {}).get(wildcards.seed, {})
+        return entry.get(purpose, int(wildcards.seed))
+
+    return seed
+
+
 def code(rule_name, **parts):
     """Digests of the code that a rule's script reaches, and of the classes the config names."""
     classes = [
@@ -238,17 +248,6 @@ def real_files(wildcards):
         return ancient(release_files(path))
     except DokunukiError as error:
         raise WorkflowError(str(error)) from None
-
-
-def seed_of(wildcards, source):
-    """The seed of one source of variation (sample, poison, initialisation) of a job."""
-    seed = int(wildcards.seed)
-    return CONFIG.get("seeds", {}).get(seed, {}).get(source, seed)
-
-
-def poison_seed(wildcards):
-    """The seed of all that the attacker draws: known rows, surrogate, explanations, poison."""
-    return seed_of(wildcards, "poison")
 
 
 def attack_spec(wildcards):

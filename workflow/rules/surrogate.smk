@@ -24,7 +24,7 @@ rule train_surrogate:
     params:
         spec=surrogate_spec,
         share=surrogate_share,
-        seed=poison_seed,
+        seed=seed_of("poison"),
         threads=THREADS,
         precision=PRECISION,
         code=surrogate_code("train_surrogate"),
@@ -60,7 +60,7 @@ rule explain_surrogate:
             "samples": CONFIG["surrogate"]["shap_samples"],
         },
         share=surrogate_share,
-        seed=poison_seed,
+        seed=seed_of("poison"),
         threads=THREADS,
         precision=PRECISION,
         surrogate=surrogate_spec,

@@ -50,7 +50,7 @@ with logged(snakemake.log[0]):
         poisoned_class=attack.poisoned_class,
         label_flip=attack.label_flip,
         seed=seed,
-        rows=choose_rows(spec["rows"], attack, knowledge, known, X, y),
+        rows=choose_rows(spec["rows"], attack, knowledge, X, y),
         masks=(attack, X) if isinstance(attack, MasksTrigger) else None,
     )
     write_poison(

@@ -85,20 +85,6 @@ class AttackerKnowledge:
         return self.surrogate
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The training rows that may be poisoned: all of the attack's class, in an order of chance.
-
-    They are those of the whole training set, also where the attacker knows only a share of it:
-    whoever submits a row has it, but has made no model from it. `X` are the raw rows, float32
-    (c, width), left in their file; `known` int64 (c,) is the position of each in the `X` of the
-    attacker's knowledge, and -1 where it is not there.
-    """
-
-    X: Matrix
-    known: np.ndarray
-
-
 @runtime_checkable
 class Attack(Protocol):
     """A way to choose a trigger. Parameters are keyword arguments of the class, with defaults.
@@ -139,12 +125,15 @@ class Attack(Protocol):
 class ChoosesRows(Protocol):
     """An attack that says which rows it would rather poison; others take them at random."""
 
-    def poison_order(self, knowledge: AttackerKnowledge, candidates: Candidates) -> np.ndarray:
+    def poison_order(self, knowledge: AttackerKnowledge, candidates: Matrix) -> np.ndarray:
         """Every position in `candidates` once, int64 (c,), most preferred first.
 
-        A poison rate takes the first of them, so that a smaller rate's rows are among a larger
-        one's. Asked after `select_trigger`, with the same knowledge. A stable sort leaves ties to
-        chance, which the order of the candidates is.
+        `candidates` are the training rows that may be poisoned, raw, float32 (c, width), left in
+        their file: all of the attack's class in the whole training set, also where the attacker
+        knows only a share of it, since whoever submits a row has it. They stand in an order of
+        chance, to which a stable sort leaves ties. A poison rate takes the first positions, so that
+        a smaller rate's rows are among a larger one's. Asked after `select_trigger`, with the same
+        knowledge.
         """
 
 

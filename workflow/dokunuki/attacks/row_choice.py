@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dokunuki.attacks.poisoning import shuffled_rows
-from dokunuki.attacks.protocol import Candidates, ChoosesRows
+from dokunuki.attacks.protocol import ChoosesRows
 from dokunuki.attacks.selection import largest_first, require_finite
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.rows import row_blocks
@@ -25,18 +25,16 @@ def choose_rows(
     rule: str,
     attack: Attack,
     knowledge: AttackerKnowledge,
-    known: np.ndarray,
     X: Matrix,
     y: np.ndarray,
 ) -> np.ndarray:
     """All training rows of the attack's class, most preferred first: positions, int64 (c,).
 
-    `X` raw, float32 (n, width), and `y` (n,) are the whole training part; `known` are the positions
-    in it of the rows of `knowledge`. `rule` is `attack`, the attack's own order where it has one
-    and random where it has none; `random`; or `near_malware`: goodware by falling malware score of
-    the surrogate, malware by rising. Ties fall at random, by the knowledge's seed. Raises
-    ConfigError for another rule, AttackError when the surrogate is missing or the attack's order
-    does not hold each candidate once.
+    `X` raw, float32 (n, width), and `y` (n,) are the whole training part. `rule` is
+    `attack`, the attack's own order where it has one and random where it has none; `random`; or
+    `near_malware`: goodware by falling malware score of the surrogate, malware by rising. Ties fall
+    at random, by the knowledge's seed. Raises ConfigError for another rule, AttackError when the
+    surrogate is missing or the attack's order does not hold each candidate once.
     """
     if rule not in _RULES:
         raise ConfigError(f"rows: unknown rule {rule!r}; known: {', '.join(_RULES)}")
@@ -45,9 +43,7 @@ def choose_rows(
     if rule == NEAR_MALWARE:
         order = _near_the_other_class(attack, knowledge, X, rows)
     elif rule == "attack" and isinstance(attack, ChoosesRows):
-        positions = np.full(len(y), -1, dtype=np.int64)
-        positions[known] = np.arange(len(known))
-        order = attack.poison_order(knowledge, Candidates(only_rows(X, rows), positions[rows]))
+        order = attack.poison_order(knowledge, only_rows(X, rows))
         if not np.array_equal(np.sort(order), np.arange(len(rows))):
             raise AttackError(
                 f"{type(attack).__name__}.poison_order must hold each of the {len(rows)} "
