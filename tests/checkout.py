@@ -66,6 +66,7 @@ class Job:
     autoencoder: str = ""
     defence: str = ""
     classifier: str = ""
+    surrogate: str = ""
     kind: str = ""
 
 

@@ -35,6 +35,14 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
     assert config["corpus"] == {"vectoriser": "dokunuki", "bad_rows": "fail"}
     assert config["defences"]["none"]["params"] == {}
     assert config["defences"]["none"]["autoencoder"] is None
+    assert config["attacks"]["greedy"] == {
+        **raw["attacks"]["greedy"],
+        "rows": "attack",
+        "surrogate": None,
+        "attacker_share": 100,
+        "loud": False,
+        "adaptive_to": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,6 +84,30 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
             r"attacks\.greedy\.class: 'Greedy' does not have",
         ),
         ("attacks.greedy.params", {"region": "al"}, r"unknown region 'al'"),
+        ("attacks.greedy.rows", "near", r"attacks\.greedy\.rows: 'near' is not one of"),
+        (
+            "attacks.greedy.surrogate",
+            "lightgmb",
+            r"attacks\.greedy\.surrogate: unknown classifier 'lightgmb'; .*'lightgbm'",
+        ),
+        (
+            "attacks.greedy.adaptive_to",
+            "aee",
+            r"attacks\.greedy\.adaptive_to: unknown defence 'aee'; did you mean 'ae'",
+        ),
+        ("attacks.greedy.attacker_share", 0, r"attacks\.greedy\.attacker_share: 0 is less than"),
+        ("attacks.greedy.attacker_share", 101, r"attacks\.greedy\.attacker_share: 101 is great"),
+        (
+            "attacks.greedy.attacker_share",
+            33.333,
+            r"attacks\.greedy\.attacker_share: 33\.333 is not a multiple of 0\.01",
+        ),
+        (
+            "attacks.greedy.attacker_share",
+            0.1,
+            r"attacker_share: 0\.1 % of 480 training rows .* no row; the smallest .* 0\.11 %",
+        ),
+        ("attacks.greedy.loud", 1, r"attacks\.greedy\.loud: 1 is not of type 'boolean'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):

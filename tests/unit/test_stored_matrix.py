@@ -11,7 +11,7 @@ from dokunuki import storage
 from dokunuki.errors import DataFileError
 from dokunuki.files import sha256_of
 from dokunuki.storage import write_arrays
-from dokunuki.stored_matrix import StoredMatrix
+from dokunuki.stored_matrix import StoredMatrix, only_rows
 
 
 @pytest.fixture
@@ -94,3 +94,10 @@ def test_its_file_is_checked_once_and_again_when_it_changed(stored, matrix, tmp_
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DataFileError, match=r"matrix\.h5: damaged"):
         stored[:1]
+
+
+def test_some_rows_stay_where_the_matrix_is(matrix, stored):
+    rows = np.array([40, 3, 12])
+    assert isinstance(only_rows(stored, rows), StoredMatrix)
+    for held in (matrix, stored):
+        assert np.array_equal(only_rows(held, rows)[:], matrix[rows])

@@ -26,7 +26,7 @@ SMALL = {
         "trigger_sizes": [4],
     },
 }
-SURROGATE = "results/ember/seed-0/surrogate"
+SURROGATE = "results/ember/seed-0/surrogates/embernn-10000/detector"
 LOCKED = "Directory cannot be locked"
 
 

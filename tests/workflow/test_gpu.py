@@ -61,7 +61,10 @@ def most_at_a_time(output: str, rules: set[str]) -> int:
 
 
 def test_a_limit_on_gpus_keeps_training_jobs_apart(checkout):
-    targets = (f"{FOLDER}/surrogate", f"{FOLDER}/unpoisoned/autoencoders/paper.safetensors")
+    targets = (
+        f"{FOLDER}/surrogates/embernn-10000/detector",
+        f"{FOLDER}/unpoisoned/autoencoders/paper.safetensors",
+    )
     limited = checkout.snakemake("--cores", "2", "--resources", "gpu=1", "--", *targets)
     assert most_at_a_time(limited.stdout + limited.stderr, TRAINING) == 1
     again = ("--forcerun", "train_surrogate", "train_autoencoder")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job
+from dokunuki.attacks.poisoning import read_poison, shuffled_rows
+from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.files import read_json
 
@@ -123,6 +126,8 @@ OWN_PARTS = """
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from dokunuki.attacks.independent import IndependentSelection
+
 
 class Median(BaseEstimator):
     def fit(self, X, y=None):
@@ -138,6 +143,15 @@ class DropLargest(BaseEstimator):
         distance = np.abs(X).sum(axis=1)
         keep = distance <= np.quantile(distance, 0.9)
         return X[keep], y[keep]
+
+
+class LastRowsHalfTrigger(IndependentSelection):
+    def poison_order(self, knowledge, candidates):
+        assert len(candidates) == 2 * (knowledge.y == 0).sum()
+        return np.arange(len(candidates))[::-1]
+
+    def poison_mask(self, count, size, seed):
+        return np.arange(count)[:, None] % 2 == np.arange(size) % 2
 """
 
 
@@ -147,10 +161,17 @@ def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
         **TINY,
         "grid": {
             **TINY["grid"],
-            "attacks": ["independent"],
+            "attacks": ["halves"],
             "trigger_sizes": [4],
             "defences": ["none", "pca", "median", "drop"],
             "classifiers": ["forest", "lightgbm"],
+        },
+        "attacks": {
+            "halves": {
+                "class": "own_parts.LastRowsHalfTrigger",
+                "surrogate": "lightgbm",
+                "attacker_share": 50,
+            }
         },
         "defences": {
             "pca": {"class": "sklearn.decomposition.PCA", "params": {"n_components": 8}},
@@ -168,6 +189,14 @@ def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
     metrics = checkout.metrics()
     assert set(metrics["status"]) == {"ok"}
     assert len(metrics) == 4 * 2 * 3
+    attack = tmp_path / "results" / "ember" / "seed-0" / "attacks" / "halves"
+    poison, trigger = read_poison(attack / "poison.h5"), read_trigger(attack / "trigger.json")
+    vectors = read_vectors(attack.parents[1] / "vectors.h5")
+    rows, labels = vectors.part("train")
+    assert np.array_equal(poison.indices, shuffled_rows(labels, 0, seed=0)[::-1][: poison.count])
+    stamped = np.arange(poison.count)[:, None] % 2 == np.arange(trigger.size) % 2
+    own = rows[np.ix_(poison.indices, trigger.indices)]
+    assert np.array_equal(poison.values, np.where(stamped, trigger.values, own))
 
 
 def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):

@@ -173,6 +173,15 @@ TABLE = [
         ),
     ),
     Row(
+        "the rows that an attack takes, its surrogate or what its attacker knows",
+        ("attacks={independent: {rows: near_malware, surrogate: lightgbm, attacker_share: 62.5}}",),
+        lambda job: (
+            job.surrogate == "lightgbm-06250"
+            or (attack_of(job) == "independent" and job.rule != "plot_panels")
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
         "EmberNN's module",
         edit(f"{LIBRARY}/classifiers/embernn.py", "dropout: float = 0.5", "dropout: float = 0.4"),
         lambda job: (

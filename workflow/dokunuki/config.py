@@ -129,6 +129,12 @@ def _check_names(config: Config) -> None:
             if defence["autoencoder"] is not None
         ),
         *(
+            (f"attacks.{name}.{key}", attack[key], section)
+            for name, attack in config["attacks"].items()
+            for key, section in (("surrogate", "classifiers"), ("adaptive_to", "defences"))
+            if attack[key] is not None
+        ),
+        *(
             (f"search.{kind}", name, kind)
             for kind in ("classifiers", "autoencoders")
             for name in config["search"][kind]
@@ -175,6 +181,8 @@ def _check_grid(config: Config) -> None:
                     f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no "
                     f"row; the smallest rate that poisons one is {smallest:g} %"
                 )
+    for name in grid["attacks"]:
+        _check_share(name, config["attacks"][name]["attacker_share"], train_rows)
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     for name in grid["attacks"]:
         region = config["attacks"][name]["params"].get("region", "non_hashed")
@@ -187,3 +195,17 @@ def _check_grid(config: Config) -> None:
                     f"{most} features of region {region!r} (attacks.{name}); lower it or name a "
                     "larger region"
                 )
+
+
+def _check_share(attack: str, share: float, train_rows: int) -> None:
+    """An attacker knows at least a row of each class, and paths can hold the share."""
+    where = f"config: attacks.{attack}.attacker_share"
+    try:
+        known = poison_count(share, train_rows // 2)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    if not known:
+        raise ConfigError(
+            f"{where}: {share} % of {train_rows // 2} training rows of a class rounds to no row; "
+            f"the smallest share that is one is {math.ceil(10_000 / train_rows) / 100:g} %"
+        )

@@ -75,3 +75,8 @@ class StoredMatrix:
 
 
 Matrix: TypeAlias = np.ndarray | StoredMatrix
+
+
+def only_rows(matrix: Matrix, rows: np.ndarray) -> Matrix:
+    """Some rows (a mask or indices) of a matrix, left in its file where it is in one."""
+    return matrix.only(rows) if isinstance(matrix, StoredMatrix) else matrix[rows]

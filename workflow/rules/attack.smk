@@ -5,8 +5,8 @@
 rule plant_trigger:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
-        detector="results/{dataset}/seed-{seed}/surrogate",
-        explanations="results/{dataset}/seed-{seed}/shap.h5",
+        detector=lambda wildcards: f"{surrogate_folder(wildcards)}/detector",
+        explanations=lambda wildcards: f"{surrogate_folder(wildcards)}/shap.h5",
     output:
         trigger="results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
         poison="results/{dataset}/seed-{seed}/attacks/{attack}/poison.h5",
@@ -22,16 +22,13 @@ rule plant_trigger:
         runtime=minutes("plant_trigger"),
         device="cpu",
     params:
-        spec=lambda wildcards: {
-            "attack": part("attacks", wildcards.attack),
-            "size": LONGEST_TRIGGER,
-            "rate": LARGEST_RATE,
-        },
-        surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
+        spec=attack_spec,
+        seed=seed_of("poison"),
+        surrogate=lambda wildcards: part("classifiers", attack_surrogate(wildcards)),
         code=lambda wildcards: code(
             "plant_trigger",
             attacks=wildcards.attack,
-            classifiers=CONFIG["surrogate"]["classifier"],
+            classifiers=attack_surrogate(wildcards),
         ),
     script:
         "../scripts/plant_trigger.py"

@@ -15,6 +15,7 @@ from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
 from dokunuki.grid import UNPOISONED, Cell, grid_cells
 from dokunuki.provenance import code_digests, offer_library
+from dokunuki.rates import rate_code
 from dokunuki.requests import read_requests
 
 # Jobs find the library too, in whatever environment they run.
@@ -97,12 +98,24 @@ wildcard_constraints:
     defence="|".join(CONFIG["defences"]),
     autoencoder="|".join(CONFIG["autoencoders"]) or "none",
     classifier="|".join(CONFIG["classifiers"]),
+    # A classifier and the share of the training rows that it sees, in steps of 0.01 percent.
+    surrogate=rf"({'|'.join(CONFIG['classifiers'])})-\d{{5}}",
 
 
 def part(section, name):
     """What makes a part of the benchmark what it is: its class and parameters, not its label."""
     entry = CONFIG[section][name]
     return {"name": name, "class": entry["class"], "params": entry["params"]}
+
+
+def seed_of(purpose):
+    """What a job's seed stands for: in `sample`, `poison` or `initialisation`."""
+
+    def seed(wildcards):
+        entry = CONFIG.get("seeds", {}).get(wildcards.seed, {})
+        return entry.get(purpose, int(wildcards.seed))
+
+    return seed
 
 
 def code(rule_name, **parts):
@@ -237,8 +250,49 @@ def real_files(wildcards):
         raise WorkflowError(str(error)) from None
 
 
+def attack_spec(wildcards):
+    """What decides an attack's trigger and poison; its label and what tables say do not."""
+    entry = CONFIG["attacks"][wildcards.attack]
+    return {
+        "attack": part("attacks", wildcards.attack),
+        "rows": entry["rows"],
+        "share": float(entry["attacker_share"]),
+        "size": LONGEST_TRIGGER,
+        "rate": LARGEST_RATE,
+    }
+
+
+def attack_surrogate(wildcards):
+    """Name of the classifier that an attack's surrogate is."""
+    own = CONFIG["attacks"][wildcards.attack]["surrogate"]
+    return own or CONFIG["surrogate"]["classifier"]
+
+
+def surrogate_folder(wildcards):
+    """Where the surrogate of an attack and its explanations are."""
+    share = rate_code(CONFIG["attacks"][wildcards.attack]["attacker_share"])
+    seed = f"results/{wildcards.dataset}/seed-{wildcards.seed}"
+    return f"{seed}/surrogates/{attack_surrogate(wildcards)}-{share:05d}"
+
+
+def surrogate_classifier(wildcards):
+    return wildcards.surrogate.rpartition("-")[0]
+
+
+def surrogate_share(wildcards):
+    """Percent of the training rows that a surrogate sees."""
+    return int(wildcards.surrogate.rpartition("-")[2]) / 100
+
+
 def surrogate_spec(wildcards):
-    return part("classifiers", CONFIG["surrogate"]["classifier"])
+    return part("classifiers", surrogate_classifier(wildcards))
+
+
+def surrogate_code(rule_name):
+    """Digests of what a surrogate is made of."""
+    return lambda wildcards: code(
+        rule_name, classifiers=surrogate_classifier(wildcards)
+    )
 
 
 def result_files(dataset, seed, cell, defence, classifier):
@@ -414,7 +468,7 @@ def victim_epochs(wildcards):
 
 
 def surrogate_epochs(wildcards):
-    return epochs("classifiers", CONFIG["surrogate"]["classifier"])
+    return epochs("classifiers", surrogate_classifier(wildcards))
 
 
 def search_epochs(wildcards):

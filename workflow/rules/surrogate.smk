@@ -1,15 +1,18 @@
-# The attacker's own model of the clean training rows, and its SHAP explanation.
+# The attackers' own models of the clean training rows that they know, and their SHAP explanations:
+# one for each classifier and share of the rows, which all attacks with these use.
 
 
 rule train_surrogate:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
     output:
-        detector=directory("results/{dataset}/seed-{seed}/surrogate"),
+        detector=directory(
+            "results/{dataset}/seed-{seed}/surrogates/{surrogate}/detector"
+        ),
     log:
-        "results/logs/train_surrogate/{dataset}/seed-{seed}.log",
+        "results/logs/train_surrogate/{dataset}/seed-{seed}/{surrogate}.log",
     benchmark:
-        "results/benchmarks/train_surrogate/{dataset}/seed-{seed}.tsv"
+        "results/benchmarks/train_surrogate/{dataset}/seed-{seed}/{surrogate}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: THREADS
@@ -20,9 +23,11 @@ rule train_surrogate:
         device=DEVICE,
     params:
         spec=surrogate_spec,
+        share=surrogate_share,
+        seed=seed_of("poison"),
         threads=THREADS,
         precision=PRECISION,
-        code=code("train_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
+        code=surrogate_code("train_surrogate"),
     script:
         "../scripts/train_surrogate.py"
 
@@ -30,13 +35,13 @@ rule train_surrogate:
 rule explain_surrogate:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
-        detector="results/{dataset}/seed-{seed}/surrogate",
+        detector="results/{dataset}/seed-{seed}/surrogates/{surrogate}/detector",
     output:
-        explanations="results/{dataset}/seed-{seed}/shap.h5",
+        explanations="results/{dataset}/seed-{seed}/surrogates/{surrogate}/shap.h5",
     log:
-        "results/logs/explain_surrogate/{dataset}/seed-{seed}.log",
+        "results/logs/explain_surrogate/{dataset}/seed-{seed}/{surrogate}.log",
     benchmark:
-        "results/benchmarks/explain_surrogate/{dataset}/seed-{seed}.tsv"
+        "results/benchmarks/explain_surrogate/{dataset}/seed-{seed}/{surrogate}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: THREADS
@@ -54,9 +59,11 @@ rule explain_surrogate:
             "background": CONFIG["surrogate"]["shap_background"],
             "samples": CONFIG["surrogate"]["shap_samples"],
         },
+        share=surrogate_share,
+        seed=seed_of("poison"),
         threads=THREADS,
         precision=PRECISION,
-        surrogate=part("classifiers", CONFIG["surrogate"]["classifier"]),
-        code=code("explain_surrogate", classifiers=CONFIG["surrogate"]["classifier"]),
+        surrogate=surrogate_spec,
+        code=surrogate_code("explain_surrogate"),
     script:
         "../scripts/explain_surrogate.py"

@@ -1,4 +1,4 @@
-"""SHAP values of every training row under the surrogate."""
+"""SHAP values of every training row that the attacker knows, under the surrogate."""
 
 from dokunuki.attacks.explanations import write_explanations
 from dokunuki.attacks.surrogate import explain_surrogate
@@ -15,7 +15,8 @@ with logged(snakemake.log[0]):
         ),
         read_vectors(snakemake.input.vectors),
         **snakemake.params.spec,
-        seed=int(snakemake.wildcards.seed),
+        share=snakemake.params.share,
+        seed=snakemake.params.seed,
         precision=snakemake.params.precision,
     )
     write_explanations(snakemake.output.explanations, explanations, snakemake.params.spec)

@@ -4,21 +4,25 @@ from dataclasses import replace
 
 from dokunuki.attacks.explanations import read_explanations
 from dokunuki.attacks.poisoning import plant_poison, write_poison
-from dokunuki.attacks.protocol import AttackerKnowledge
+from dokunuki.attacks.protocol import AttackerKnowledge, MasksTrigger
+from dokunuki.attacks.row_choice import NEAR_MALWARE, choose_rows
+from dokunuki.attacks.share import known_rows
 from dokunuki.attacks.trigger import write_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.detector import Detector
 from dokunuki.job import logged
 from dokunuki.parts import build
+from dokunuki.stored_matrix import only_rows
 
 with logged(snakemake.log[0]):
-    spec = snakemake.params.spec["attack"]
-    attack = build(spec["class"], spec["params"])
-    seed = int(snakemake.wildcards.seed)
+    spec, seed = snakemake.params.spec, snakemake.params.seed
+    attack = build(spec["attack"]["class"], spec["attack"]["params"])
     vectors = read_vectors(snakemake.input.vectors)
+    X, y = vectors.rows("train"), vectors.labels("train")
+    known = known_rows(y, spec["share"], seed)
     knowledge = AttackerKnowledge(
-        X=vectors.rows("train"),
-        y=vectors.labels("train"),
+        X=only_rows(X, known),
+        y=y[known],
         layout=vectors.layout,
         explanations=(
             read_explanations(snakemake.input.explanations) if attack.needs_explanations else None
@@ -29,23 +33,25 @@ with logged(snakemake.log[0]):
                 device=snakemake.resources.device,
                 trusted=[snakemake.params.surrogate["class"]],
             )
-            if attack.needs_surrogate
+            if attack.needs_surrogate or spec["rows"] == NEAR_MALWARE
             else None
         ),
         seed=seed,
         name=snakemake.params.surrogate["name"],
         dataset=snakemake.wildcards.dataset,
     )
-    size = min(snakemake.params.spec["size"], attack.longest(vectors.layout))
+    size = min(spec["size"], attack.longest(vectors.layout))
     trigger = attack.select_trigger(knowledge, size)
     write_trigger(snakemake.output.trigger, replace(trigger, attack=snakemake.wildcards.attack))
     poison = plant_poison(
-        knowledge.y,
+        y,
         trigger,
-        snakemake.params.spec["rate"],
+        spec["rate"],
         poisoned_class=attack.poisoned_class,
         label_flip=attack.label_flip,
         seed=seed,
+        rows=choose_rows(spec["rows"], attack, knowledge, X, y),
+        masks=(attack, X) if isinstance(attack, MasksTrigger) else None,
     )
     write_poison(
         snakemake.output.poison,

@@ -1,4 +1,4 @@
-"""Train the attacker's model of the clean training rows."""
+"""Train the attacker's model of the clean training rows that it knows."""
 
 from dokunuki.attacks.surrogate import train_surrogate
 from dokunuki.corpus.vectors import read_vectors
@@ -8,7 +8,8 @@ with logged(snakemake.log[0]):
     surrogate = train_surrogate(
         read_vectors(snakemake.input.vectors),
         snakemake.params.spec,
-        seed=int(snakemake.wildcards.seed),
+        share=snakemake.params.share,
+        seed=snakemake.params.seed,
         device=snakemake.resources.device,
         threads=snakemake.params.threads,
         precision=snakemake.params.precision,

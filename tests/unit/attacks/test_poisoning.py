@@ -12,6 +12,7 @@ from dokunuki.attacks.poisoning import (
     plant_poison,
     read_poison,
     rows_to_poison,
+    shuffled_rows,
     write_poison,
 )
 from dokunuki.attacks.trigger import Trigger, trigger_feature
@@ -164,6 +165,59 @@ def test_rows_drawn_depend_on_seed_and_class_alone(training, trigger):
     assert np.array_equal(rows, planted(training, trigger.prefix(1), 25, label_flip=True).indices)
     assert not np.array_equal(rows, planted(training, trigger, 25, seed=6).indices)
     assert not set(rows) & set(planted(training, trigger, 25, poisoned_class=1).indices)
+
+
+def test_rows_may_be_chosen(training, trigger):
+    rows = shuffled_rows(training[1], 0, seed=5)[::-1]
+    poison = plant_poison(
+        training[1], trigger, 25, poisoned_class=0, label_flip=False, seed=5, rows=rows
+    )
+    assert np.array_equal(poison.indices, rows[:10])
+
+
+class Striped:
+    """Feature j of the trigger goes into every other row only."""
+
+    def poison_mask(self, count, size, seed):
+        return np.arange(count)[:, None] % 2 == np.arange(size) % 2
+
+
+class Unfit:
+    def poison_mask(self, count, size, seed):
+        return np.ones((count, size))
+
+
+def masked(training, trigger, attack, rate=25):
+    X, y = training
+    return plant_poison(
+        y, trigger, rate, poisoned_class=0, label_flip=True, seed=5, masks=(attack, X)
+    )
+
+
+def test_masked_features_keep_the_rows_own_values(training, trigger, tmp_path, sources):
+    poison = masked(training, trigger, Striped())
+    write_poison(tmp_path / "poison.h5", poison, **sources)
+    X, y = poisoned(read_poison(tmp_path / "poison.h5"), training)
+    before = training[0]
+    for number, row in enumerate(poison.indices):
+        stamped = trigger.indices[number % 2 :: 2]
+        left = np.setdiff1d(np.arange(X.shape[1]), stamped)
+        assert np.array_equal(X[row, stamped], trigger.values[number % 2 :: 2])
+        assert np.array_equal(X[row, left], before[row, left])
+    assert (y[poison.indices] == 1).all()
+    assert poison.values.dtype == np.float32
+
+
+def test_a_cell_of_masked_poison_is_the_masked_poison_of_that_cell(training, trigger):
+    cell = masked(training, trigger, Striped(), 50).cell(2, 10)
+    alone = masked(training, trigger.prefix(2), Striped(), 10)
+    assert np.array_equal(cell.values, alone.values)
+
+
+def test_masks_of_another_form_are_refused(training, trigger):
+    message = r"Unfit\.poison_mask gave float64 \(10, 3\) .*must be bool \(10, 3\)"
+    with pytest.raises(AttackError, match=message):
+        masked(training, trigger, Unfit())
 
 
 def test_rate_zero_alters_nothing(training, trigger, tmp_path, sources):

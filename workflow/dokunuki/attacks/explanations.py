@@ -7,7 +7,7 @@ are explained by expected gradients, boosted trees by LightGBM's own exact tree 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -128,20 +128,20 @@ def explain(
     samples per row and products in `precision`. `out`, where given, takes the result, and may be X
     itself. Raises AttackError when the classifier is neither.
     """
+    classifier = surrogate.classifier_
+    booster: Any = getattr(classifier, "booster_", None)
+    network: Any = getattr(classifier, "network_", None)
+    if booster is None and network is None:
+        raise AttackError(
+            f"a surrogate of type {type(classifier).__name__} cannot be explained: it has neither "
+            "boosted trees (booster_, LightGBM) nor a torch network (network_, EmberNN); name such "
+            "a classifier as surrogate.classifier, or as the attack's surrogate"
+        )
     standardised = np.empty(X.shape, dtype=np.float32) if out is None else out
     for rows in row_blocks(len(X)):
         standardised[rows] = surrogate.standardise(X[rows])
-    classifier = surrogate.classifier_
-    if hasattr(classifier, "booster_"):
-        return explain_trees(classifier.booster_, standardised, out=standardised)
-    import torch
-
-    network = getattr(classifier, "network_", None)
-    if not isinstance(network, torch.nn.Module):
-        raise AttackError(
-            f"a surrogate of type {type(classifier).__name__} cannot be explained: choose EmberNN "
-            "or LightGBM"
-        )
+    if booster is not None:
+        return explain_trees(booster, standardised, out=standardised)
     draw = generator(seed, "explain", "background")
     background = draw.choice(len(X), size=min(background_rows, len(X)), replace=False)
     return explain_network(

@@ -16,11 +16,14 @@ from dokunuki.files import sha256_of
 from dokunuki.rates import poison_count
 from dokunuki.seeding import generator
 from dokunuki.storage import open_arrays, read_array, write_arrays
+from dokunuki.stored_matrix import only_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dokunuki.attacks.protocol import MasksTrigger
     from dokunuki.attacks.trigger import Trigger
+    from dokunuki.stored_matrix import Matrix
 
 _CLASS_NAMES = ("goodware", "malware")
 _ARRAYS = ("indices", "columns", "values", "labels")
@@ -30,9 +33,10 @@ _ARRAYS = ("indices", "columns", "values", "labels")
 class Poison:
     """What is altered in a training set: nothing else about a poisoned data set is stored.
 
-    `indices` int64 (k,) are 0-based positions in the training part, in the order drawn; `columns`
-    int64 (N,) are the trigger's, in the order chosen; `values` float32 (k, N) are the raw values
-    that stand there after poisoning, and `labels` int8 (k,) the labels. `train_rows` is the number
+    `indices` int64 (k,) are 0-based positions in the training part, in the order drawn or preferred
+    by the attack; `columns` int64 (N,) are the trigger's, in the order chosen; `values` float32
+    (k, N) are the raw values that stand there after poisoning, the row's own where the attack left
+    a feature of its trigger out, and `labels` int8 (k,) the labels. `train_rows` is the number
     of rows of the training part that they belong to: poison can refer to training rows only, and
     `poisoned_class` the class that they were drawn from. Raises AttackError when these contradict
     each other.
@@ -129,6 +133,16 @@ def rows_to_poison(rate_percent: float, train_rows: int) -> int:
     return count
 
 
+def shuffled_rows(y: np.ndarray, poisoned_class: int, seed: int) -> np.ndarray:
+    """Positions of the rows labelled `poisoned_class`, int64 (c,), in an order of chance.
+
+    It depends on `seed` and the class only, so that all attacks that take rows at random poison
+    the same ones, which makes them comparable in pairs.
+    """
+    stream = generator(seed, "poison", poisoned_class)
+    return stream.permutation(np.flatnonzero(y == poisoned_class)).astype(np.int64)
+
+
 def plant_poison(
     y: np.ndarray,
     trigger: Trigger,
@@ -137,32 +151,49 @@ def plant_poison(
     poisoned_class: int,
     label_flip: bool,
     seed: int,
+    rows: np.ndarray | None = None,
+    masks: tuple[MasksTrigger, Matrix] | None = None,
 ) -> Poison:
-    """Stamp `trigger` into a random share of the training rows of one class.
+    """Stamp `trigger` into a share of the training rows of one class.
 
-    `y` (n,) are the labels of the *training* part alone. The rows altered are the start of one
-    permutation of the rows labelled `poisoned_class`, which depends on `seed` and the class only:
-    a smaller rate poisons a subset of a larger one's rows, and all attacks on a class poison the
-    same rows, which makes them comparable in pairs. Where the class has fewer rows than
-    `rate_percent` of all, it is all of them: `Poison.cell` refuses a rate that asks for more. With
-    `label_flip`, the altered rows get the other class's label. Raises AttackError when the rate is
-    out of range or rounds to no row.
+    `y` (n,) are the labels of the *training* part alone. The rows altered are the first of `rows`,
+    positions of rows labelled `poisoned_class`, most preferred first, `shuffled_rows` by default: a
+    smaller rate poisons a subset of a larger one's rows. Where there are fewer than `rate_percent`
+    of all, it is all of them: `Poison.cell` refuses a rate that asks for more. With `label_flip`,
+    the altered rows get the other class's label. With `masks`, an attack and the raw rows of the
+    training part (n, width), each row keeps its own value where the attack's mask says so. Raises
+    AttackError when the rate is out of range or rounds to no row, or the mask has another shape.
     """
     if poisoned_class not in (0, 1):
         raise AttackError(f"the poisoned class is 0 or 1, not {poisoned_class!r}")
     count = rows_to_poison(rate_percent, len(y))
-    stream = generator(seed, "poison", poisoned_class)
-    drawn = stream.permutation(np.flatnonzero(y == poisoned_class))
-    indices = drawn[:count].astype(np.int64)
+    if rows is None:
+        rows = shuffled_rows(y, poisoned_class, seed)
+    indices = rows[:count]
     label = 1 - poisoned_class if label_flip else poisoned_class
+    values = np.tile(trigger.values, (len(indices), 1))
+    if masks is not None:
+        attack, X = masks
+        own = only_rows(X, indices)[:, trigger.indices]
+        values = np.where(_mask(attack, len(indices), trigger.size, seed), values, own)
     return Poison(
         indices=indices,
         columns=trigger.indices,
-        values=np.tile(trigger.values, (len(indices), 1)),
+        values=values,
         labels=np.full(len(indices), label, dtype=np.int8),
         train_rows=len(y),
         poisoned_class=poisoned_class,
     )
+
+
+def _mask(attack: MasksTrigger, count: int, size: int, seed: int) -> np.ndarray:
+    mask = attack.poison_mask(count, size, seed)
+    if mask.dtype != np.bool_ or mask.shape != (count, size):
+        raise AttackError(
+            f"{type(attack).__name__}.poison_mask gave {mask.dtype} {mask.shape} for {count} rows "
+            f"and {size} features; it must be bool ({count}, {size})"
+        )
+    return mask
 
 
 def write_poison(

@@ -29,6 +29,9 @@ class Surrogate(Protocol):
     def standardise(self, X: np.ndarray) -> np.ndarray:
         """Raw rows in units of the training rows, float32 (n, width)."""
 
+    def malware_scores(self, X: np.ndarray) -> np.ndarray:
+        """The probability that each raw row is malware, float32 (n,)."""
+
 
 @dataclass(frozen=True)
 class AttackerKnowledge:
@@ -37,11 +40,12 @@ class AttackerKnowledge:
     The workflow leaves both matrices in their files (StoredMatrix): ask for the columns and rows
     that are needed, once, as in `X[:, columns]`, `X[y == 1]`, or `X[:]` for all.
 
-    `X` are the clean training rows, raw, float32 (n, width); `y` their labels (n,), 0 goodware,
-    1 malware. `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width),
-    positive towards malware. `surrogate` is the attacker's model and `name` what it is called;
-    `dataset` names the data set. What an attack does not need may be None. Raises AttackError when
-    the shapes do not belong together.
+    `X` are the clean training rows that the attacker knows, raw, float32 (n, width): all of them,
+    or the share that the configuration says; `y` their labels (n,), 0 goodware, 1 malware.
+    `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width), positive
+    towards malware. `surrogate` is the attacker's model and `name` what it is called; `dataset`
+    names the data set. What an attack does not need may be None. Raises AttackError when the
+    shapes do not belong together.
     """
 
     X: Matrix
@@ -86,7 +90,8 @@ class Attack(Protocol):
     """A way to choose a trigger. Parameters are keyword arguments of the class, with defaults.
 
     An attack must choose feature by feature, so that its trigger of size N is a prefix of its
-    trigger of any larger size: the workflow selects the longest one only.
+    trigger of any larger size: the workflow selects the longest one only. It may follow
+    `ChoosesRows` and `MasksTrigger` as well.
     """
 
     @property
@@ -114,3 +119,35 @@ class Attack(Protocol):
 
     def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
         """Choose a trigger of `size` features; AttackError when that cannot be done."""
+
+
+@runtime_checkable
+class ChoosesRows(Protocol):
+    """An attack that says which rows it would rather poison; others take them at random."""
+
+    def poison_order(self, knowledge: AttackerKnowledge, candidates: Matrix) -> np.ndarray:
+        """Every position in `candidates` once, int64 (c,), most preferred first.
+
+        `candidates` are the training rows that may be poisoned, raw, float32 (c, width), left in
+        their file: all of the attack's class in the whole training set, also where the attacker
+        knows only a share of it, since whoever submits a row has it. They stand in an order of
+        chance, to which a stable sort leaves ties. A poison rate takes the first positions, so that
+        a smaller rate's rows are among a larger one's. Asked after `select_trigger`, with the same
+        knowledge.
+        """
+
+
+@runtime_checkable
+class MasksTrigger(Protocol):
+    """An attack whose poisoned rows each carry only some features of the trigger.
+
+    Malware that is to evade carries all of them.
+    """
+
+    def poison_mask(self, count: int, size: int, seed: int) -> np.ndarray:
+        """Which of the trigger's features each poisoned row gets, bool (count, size).
+
+        Row i is the i-th most preferred, feature j the j-th chosen; False leaves the row's own
+        value. Fewer rows and fewer features must give the upper left part of more: the workflow
+        asks for the most rows and the longest trigger only.
+        """

@@ -1,10 +1,11 @@
-"""The attacker's own model of the clean training rows, and its explanation."""
+"""The attacker's own model of the clean training rows that it knows, and its explanation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.attacks.explanations import explain
+from dokunuki.attacks.share import known_rows
 from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.parts import build
@@ -26,10 +27,12 @@ def train_surrogate(
     device: str,
     threads: int,
     precision: str = "auto",
+    share: float = 100,
 ) -> Detector:
     """Fit the classifier that `spec` names (name, class, params) on the clean training rows.
 
-    Its initial weights come from a stream of its own, so that it is never the victim itself.
+    Of these it sees `share` percent, see `share.known_rows`. Its initial weights come from a stream
+    of its own, so that it is never the victim itself.
     Raises TrainingDivergedError: without a surrogate there is no attack to measure.
     """
     classifier = build(
@@ -41,7 +44,7 @@ def train_surrogate(
         precision=precision,
         layout=vectors.layout,
     )
-    return Detector(NoDefence(), classifier).fit(*vectors.part("train"), copy=False)
+    return Detector(NoDefence(), classifier).fit(*_known(vectors, share, seed), copy=False)
 
 
 def explain_surrogate(
@@ -52,9 +55,13 @@ def explain_surrogate(
     samples: int,
     seed: int,
     precision: str = "auto",
+    share: float = 100,
 ) -> np.ndarray:
-    """SHAP values of all training rows, float32 (rows, width); see `explanations.explain`."""
-    rows, _ = vectors.part("train")
+    """SHAP values of the training rows that it was trained on, float32 (rows, width).
+
+    These are `share` percent of them, by the same `seed`; see `explanations.explain`.
+    """
+    rows, _ = _known(vectors, share, seed)
     return explain(
         surrogate,
         rows,
@@ -64,3 +71,10 @@ def explain_surrogate(
         precision=precision,
         out=rows,
     )
+
+
+def _known(vectors: Vectors, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that the attacker knows, and their labels, in memory of their own."""
+    labels = vectors.labels("train")
+    known = known_rows(labels, share, seed)
+    return vectors.rows("train")[known], labels[known]

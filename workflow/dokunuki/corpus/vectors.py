@@ -12,7 +12,7 @@ from dokunuki.corpus.sampling import ROLES
 from dokunuki.errors import ConfigError, DataFileError, damaged_file
 from dokunuki.progress import Progress
 from dokunuki.storage import open_arrays, read_array, write_arrays
-from dokunuki.stored_matrix import StoredMatrix
+from dokunuki.stored_matrix import StoredMatrix, only_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,8 +71,7 @@ class Vectors:
 
     def rows(self, role: str) -> Matrix:
         """The rows of a role, left in their file where the vectors are."""
-        rows = self._rows(role)
-        return self.X.only(rows) if isinstance(self.X, StoredMatrix) else self.X[rows]
+        return only_rows(self.X, self._rows(role))
 
     def labels(self, role: str) -> np.ndarray:
         """The labels of a role's rows."""

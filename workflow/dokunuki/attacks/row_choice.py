@@ -1,0 +1,67 @@
+"""Which training rows an attack poisons: at random, by its own order, or near the other class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.attacks.poisoning import shuffled_rows
+from dokunuki.attacks.protocol import ChoosesRows
+from dokunuki.attacks.selection import largest_first, require_finite
+from dokunuki.errors import AttackError, ConfigError
+from dokunuki.rows import row_blocks
+from dokunuki.stored_matrix import only_rows
+
+if TYPE_CHECKING:
+    from dokunuki.attacks.protocol import Attack, AttackerKnowledge
+    from dokunuki.stored_matrix import Matrix
+
+NEAR_MALWARE = "near_malware"
+_RULES = ("attack", "random", NEAR_MALWARE)
+
+
+def choose_rows(
+    rule: str,
+    attack: Attack,
+    knowledge: AttackerKnowledge,
+    X: Matrix,
+    y: np.ndarray,
+) -> np.ndarray:
+    """All training rows of the attack's class, most preferred first: positions, int64 (c,).
+
+    `X` raw, float32 (n, width), and `y` (n,) are the whole training part. `rule` is
+    `attack`, the attack's own order where it has one and random where it has none; `random`; or
+    `near_malware`: goodware by falling malware score of the surrogate, malware by rising. Ties fall
+    at random, by the knowledge's seed. Raises ConfigError for another rule, AttackError when the
+    surrogate is missing or the attack's order does not hold each candidate once.
+    """
+    if rule not in _RULES:
+        raise ConfigError(f"rows: unknown rule {rule!r}; known: {', '.join(_RULES)}")
+    rows = shuffled_rows(y, attack.poisoned_class, knowledge.seed)
+    order = np.arange(len(rows))
+    if rule == NEAR_MALWARE:
+        order = _near_the_other_class(attack, knowledge, X, rows)
+    elif rule == "attack" and isinstance(attack, ChoosesRows):
+        order = attack.poison_order(knowledge, only_rows(X, rows))
+        if not np.array_equal(np.sort(order), np.arange(len(rows))):
+            raise AttackError(
+                f"{type(attack).__name__}.poison_order must hold each of the {len(rows)} "
+                "candidates' positions once"
+            )
+    chosen: np.ndarray = rows[order]
+    return chosen
+
+
+def _near_the_other_class(
+    attack: Attack, knowledge: AttackerKnowledge, X: Matrix, rows: np.ndarray
+) -> np.ndarray:
+    surrogate = knowledge.required_surrogate()
+    # As they lie in the file: picking shuffled rows block by block would read it again each time.
+    by_position = np.argsort(rows)
+    stored = only_rows(X, rows[by_position])
+    scores = np.empty(len(rows))
+    for block in row_blocks(len(rows)):
+        scores[by_position[block]] = surrogate.malware_scores(stored[block])
+    require_finite(scores, "the surrogate's scores")
+    return largest_first(scores if attack.poisoned_class == 0 else -scores)
