@@ -236,7 +236,7 @@ def test_poison_never_touches_rows_that_are_held_out(vectors, trigger):
     assert (y != vectors.part("train")[1]).sum() == poison.count
     shared = vectors.sha256.copy()
     shared[70] = shared[poison.indices[0]]
-    with pytest.raises(DataFileError, match="stand among the test or validation rows"):
+    with pytest.raises(DataFileError, match="stand among the rows that are held out"):
         contaminated_rows(replace(vectors, sha256=shared), poison)
 
 

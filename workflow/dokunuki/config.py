@@ -45,6 +45,7 @@ def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
     _fill_defaults(config, schema, schema)
     _check_schema(config, schema)
     _check_names(config)
+    _check_knowledge(config)
     _check_grid(config)
     return config
 
@@ -69,6 +70,8 @@ def _typed(value: Any, node: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
         return [_typed(held, node.get("items", {}), root) for held in value]
     elif isinstance(value, str):
         types = node.get("type", [])
+        if types == "boolean":
+            return {"true": True, "false": False}.get(value.lower(), value)
         texts = "string" in types or value in node.get("enum", []) or "pattern" in node
         read = value if texts else yaml.safe_load(value or '""')
         return read if isinstance(read, int | float) and not isinstance(read, bool) else value
@@ -150,6 +153,28 @@ def _check_names(config: Config) -> None:
 
 
 _PART_KINDS = ("datasets", "attacks", "defences", "classifiers")
+
+
+# Who may be told what: the others are ranked as if they were told nothing.
+_MAY_BE_TOLD = {"clean_rows": ("reference", "bound"), "poison": ("bound",)}
+
+
+def _check_knowledge(config: Config) -> None:
+    """The tier of a defence allows what it is told, and the sample holds it."""
+    for name, defence in config["defences"].items():
+        for key, tiers in _MAY_BE_TOLD.items():
+            if defence["knowledge"][key] and defence["tier"] not in tiers:
+                raise ConfigError(
+                    f"config: defences.{name}.knowledge.{key}: a defence of tier "
+                    f"{defence['tier']!r} is not told this; say tier: {' or '.join(tiers)}"
+                )
+    for name in config["grid"]["defences"]:
+        needed = config["defences"][name]["knowledge"]["clean_rows"]
+        if needed and not config["sample"]["clean_rows"]:
+            raise ConfigError(
+                f"config: defences.{name}.knowledge.clean_rows: the sample has none; set "
+                "sample.clean_rows"
+            )
 
 
 def _check_grid(config: Config) -> None:

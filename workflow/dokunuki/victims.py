@@ -81,8 +81,8 @@ class Stopwatch:
 def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarray, np.ndarray]:
     """The training rows and labels that a defender sees, in memory of their own.
 
-    Raises AttackError when the poison belongs to other rows, DataFileError when a poisoned row
-    stands among the test or validation rows as well: those are never poisoned.
+    Raises AttackError when the poison belongs to other rows, DataFileError when a poisoned row has
+    another role as well: of those, none is this poison's.
     """
     X, y = vectors.part("train")
     if poison is None:
@@ -92,8 +92,8 @@ def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarr
     poisoned = set(vectors.sha256[training][poison.indices].tolist())
     if poisoned & held_out:
         raise DataFileError(
-            f"{len(poisoned & held_out)} poisoned rows stand among the test or validation rows "
-            f"too, {sorted(poisoned & held_out)[0]} for one; draw the sample again"
+            f"{len(poisoned & held_out)} poisoned rows stand among the rows that are held out too, "
+            f"{sorted(poisoned & held_out)[0]} for one; draw the sample again"
         )
     poison.apply(X, y)
     return X, y
@@ -149,14 +149,15 @@ def train_reference(
 
     `spec` holds the specs (name, class, params) of `defence` and `classifier`, and of the
     `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
-    (weights and timing). The scores say by sha256 what the classifier was given, for
-    `train_victim` to compare.
+    (weights and timing). `knowledge` in the defence's spec says whether it is told the `clean_rows`
+    and the `poison`. The scores say by sha256 what the classifier was given, for `train_victim` to
+    compare.
     """
     watch = Stopwatch()
     try:
         with watch.phase("training"):
             detector = _detector(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels = detector.fit_defence(*vectors.part("train"), copy=False)
+            rows, labels = _fit_defence(detector, vectors, None, spec)
             digest = _sha256([rows, labels])
             detector.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -197,8 +198,11 @@ def train_victim(
     try:
         with watch.phase("training"):
             victim = _detector(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels = victim.fit_defence(*contaminated_rows(vectors, poison), copy=False)
-            if _already_trained(victim, rows, labels, vectors, trigger, reference):
+            rows, labels = _fit_defence(victim, vectors, poison, spec)
+            # What a defence is told may differ where the rows do not.
+            if not any(_told(spec).values()) and _already_trained(
+                victim, rows, labels, vectors, trigger, reference
+            ):
                 logger.info("the classifier is given what the reference was: its scores are taken")
                 scores = replace(
                     reference, triggered=reference.validation, poison_rows=poison.count
@@ -246,6 +250,30 @@ def score_evasion(
     return scores
 
 
+def _told(spec: Mapping[str, Spec]) -> dict[str, bool]:
+    """Whether the defence is told the `clean_rows` and the `poison`."""
+    knowledge = spec["defence"].get("knowledge", {})
+    return {key: bool(knowledge.get(key)) for key in ("clean_rows", "poison")}
+
+
+def _fit_defence(
+    detector: Detector, vectors: Vectors, poison: Poison | None, spec: Mapping[str, Spec]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the classifier is to be trained on, after the defence saw what it may see."""
+    X, y = contaminated_rows(vectors, poison)
+    told = _told(spec)
+    poisoned = np.zeros(len(y), dtype=bool)
+    if poison is not None:
+        poisoned[poison.indices] = True
+    return detector.fit_defence(
+        X,
+        y,
+        copy=False,
+        clean=vectors.part("clean") if told["clean_rows"] else None,
+        poison=poisoned if told["poison"] else None,
+    )
+
+
 def _already_trained(
     victim: Detector,
     rows: np.ndarray,
@@ -283,6 +311,21 @@ def _represented_sha256(detector: Detector, X: np.ndarray) -> str:
     return _sha256(detector.represent(X[rows]) for rows in row_blocks(len(X)))
 
 
+@dataclass(frozen=True)
+class _Unfitted:
+    """Gives new instances of the victim's classifier, for a defence that trains models of its own.
+
+    A class, since a detector's description holds the `repr` of what a defence was made with.
+    """
+
+    class_path: str
+    params: Mapping[str, Any]
+    context: Mapping[str, Any] = field(repr=False)
+
+    def __call__(self) -> Any:  # noqa: ANN401 - by protocol
+        return build(self.class_path, self.params, **self.context)
+
+
 def _detector(
     vectors: Vectors,
     spec: Mapping[str, Spec],
@@ -305,6 +348,13 @@ def _detector(
             weights, timing = autoencoder
             watch.seconds["defence"] = read_timing(timing).seconds_defence
             context["autoencoder"] = _load_autoencoder(weights, spec["autoencoder"], compute)
+        if role == "defence":
+            stream = stream_seed(seed, "classifier of a defence", spec["defence"]["name"])
+            context["classifier"] = _Unfitted(
+                spec["classifier"]["class"],
+                spec["classifier"]["params"],
+                {**context, "seed": stream},
+            )
         built[role] = build(spec[role]["class"], spec[role]["params"], **context)
     return Detector(built["defence"], built["classifier"])
 

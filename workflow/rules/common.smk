@@ -170,8 +170,11 @@ REFERENCES = [
 
 def victim_spec(wildcards):
     name = CONFIG["defences"][wildcards.defence]["autoencoder"]
+    ledger = CONFIG["defences"][wildcards.defence]["knowledge"]
+    # What else the ledger says is for the reader, and makes nothing run again.
+    told = {key: ledger[key] for key in ("clean_rows", "poison")}
     return {
-        "defence": part("defences", wildcards.defence),
+        "defence": {**part("defences", wildcards.defence), "knowledge": told},
         "classifier": part("classifiers", wildcards.classifier),
         "autoencoder": part("autoencoders", name) if name else None,
     }
@@ -323,7 +326,8 @@ def panel_figure(panel):
 
 
 def sample_rows(wildcards):
-    return CONFIG["sample"]["rows"] + CONFIG["sample"]["validation_malware"]
+    keys = ("rows", "validation_malware", "calibration_rows", "clean_rows")
+    return sum(CONFIG["sample"][key] for key in keys)
 
 
 def corpus_rows(wildcards):

@@ -3,7 +3,8 @@
 All see the same and nothing else: the contaminated training rows, standardised, float32
 (n, width); their labels; and the feature layout, for a constructor that takes `layout`. There are
 no clean rows, no poison count, no trigger. A constructor may also take `seed`, `device`,
-`threads`, `precision` and `autoencoder` (see `dokunuki.parts.build`).
+`threads`, `precision`, `autoencoder` and `classifier`, a function without arguments that gives a
+new unfitted instance of the victim's classifier (see `dokunuki.parts.build`).
 
 - A **transformer** gives the classifier another representation, row by row. It is fitted once and
   applied to every row that is scored: any scikit-learn transformer serves.
@@ -11,6 +12,15 @@ no clean rows, no poison count, no trigger. A constructor may also take `seed`, 
   in scoring. If it sets `sample_indices_`, the detector passes on which rows were kept.
 - A **meta-estimator** trains the classifier in its own way: it takes it as parameter `estimator`
   and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has.
+
+What stands for comparison only may be told more, by methods of these names, called just before
+`fit` or `fit_resample`. The `knowledge` of its entry in the configuration must say so, for the
+tables to show it; ConfigError when the two disagree.
+
+- `give_clean_rows(X, y)`: trusted rows that no attacker saw, float32 (c, width), standardised by
+  the contaminated rows' mean and scale, and their labels int8 (c,).
+- `give_poison(mask)`: bool (n,), True for the training rows that are poisoned; all False where
+  there is no attack.
 """
 
 from __future__ import annotations
