@@ -129,6 +129,26 @@ class Detector:
             scores[rows] = self.classifier_.predict_proba(self.represent(X[rows]))[:, column]
         return scores
 
+    @property
+    def certificate(self) -> str:
+        """What an attacker may alter within `certified_radius`; empty where nothing is certified.
+
+        "rows" of the training set, or "features" of training rows and of the row to classify. What
+        comes before the classifier is fitted on all rows: only a meta-estimator certifies.
+        """
+        certifies = self._kind == "meta-estimator"
+        return str(getattr(self.defence, "certificate", "")) if certifies else ""
+
+    def certified_radius(self, X: np.ndarray) -> np.ndarray:
+        """How many at most may be altered for each raw row to be called as it is, int32 (n,).
+
+        Of shape (0,) where nothing is certified.
+        """
+        radius = np.zeros(len(X) if self.certificate else 0, dtype=np.int32)
+        for rows in row_blocks(len(radius)):
+            radius[rows] = self.classifier_.certified_radius(self.represent(X[rows]))
+        return radius
+
     def represent(self, X: np.ndarray) -> np.ndarray:
         """What the classifier is given of raw rows: standardised and, by a transformer, changed."""
         rows = self.standardise(X)

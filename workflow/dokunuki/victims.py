@@ -12,11 +12,14 @@ import resource
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dokunuki.attacks.calibration import calibration_rows
 from dokunuki.detector import Detector
 from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, EvasionKey, Scores, empty_scores
@@ -31,7 +34,7 @@ from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dokunuki.attacks.poisoning import Poison
     from dokunuki.attacks.trigger import Trigger
@@ -157,7 +160,7 @@ def train_reference(
     try:
         with watch.phase("training"):
             detector = _detector(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels = _fit_defence(detector, vectors, None, spec)
+            rows, labels, facts = _fit_defence(detector, vectors, None, spec)
             digest = _sha256([rows, labels])
             detector.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -167,11 +170,14 @@ def train_reference(
     else:
         detector.save(folder)
         with watch.phase("scoring"):
+            calibration = vectors.part("calibration")
             scores = replace(
-                _score(detector, vectors, None, poison_rows=0),
+                _score(detector, vectors, None, calibration),
+                **facts,
                 training_sha256=digest,
                 test_sha256=_represented_sha256(detector, vectors.part("test")[0]),
                 validation_sha256=_represented_sha256(detector, vectors.part("validation")[0]),
+                calibration_sha256=_represented_sha256(detector, *calibration),
             )
     return scores, watch.timing(compute, scores.device)
 
@@ -186,27 +192,35 @@ def train_victim(
     seed: int,
     compute: Compute,
     reference: Scores,
+    poison_seed: int | None = None,
 ) -> tuple[Scores, Timing]:
     """Train on the contaminated rows and score the malware with and without the trigger.
 
     The arguments are those of `train_reference`; `reference` are the scores that it gave for the
-    same parts and seed. Where the defence turns all that the classifier is given, triggered malware
+    same parts and seed, and `poison_seed` (by default `seed`) draws the calibration rows that are
+    poisoned. Where the defence turns all that the classifier is given, triggered malware
     included, into what it was given there, the same training would give the same scores: they are
     taken, and nothing is trained.
     """
     watch = Stopwatch()
+    # Read when they are needed, so as not to lie beside the training rows.
+    calibration = partial(
+        calibration_rows,
+        vectors,
+        poison,
+        trigger,
+        seed=seed if poison_seed is None else poison_seed,
+    )
     try:
         with watch.phase("training"):
             victim = _detector(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels = _fit_defence(victim, vectors, poison, spec)
+            rows, labels, facts = _fit_defence(victim, vectors, poison, spec)
             # What a defence is told may differ where the rows do not.
             if not any(_told(spec).values()) and _already_trained(
-                victim, rows, labels, vectors, trigger, reference
+                victim, rows, labels, vectors, trigger, calibration, reference
             ):
                 logger.info("the classifier is given what the reference was: its scores are taken")
-                scores = replace(
-                    reference, triggered=reference.validation, poison_rows=poison.count
-                )
+                scores = replace(reference, triggered=reference.validation, **facts)
                 return scores, watch.timing(compute, scores.device)
             victim.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -214,7 +228,7 @@ def train_victim(
         scores = _diverged(vectors, error, poison_rows=poison.count, device=compute.device)
     else:
         with watch.phase("scoring"):
-            scores = _score(victim, vectors, trigger, poison_rows=poison.count)
+            scores = replace(_score(victim, vectors, trigger, calibration()), **facts)
     return scores, watch.timing(compute, scores.device)
 
 
@@ -258,20 +272,36 @@ def _told(spec: Mapping[str, Spec]) -> dict[str, bool]:
 
 def _fit_defence(
     detector: Detector, vectors: Vectors, poison: Poison | None, spec: Mapping[str, Spec]
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the classifier is to be trained on, after the defence saw what it may see."""
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """What the classifier is to be trained on, after the defence saw what it may see.
+
+    With it, by the names of the scores, what is to be recorded of the poison and of a filter.
+    """
     X, y = contaminated_rows(vectors, poison)
     told = _told(spec)
     poisoned = np.zeros(len(y), dtype=bool)
+    facts: dict[str, Any] = {}
     if poison is not None:
         poisoned[poison.indices] = True
-    return detector.fit_defence(
+        flipped = int(np.count_nonzero(poison.labels != poison.poisoned_class))
+        facts = {"poison_rows": poison.count, "flipped_rows": flipped}
+    rows, labels = detector.fit_defence(
         X,
         y,
         copy=False,
         clean=vectors.part("clean") if told["clean_rows"] else None,
         poison=poisoned if told["poison"] else None,
     )
+    if detector.kept_indices_ is not None:
+        removed = np.ones(len(y), dtype=bool)
+        removed[detector.kept_indices_] = False
+        facts |= {
+            "poison_removed": int(np.count_nonzero(removed & poisoned)),
+            "goodware_removed": int(np.count_nonzero(removed & ~poisoned & (y == 0))),
+            "malware_removed": int(np.count_nonzero(removed & ~poisoned & (y == 1))),
+            "goodware_rows": int(np.count_nonzero(~poisoned & (y == 0))),
+        }
+    return rows, labels, facts
 
 
 def _already_trained(
@@ -280,18 +310,21 @@ def _already_trained(
     labels: np.ndarray,
     vectors: Vectors,
     trigger: Trigger,
+    calibration: Callable[[], tuple[np.ndarray, np.ndarray]],
     reference: Scores,
 ) -> bool:
     """Whether the victim's classifier is given, byte for byte, what the reference's was given.
 
-    That is the rows and labels to train on, the test rows, and the malware, with the trigger and
-    without. The cheapest question, which mostly settles it, comes first.
+    That is the rows and labels to train on, the test rows, the calibration rows as the defender
+    has them, and the malware, with the trigger and without. The cheapest question, which mostly
+    settles it, comes first.
     """
     if reference.status != OK or _sha256([rows, labels]) != reference.training_sha256:
         return False
     malware, _ = vectors.part("validation")
     return (
-        _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
+        _represented_sha256(victim, *calibration()) == reference.calibration_sha256
+        and _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
         and _represented_sha256(victim, malware)
         == _represented_sha256(victim, trigger.stamp(malware))
         == reference.validation_sha256
@@ -306,9 +339,10 @@ def _sha256(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _represented_sha256(detector: Detector, X: np.ndarray) -> str:
-    """The sha256 of what the detector's classifier is given of raw rows."""
-    return _sha256(detector.represent(X[rows]) for rows in row_blocks(len(X)))
+def _represented_sha256(detector: Detector, X: np.ndarray, *labels: np.ndarray) -> str:
+    """The sha256 of what the detector's classifier is given of raw rows, and of their labels."""
+    represented = (detector.represent(X[rows]) for rows in row_blocks(len(X)))
+    return _sha256(chain(represented, labels)) if len(X) else ""
 
 
 @dataclass(frozen=True)
@@ -387,10 +421,14 @@ def _load_reference(folder: str | Path, spec: Mapping[str, Spec], device: str) -
 
 
 def _score(
-    detector: Detector, vectors: Vectors, trigger: Trigger | None, *, poison_rows: int
+    detector: Detector,
+    vectors: Vectors,
+    trigger: Trigger | None,
+    calibration: tuple[np.ndarray, np.ndarray],
 ) -> Scores:
     test_rows, test_labels = vectors.part("test")
     malware, _ = vectors.part("validation")
+    set_aside, set_aside_labels = calibration
     return Scores(
         status=OK,
         test_labels=test_labels,
@@ -398,9 +436,13 @@ def _score(
         validation=detector.malware_scores(malware),
         triggered=detector.malware_scores(trigger.stamp(malware)) if trigger else empty_scores(),
         train_rows=len(vectors.labels("train")),
-        poison_rows=poison_rows,
+        poison_rows=0,
         # Classifiers that do not say where they ran, ran on the CPU.
         device=str(getattr(detector.classifier_, "device_", "cpu")),
+        calibration_labels=set_aside_labels,
+        calibration=detector.malware_scores(set_aside),
+        certificate=detector.certificate,
+        test_radius=detector.certified_radius(test_rows),
     )
 
 

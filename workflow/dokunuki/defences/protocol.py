@@ -11,7 +11,11 @@ new unfitted instance of the victim's classifier (see `dokunuki.parts.build`).
 - A **sampler** removes or alters training rows (imbalanced-learn's `fit_resample`). It has no part
   in scoring. If it sets `sample_indices_`, the detector passes on which rows were kept.
 - A **meta-estimator** trains the classifier in its own way: it takes it as parameter `estimator`
-  and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has.
+  and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has. One that certifies
+  its predictions has a class attribute `certificate`, "rows" or "features", and a method
+  `certified_radius(X)`, int32 (n,): the prediction of a row cannot change when at most that many
+  training rows, or columns of the training rows and of the row itself, are altered in any way. 0
+  is no guarantee.
 
 What stands for comparison only may be told more, by methods of these names, called just before
 `fit` or `fit_resample`. The `knowledge` of its entry in the configuration must say so, for the
