@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import ConfigError
+from dokunuki.grid import defended_classifiers
 from dokunuki.rates import poison_count, rate_code
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
         schema = yaml.load(file, _LOADER)
     config: Config = _typed(copy.deepcopy(dict(raw)), schema, schema)
     _fill_defaults(config, schema, schema)
+    if isinstance(config["seeds"], dict):
+        # YAML reads them as numbers, and the wildcards of a path are text.
+        config["seeds"] = {str(seed): entry for seed, entry in config["seeds"].items()}
     _check_schema(config, schema)
     _check_names(config)
     _check_knowledge(config)
@@ -124,6 +128,12 @@ def _check_names(config: Config) -> None:
     """Every name that the grid or a defence uses is defined in its section."""
     uses = [
         *((f"grid.{kind}", name, kind) for kind in _PART_KINDS for name in config["grid"][kind]),
+        *(
+            (f"grid.restricted.{classifier}", name, "defences")
+            for classifier, names in config["grid"]["restricted"].items()
+            for name in names
+        ),
+        *(("grid.restricted", name, "classifiers") for name in config["grid"]["restricted"]),
         ("surrogate.classifier", config["surrogate"]["classifier"], "classifiers"),
         ("realism.classifier", config["realism"]["classifier"], "classifiers"),
         *(
@@ -200,6 +210,12 @@ def _check_grid(config: Config) -> None:
                     f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no "
                     f"row; the smallest rate that poisons one is {smallest:g} %"
                 )
+    idle = set(grid["classifiers"]) - {classifier for _, classifier in defended_classifiers(grid)}
+    for classifier in sorted(idle):
+        raise ConfigError(
+            f"config: grid.restricted.{classifier}: none of these defences is in grid.defences; "
+            "add one there, or leave the classifier out of grid.classifiers"
+        )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     for name in grid["attacks"]:
         region = config["attacks"][name]["params"].get("region", "non_hashed")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(WORKFLOW))
 from dokunuki.config import load_config
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
-from dokunuki.grid import UNPOISONED, Cell, grid_cells
+from dokunuki.grid import UNPOISONED, Cell, defended_classifiers, grid_cells
 from dokunuki.provenance import code_digests, offer_library
 from dokunuki.requests import read_requests
 
@@ -33,6 +33,7 @@ except DokunukiError as error:
 
 GRID = CONFIG["grid"]
 CELLS = grid_cells(GRID)
+DEFENDED = defended_classifiers(GRID)
 # A trigger of size N is a prefix of the longest one, and the rows poisoned at a rate p are the first
 # of those at the largest: both are computed once, so that a new N or p changes neither file.
 LONGEST_TRIGGER = max(64, *GRID["trigger_sizes"], GRID["fixed_trigger_size"])
@@ -105,6 +106,16 @@ def part(section, name):
     return {"name": name, "class": entry["class"], "params": entry["params"]}
 
 
+def seed_of(purpose):
+    """What a job's seed stands for: in `sample`, `poison` or `initialisation`."""
+
+    def seed(wildcards):
+        entry = CONFIG["seeds"].get(wildcards.seed, {})
+        return entry.get(purpose, int(wildcards.seed))
+
+    return seed
+
+
 def code(rule_name, **parts):
     """Digests of the code that a rule's script reaches, and of the classes the config names."""
     classes = [
@@ -163,8 +174,7 @@ REFERENCES = [
         "defence": part("defences", defence),
         "classifier": part("classifiers", classifier),
     }
-    for defence in GRID["defences"]
-    for classifier in GRID["classifiers"]
+    for defence, classifier in DEFENDED
 ]
 
 
@@ -289,8 +299,7 @@ def result_keys():
         for dataset in GRID["datasets"]
         for seed in GRID["seeds"]
         for cell in cells
-        for defence in GRID["defences"]
-        for classifier in GRID["classifiers"]
+        for defence, classifier in DEFENDED
     ]
 
 
