@@ -288,7 +288,6 @@ def test_a_cell_scores_its_calibration_rows_as_they_are_labelled(
     )
     np.testing.assert_array_equal(clean.calibration_labels, y)
     assert np.count_nonzero(scores.calibration_labels != y) == 4
-    assert (scores.poison_rows, scores.flipped_rows, clean.flipped_rows) == (6, 6, 0)
     # Such rows change nothing else.
     np.testing.assert_array_equal(clean.test, reference[1].test)
     assert len(reference[1].calibration) == 0
@@ -395,7 +394,9 @@ def test_a_certificate_is_recorded_for_every_test_row(vectors, trigger, tmp_path
     tree = {"name": "tree", "class": "sklearn.tree.DecisionTreeClassifier", "params": {}}
     spec = {**spec, "classifier": tree}
     poison = poison_of(vectors, trigger)
-    for scores in both(vectors, poison, trigger, spec, tmp_path / "detector"):
+    clean, attacked = both(vectors, poison, trigger, spec, tmp_path / "detector")
+    assert (clean.flipped_rows, attacked.flipped_rows) == (0, 6)
+    for scores in (clean, attacked):
         assert scores.certificate == "rows"
         np.testing.assert_array_equal(scores.test_radius, np.full(20, 6))
 

@@ -283,8 +283,10 @@ def _fit_defence(
     facts: dict[str, Any] = {}
     if poison is not None:
         poisoned[poison.indices] = True
-        flipped = int(np.count_nonzero(poison.labels != poison.poisoned_class))
-        facts = {"poison_rows": poison.count, "flipped_rows": flipped}
+        facts = {"poison_rows": poison.count}
+        if detector.certificate:
+            flipped = np.count_nonzero(poison.labels != poison.poisoned_class)
+            facts["flipped_rows"] = int(flipped)
     rows, labels = detector.fit_defence(
         X,
         y,

@@ -71,8 +71,7 @@ class Scores:
     rows and their labels. Empty elsewhere.
 
     `calibration` float32 (c,) are the rows set aside to choose thresholds by, with their labels as
-    the defender sees them, int8 (c,); empty where there are none. `flipped_rows` counts training
-    rows whose label the poison changed.
+    the defender sees them, int8 (c,); empty where there are none.
 
     Of a filter, None elsewhere: the numbers of training rows that it removed, poisoned ones and, by
     the label that the defender sees, goodware and malware that are not; `goodware_rows` is how many
@@ -80,7 +79,8 @@ class Scores:
 
     Of a certified defence, `certificate` says what an attacker may alter, "rows" or "features", and
     `test_radius` int32 (n,) how many at most, for each test row to be classified as it was; empty
-    elsewhere.
+    elsewhere. `flipped_rows` counts the training rows whose label the poison changed, which no
+    certificate of features covers; 0 elsewhere.
 
     Raises `ValueError` for lengths that do not match, labels other than 0 and 1, scores outside
     [0, 1] and negative counts.
