@@ -43,6 +43,16 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         "loud": False,
         "adaptive_to": None,
     }
+    assert config["defences"]["none"]["tier"] == "defence"
+    assert config["defences"]["none"]["knowledge"] == {
+        "clean_rows": False,
+        "poison": False,
+        "poison_rate": "none",
+        "trigger_size": "none",
+        "target_class": False,
+        "tuned_on": "nothing",
+    }
+    assert (config["sample"]["calibration_rows"], config["sample"]["clean_rows"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +78,28 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         ("grid.fixed_trigger_size", 40, r"grid\.fixed_trigger_size: a trigger of 40 features"),
         ("grid.poison_rates", [0.005], r"grid\.poison_rates: 0\.005 is not a multiple of 0\.01"),
         ("grid.seeds", ["a"], r"grid\.seeds\[0\]: 'a' is not of type 'integer'"),
+        ("seeds", {"x": {}}, r"seeds: 'x' does not (match|have)"),
+        ("seeds", {3: {"sampel": 1}}, r"seeds\.3\.sampel: unknown key; did you mean 'sample'"),
+        ("seeds", {3: {"poison": -1}}, r"seeds\.3\.poison: -1 is less than the minimum"),
+        ("grid.restricted", {"lightgmb": ["ae"]}, r"restricted: unknown classifier 'lightgmb'"),
+        ("grid.restricted", {"lightgbm": ["aee"]}, r"restricted\.lightgbm: unknown defence 'aee'"),
+        (
+            "grid",
+            {"defences": ["none"], "restricted": {"embernn": ["ae"]}},
+            r"grid\.restricted\.embernn: none of these defences is in grid\.defences",
+        ),
         ("grid.seeds", [], r"grid\.seeds: \[\] (should be non-empty|is too short)"),
         ("sample.rows", 1001, r"sample: rows and rows x test_share must be even"),
+        ("sample.calibration_rows", 7, r"sample\.calibration_rows: 7 is not a multiple of 2"),
+        ("sample.clean_rows", 7, r"sample\.clean_rows: 7 is not a multiple of 2"),
+        ("defences.ae.tier", "best", r"defences\.ae\.tier: 'best' is not one of"),
+        ("defences.ae.knowledge", {"poison_rate": 4}, r"poison_rate: 4 is not of type 'string'"),
+        ("defences.ae.knowledge", {"poison": True}, r"knowledge\.poison: .*say tier: bound"),
+        (
+            "defences.ae.knowledge",
+            {"clean_rows": "true"},
+            r"knowledge\.clean_rows: .* tier 'defence' .*say tier: reference or bound",
+        ),
         ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
         ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
         ("datasets.ember.version", 3, r"datasets\.ember\.version: 3 is not one of \[1, 2\]"),
@@ -111,6 +141,8 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
     ],
 )
 def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):
+    if path == "grid":
+        value = {**raw["grid"], **value}
     change(raw, path, value)
     with pytest.raises(ConfigError, match=message):
         load_config(raw, SCHEMA)
@@ -128,6 +160,21 @@ def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):
     assert config["grid"]["seeds"] == [3, 4]
     assert config["grid"]["poison_rates"] == [0, 0.5]
     assert config["classifiers"]["embernn"]["params"]["learning_rate"] == 0.01
+
+
+def test_seeds_are_text_as_in_paths(raw):
+    raw["seeds"] = {3: {"sample": 0}, "4": {"poison": "1", "initialisation": 2}}
+    config = load_config(raw, SCHEMA)
+    assert config["seeds"] == {"3": {"sample": 0}, "4": {"poison": 1, "initialisation": 2}}
+
+
+def test_clean_rows_are_drawn_where_a_defence_of_the_grid_has_them(raw):
+    raw["defences"]["ae"] |= {"tier": "reference", "knowledge": {"clean_rows": True}}
+    with pytest.raises(ConfigError, match=r"defences\.ae\.knowledge.*set sample\.clean_rows"):
+        load_config(raw, SCHEMA)
+    load_config({**raw, "sample": {**raw["sample"], "clean_rows": 40}}, SCHEMA)
+    raw["grid"]["defences"] = ["none"]
+    load_config(raw, SCHEMA)
 
 
 def test_a_rate_that_rounds_to_no_row_names_the_smallest_that_does_not(raw):

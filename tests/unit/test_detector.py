@@ -40,6 +40,25 @@ class KeepsMalwareOnly(BaseEstimator):
         return X[y == 1], y[y == 1]
 
 
+class TakesAll(NoDefence):
+    """Keeps what it is told."""
+
+    def give_clean_rows(self, X, y):
+        self.clean = X, y
+
+    def give_poison(self, mask):
+        self.poison = mask
+
+    def fit(self, X, y=None):
+        self.told_before_fit = hasattr(self, "clean") and hasattr(self, "poison")
+        return super().fit(X, y)
+
+
+class TakesPoison(BaggingClassifier):
+    def give_poison(self, mask):
+        self.poison = mask
+
+
 def _rows(rng, rows=200):
     """Raw rows whose class shows in the byte histogram and in one attackable column."""
     X = rng.normal(size=(rows, LAYOUT.width)).astype(np.float32)
@@ -146,6 +165,30 @@ def test_a_meta_estimator_wraps_the_classifier(rng):
     detector.fit(*_rows(rng, 40))
     assert isinstance(detector.classifier_, BaggingClassifier)
     assert {type(tree) for tree in detector.classifier_.estimators_} == {DecisionTreeClassifier}
+
+
+def test_a_defence_is_told_before_it_is_fitted_in_the_units_of_the_contaminated_rows(rng):
+    X, y = _rows(rng, 40)
+    clean, labels = _rows(rng, 6)
+    poison = np.arange(40) < 3
+    detector = Detector(TakesAll(), _tree()).fit(X, y, clean=(clean, labels), poison=poison)
+    assert detector.defence.told_before_fit
+    np.testing.assert_array_equal(detector.defence.clean[0], detector.standardise(clean))
+    assert detector.defence.clean[0].dtype == np.float32
+    np.testing.assert_array_equal(detector.defence.clean[1], labels)
+    np.testing.assert_array_equal(detector.defence.poison, poison)
+    meta = Detector(TakesPoison(n_estimators=2, random_state=0), _tree())
+    np.testing.assert_array_equal(meta.fit(X, y, poison=poison).classifier_.poison, poison)
+
+
+def test_a_defence_that_is_not_told_what_it_takes_or_does_not_take_it_is_refused(rng):
+    X, y = _rows(rng, 40)
+    with pytest.raises(ConfigError, match=r"TakesAll: has give_clean_rows.*clean_rows: true"):
+        Detector(TakesAll(), _tree()).fit(X, y, poison=y == 1)
+    with pytest.raises(ConfigError, match=r"TakesPoison: has give_poison.*poison: true"):
+        Detector(TakesPoison(), _tree()).fit(X, y)
+    with pytest.raises(ConfigError, match=r"NoDefence: has no give_poison.*poison: true"):
+        Detector(NoDefence(), _tree()).fit(X, y, poison=y == 1)
 
 
 def test_scaling_is_fitted_on_the_contaminated_rows_in_float64(rng):

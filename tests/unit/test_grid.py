@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokunuki.grid import Cell, attack_cells, grid_cells
+from dokunuki.grid import Cell, attack_cells, defended_classifiers, grid_cells
 from dokunuki.rates import poison_count, rate_code
 
 GRID = {
@@ -29,6 +29,22 @@ def test_the_point_where_both_sweeps_meet_is_one_cell():
         "independent-n008-p0050",
     ]
     assert len(grid_cells(GRID)) == 10
+
+
+def test_a_restricted_classifier_runs_with_its_defences_alone():
+    grid = {"defences": ["none", "ae"], "classifiers": ["forest", "lightgbm"], "restricted": {}}
+    assert defended_classifiers(grid) == [
+        ("none", "forest"),
+        ("none", "lightgbm"),
+        ("ae", "forest"),
+        ("ae", "lightgbm"),
+    ]
+    grid["restricted"] = {"lightgbm": ["pca", "none"]}
+    assert defended_classifiers(grid) == [
+        ("none", "forest"),
+        ("none", "lightgbm"),
+        ("ae", "forest"),
+    ]
 
 
 def test_poison_counts_by_hand():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dokunuki.attacks.calibration import calibration_rows
 from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
 from dokunuki.attacks.trigger import Trigger, trigger_feature
@@ -16,7 +18,7 @@ from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors, read_vectors, write_vectors
 from dokunuki.detector import Detector
-from dokunuki.errors import AttackError, DataFileError
+from dokunuki.errors import AttackError, ConfigError, DataFileError
 from dokunuki.evaluation.timing import write_timing
 from dokunuki.search import search_settings, write_search
 from dokunuki.training import TrainingDivergedError
@@ -168,6 +170,237 @@ def test_a_victim_that_sees_what_the_reference_saw_is_not_trained(
     assert scores.poison_rows == anew.poison_rows == 6
 
 
+# A user's own parts, by dotted path.
+TOY_PARTS = """
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import BaggingClassifier
+
+from dokunuki.defences.deletion import Deletion
+
+
+class RemovesFirst(BaseEstimator):
+    def __init__(self, classifier=None):
+        self.classifier = classifier
+
+    def fit_resample(self, X, y):
+        RemovesFirst.made = self.classifier(), self.classifier()
+        first = [np.flatnonzero(y == label)[:6] for label in (0, 1)]
+        self.sample_indices_ = np.setdiff1d(np.arange(len(y)), np.concatenate(first))
+        return X[self.sample_indices_], y[self.sample_indices_]
+
+
+class Told(Deletion):
+    def give_clean_rows(self, X, y):
+        Told.clean = X, y
+
+    def give_poison(self, mask):
+        Told.mask = mask
+
+
+class Certified(BaggingClassifier):
+    certificate = "rows"
+
+    def certified_radius(self, X):
+        return np.full(len(X), 6, dtype=np.int32)
+"""
+
+
+@pytest.fixture
+def toys(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("toys")
+    (folder / "toy_parts.py").write_text(TOY_PARTS)
+    monkeypatch.syspath_prepend(folder)
+    yield importlib.import_module("toy_parts")
+    sys.modules.pop("toy_parts")
+
+
+def defended(name, params=None, **knowledge):
+    part = {"name": "toy", "class": f"toy_parts.{name}", "params": params or {}}
+    return {**SPEC["none"], "defence": {**part, "knowledge": knowledge}}
+
+
+def both(vectors, poison, trigger, spec, folder):
+    victim = {"seed": 0, "compute": COMPUTE}
+    clean, _ = train_reference(vectors, spec, None, folder=folder, **victim)
+    scores, _ = train_victim(vectors, poison, trigger, spec, None, reference=clean, **victim)
+    return clean, scores
+
+
+@pytest.fixture(scope="module")
+def extended(vectors):
+    """The vectors with 40 calibration rows and 6 clean ones."""
+    rng = np.random.default_rng(5)
+    y = np.tile(np.int8([0, 1]), 23)
+    X = rng.normal(size=(46, LAYOUT.width)).astype(np.float32)
+    X[:, :LABELLED] += 3 * y[:, None]
+    return Vectors(
+        np.concatenate([vectors.X, X]),
+        np.concatenate([vectors.y, y]),
+        np.array([f"{row:064x}" for row in range(146)]),
+        np.full(146, "2017-01"),
+        np.concatenate([vectors.role, ["calibration"] * 40, ["clean"] * 6]),
+        1,
+        "toy",
+        "ember",
+    )
+
+
+def test_calibration_rows_are_poisoned_as_the_training_rows_are(extended, trigger):
+    X, y = extended.part("calibration")
+    same, labels = calibration_rows(extended, None, None, seed=0)
+    np.testing.assert_array_equal(same, X)
+    np.testing.assert_array_equal(labels, y)
+    # 6 of 60 training rows: 4 of 40.
+    poison = poison_of(extended, trigger)
+    altered, labels = calibration_rows(extended, poison, trigger, seed=0)
+    rows = np.flatnonzero((altered != X).any(axis=1))
+    assert len(rows) == 4
+    assert (y[rows] == 1).all()
+    np.testing.assert_array_equal(np.flatnonzero(labels != y), rows)
+    np.testing.assert_array_equal(
+        altered[np.ix_(rows, trigger.indices)], np.tile(trigger.values, (4, 1))
+    )
+    untouched = np.setdiff1d(np.arange(LAYOUT.width), trigger.indices)
+    np.testing.assert_array_equal(altered[:, untouched], X[:, untouched])
+    # A smaller rate poisons the first of the same rows; another seed other ones.
+    less, _ = calibration_rows(extended, poison.cell(30, 5), trigger, seed=0)
+    assert set(np.flatnonzero((less != X).any(axis=1))) < set(rows)
+    other, _ = calibration_rows(extended, poison, trigger, seed=1)
+    assert set(np.flatnonzero((other != X).any(axis=1))) != set(rows)
+    # Where a poisoned row kept a value of its own, so does the calibration row.
+    values = poison.values.copy()
+    values[:, 0] = 7.0
+    partly, _ = calibration_rows(extended, replace(poison, values=values), trigger, seed=0)
+    column = trigger.indices[0]
+    np.testing.assert_array_equal(partly[:, column], X[:, column])
+    np.testing.assert_array_equal(partly[:, trigger.indices[1:]], altered[:, trigger.indices[1:]])
+
+
+def test_a_cell_scores_its_calibration_rows_as_they_are_labelled(
+    extended, vectors, trigger, tmp_path, reference
+):
+    poison = poison_of(extended, trigger)
+    clean, scores = both(extended, poison, trigger, SPEC["none"], tmp_path / "detector")
+    X, y = extended.part("calibration")
+    np.testing.assert_array_equal(
+        clean.calibration, Detector.load(tmp_path / "detector").malware_scores(X)
+    )
+    np.testing.assert_array_equal(clean.calibration_labels, y)
+    assert np.count_nonzero(scores.calibration_labels != y) == 4
+    # Such rows change nothing else.
+    np.testing.assert_array_equal(clean.test, reference[1].test)
+    assert len(reference[1].calibration) == 0
+    assert reference[1].calibration_sha256 == ""
+
+
+def stamped(region):
+    columns = LAYOUT.columns(region)[:5]
+    features = tuple(trigger_feature(LAYOUT, int(column), 30.0, {}) for column in columns)
+    return Trigger("toy", features, False, "toy", 0, {}, 1)
+
+
+def clean_label_poison(vectors, trigger):
+    return plant_poison(
+        vectors.labels("train"), trigger, 10, poisoned_class=0, label_flip=False, seed=0
+    )
+
+
+def test_scores_are_taken_only_where_the_calibration_rows_are_the_same_too(
+    extended, tmp_path, monkeypatch
+):
+    trigger = stamped("non_hashed")
+    poison = clean_label_poison(extended, trigger)
+    spec = {**SPEC["none"], "defence": DELETION}
+    victim = {"seed": 0, "compute": COMPUTE}
+    clean, _ = train_reference(extended, spec, None, folder=tmp_path / "detector", **victim)
+    fits = []
+    fit = EmberNN.fit
+    monkeypatch.setattr(EmberNN, "fit", lambda *rows: fits.append(1) or fit(*rows))
+    scores, _ = train_victim(extended, poison, trigger, spec, None, reference=clean, **victim)
+    assert not fits
+    np.testing.assert_array_equal(scores.calibration, clean.calibration)
+    unlike = replace(clean, calibration_sha256="other rows")
+    train_victim(extended, poison, trigger, spec, None, reference=unlike, **victim)
+    assert fits
+
+
+def test_a_filter_says_what_it_removed_and_has_the_classifier_to_train(
+    vectors, trigger, tmp_path, toys
+):
+    poison = poison_of(vectors, trigger)
+    spec = defended("RemovesFirst")
+    clean, scores = both(vectors, poison, trigger, spec, tmp_path / "detector")
+    assert (clean.poison_removed, clean.goodware_removed, clean.malware_removed) == (0, 6, 6)
+    # Malware poisoned and labelled goodware is neither of the two.
+    _, y = contaminated_rows(vectors, poison)
+    removed = np.concatenate([np.flatnonzero(y == label)[:6] for label in (0, 1)])
+    found = np.isin(removed, poison.indices).sum()
+    assert found > 0
+    assert (scores.poison_removed, scores.goodware_removed) == (found, 6 - found)
+    assert (scores.malware_removed, scores.goodware_rows) == (6, 30)
+    first, second = toys.RemovesFirst.made
+    assert first is not second
+    assert (type(first), first.hidden) == (EmberNN, [16])
+    context = {"seed": 0, "compute": COMPUTE}
+    folder = tmp_path / "again"
+    train_reference(vectors, spec, None, folder=folder, **context)
+    for path in folder.iterdir():
+        assert path.read_bytes() == (tmp_path / "detector" / path.name).read_bytes()
+
+
+def test_where_scores_are_taken_the_counts_of_a_filter_are_its_own(vectors, tmp_path, toys):
+    trigger = stamped("undefended")
+    X = vectors.X.copy()
+    X[:, trigger.indices] = trigger.values  # so that neither poison nor trigger changes a row
+    unchanged = replace(vectors, X=X)
+    poison = clean_label_poison(unchanged, trigger)
+    spec = defended("RemovesFirst")
+    _, scores = both(unchanged, poison, trigger, spec, tmp_path / "detector")
+    assert scores.training_sha256
+    found = np.isin(np.flatnonzero(vectors.labels("train") == 0)[:6], poison.indices).sum()
+    assert (scores.poison_removed, scores.goodware_removed) == (found, 6 - found)
+    assert (scores.malware_removed, scores.goodware_rows, scores.poison_rows) == (6, 24, 6)
+
+
+def test_a_defence_is_told_what_its_ledger_says_and_then_always_trained(
+    extended, tmp_path, toys, monkeypatch
+):
+    trigger = stamped("non_hashed")
+    poison = clean_label_poison(extended, trigger)
+    fits = []
+    fit = EmberNN.fit
+    monkeypatch.setattr(EmberNN, "fit", lambda *rows: fits.append(1) or fit(*rows))
+    spec = defended("Told", clean_rows=True, poison=True)
+    victim = {"seed": 0, "compute": COMPUTE}
+    clean, _ = train_reference(extended, spec, None, folder=tmp_path / "detector", **victim)
+    assert toys.Told.mask.shape == (60,)
+    assert not toys.Told.mask.any()
+    rows, labels = toys.Told.clean
+    raw, expected = extended.part("clean")
+    assert rows.shape == raw.shape
+    np.testing.assert_array_equal(labels, expected)
+    train_victim(extended, poison, trigger, spec, None, reference=clean, **victim)
+    np.testing.assert_array_equal(np.flatnonzero(toys.Told.mask), np.sort(poison.indices))
+    # The rows are those of the reference, as Deletion's are; what it was told is not.
+    assert len(fits) == 2
+    unsaid = defended("Told", poison=True)
+    with pytest.raises(ConfigError, match="has give_clean_rows"):
+        train_victim(extended, poison, trigger, unsaid, None, reference=clean, **victim)
+
+
+def test_a_certificate_is_recorded_for_every_test_row(vectors, trigger, tmp_path, toys):
+    spec = defended("Certified", {"n_estimators": 2, "random_state": 0})
+    tree = {"name": "tree", "class": "sklearn.tree.DecisionTreeClassifier", "params": {}}
+    spec = {**spec, "classifier": tree}
+    poison = poison_of(vectors, trigger)
+    clean, attacked = both(vectors, poison, trigger, spec, tmp_path / "detector")
+    assert (clean.flipped_rows, attacked.flipped_rows) == (0, 6)
+    for scores in (clean, attacked):
+        assert scores.certificate == "rows"
+        np.testing.assert_array_equal(scores.test_radius, np.full(20, 6))
+
+
 def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_path):
     path = tmp_path / "autoencoder.safetensors"
     poison = poison_of(vectors, trigger)
@@ -236,7 +469,7 @@ def test_poison_never_touches_rows_that_are_held_out(vectors, trigger):
     assert (y != vectors.part("train")[1]).sum() == poison.count
     shared = vectors.sha256.copy()
     shared[70] = shared[poison.indices[0]]
-    with pytest.raises(DataFileError, match="stand among the test or validation rows"):
+    with pytest.raises(DataFileError, match="stand among the rows that are held out"):
         contaminated_rows(replace(vectors, sha256=shared), poison)
 
 

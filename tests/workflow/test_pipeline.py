@@ -69,6 +69,26 @@ def test_the_number_of_cores_changes_no_byte_of_the_metrics(built, tmp_path, tin
     assert set(rows) <= set(together)
 
 
+def test_a_seed_may_share_the_sample_of_another(built):
+    split = "results/ember/seed-{}/split.csv"
+    for seed, changes in ((7, {}), (8, {"sample": 0}), (9, {"poison": 0})):
+        change = f"seeds={{{seed}: {changes}}}"
+        built.snakemake("--cores", "1", split.format(seed), "--config", change)
+    first, own, shared, other = (
+        (built.folder / split.format(seed)).read_bytes() for seed in (0, 7, 8, 9)
+    )
+    assert shared == first
+    assert first not in (own, other)
+
+
+def test_a_restricted_classifier_is_trained_with_its_defences_alone(built):
+    grid = "grid={classifiers: [embernn, lightgbm], restricted: {lightgbm: [none]}}"
+    jobs = built.planned("--config", grid)
+    trained = {job for job in jobs if job.classifier == "lightgbm" and job.defence}
+    assert {job.defence for job in trained} == {"none"}
+    assert {job.rule for job in trained} == {"train_reference", "train_victim"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

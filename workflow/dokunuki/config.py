@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import ConfigError
+from dokunuki.grid import defended_classifiers
 from dokunuki.rates import poison_count, rate_code
 
 if TYPE_CHECKING:
@@ -43,8 +44,12 @@ def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
         schema = yaml.load(file, _LOADER)
     config: Config = _typed(copy.deepcopy(dict(raw)), schema, schema)
     _fill_defaults(config, schema, schema)
+    if isinstance(config["seeds"], dict):
+        # YAML reads them as numbers, and the wildcards of a path are text.
+        config["seeds"] = {str(seed): entry for seed, entry in config["seeds"].items()}
     _check_schema(config, schema)
     _check_names(config)
+    _check_knowledge(config)
     _check_grid(config)
     return config
 
@@ -69,6 +74,8 @@ def _typed(value: Any, node: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
         return [_typed(held, node.get("items", {}), root) for held in value]
     elif isinstance(value, str):
         types = node.get("type", [])
+        if types == "boolean":
+            return {"true": True, "false": False}.get(value.lower(), value)
         texts = "string" in types or value in node.get("enum", []) or "pattern" in node
         read = value if texts else yaml.safe_load(value or '""')
         return read if isinstance(read, int | float) and not isinstance(read, bool) else value
@@ -121,6 +128,12 @@ def _check_names(config: Config) -> None:
     """Every name that the grid or a defence uses is defined in its section."""
     uses = [
         *((f"grid.{kind}", name, kind) for kind in _PART_KINDS for name in config["grid"][kind]),
+        *(
+            (f"grid.restricted.{classifier}", name, "defences")
+            for classifier, names in config["grid"]["restricted"].items()
+            for name in names
+        ),
+        *(("grid.restricted", name, "classifiers") for name in config["grid"]["restricted"]),
         ("surrogate.classifier", config["surrogate"]["classifier"], "classifiers"),
         ("realism.classifier", config["realism"]["classifier"], "classifiers"),
         *(
@@ -158,6 +171,28 @@ def _check_names(config: Config) -> None:
 _PART_KINDS = ("datasets", "attacks", "defences", "classifiers")
 
 
+# Who may be told what: the others are ranked as if they were told nothing.
+_MAY_BE_TOLD = {"clean_rows": ("reference", "bound"), "poison": ("bound",)}
+
+
+def _check_knowledge(config: Config) -> None:
+    """The tier of a defence allows what it is told, and the sample holds it."""
+    for name, defence in config["defences"].items():
+        for key, tiers in _MAY_BE_TOLD.items():
+            if defence["knowledge"][key] and defence["tier"] not in tiers:
+                raise ConfigError(
+                    f"config: defences.{name}.knowledge.{key}: a defence of tier "
+                    f"{defence['tier']!r} is not told this; say tier: {' or '.join(tiers)}"
+                )
+    for name in config["grid"]["defences"]:
+        needed = config["defences"][name]["knowledge"]["clean_rows"]
+        if needed and not config["sample"]["clean_rows"]:
+            raise ConfigError(
+                f"config: defences.{name}.knowledge.clean_rows: the sample has none; set "
+                "sample.clean_rows"
+            )
+
+
 def _check_grid(config: Config) -> None:
     """Every trigger fits its feature set and every poison rate comes to at least one row."""
     grid, sample = config["grid"], config["sample"]
@@ -183,6 +218,12 @@ def _check_grid(config: Config) -> None:
                 )
     for name in grid["attacks"]:
         _check_share(name, config["attacks"][name]["attacker_share"], train_rows)
+    idle = set(grid["classifiers"]) - {classifier for _, classifier in defended_classifiers(grid)}
+    for classifier in sorted(idle):
+        raise ConfigError(
+            f"config: grid.restricted.{classifier}: none of these defences is in grid.defences; "
+            "add one there, or leave the classifier out of grid.classifiers"
+        )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     for name in grid["attacks"]:
         region = config["attacks"][name]["params"].get("region", "non_hashed")

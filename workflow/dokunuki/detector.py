@@ -9,7 +9,7 @@ import numpy as np
 
 from dokunuki.defences.identity import NoDefence
 from dokunuki.defences.protocol import defence_kind
-from dokunuki.errors import DokunukiError, damaged_file
+from dokunuki.errors import ConfigError, DokunukiError, damaged_file
 from dokunuki.files import atomic_folder, read_json, write_json
 from dokunuki.parts import path_of
 from dokunuki.persistence import parameters_of, read_part, write_part
@@ -17,11 +17,14 @@ from dokunuki.rows import row_blocks
 from dokunuki.scaling import Standardiser
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 _DESCRIPTION_FILE = "detector.json"
 _FORMAT = 2
 _MALWARE = 1
+# What a defence may be told beside the contaminated rows: the method that takes it, and the key of
+# the configuration's ledger that allows it.
+_TOLD = {"give_clean_rows": "clean_rows", "give_poison": "poison"}
 
 
 class Detector:
@@ -42,20 +45,42 @@ class Detector:
         self.classifier = classifier
         self._kind = defence_kind(defence)
 
-    def fit(self, X: np.ndarray, y: np.ndarray, copy: bool = True) -> Self:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        copy: bool = True,
+        *,
+        clean: tuple[np.ndarray, np.ndarray] | None = None,
+        poison: np.ndarray | None = None,
+    ) -> Self:
         """Fit on raw contaminated rows, float32 (n, width), and labels 0 goodware, 1 malware.
 
-        With `copy` False the rows may be overwritten, which saves the memory of as many.
-        Raises DokunukiError when a class is absent, at first or after a sampler.
+        With `copy` False the rows may be overwritten, which saves the memory of as many. `clean`,
+        raw rows float32 (c, width) and their labels (c,), and `poison`, bool (n,), True for the
+        poisoned rows, go to the defence that has `give_clean_rows` or `give_poison`. Raises
+        DokunukiError when a class is absent, at first or after a sampler, and ConfigError when a
+        defence would be told what it does not take, or takes what it is not told.
         """
-        return self.fit_classifier(*self.fit_defence(X, y, copy))
+        return self.fit_classifier(*self.fit_defence(X, y, copy, clean=clean, poison=poison))
 
     def fit_defence(
-        self, X: np.ndarray, y: np.ndarray, copy: bool = True
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        copy: bool = True,
+        *,
+        clean: tuple[np.ndarray, np.ndarray] | None = None,
+        poison: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
         self._check_classes(y, "the training rows")
+        self._check_told({"give_clean_rows": clean is not None, "give_poison": poison is not None})
         self.scaler_ = Standardiser().fit(X)
+        if clean is not None:
+            self.defence.give_clean_rows(self.scaler_.transform(clean[0]), clean[1])
+        if poison is not None:
+            self.defence.give_poison(poison)
         rows = self.scaler_.transform(X) if copy else self.scaler_.transform_in_place(X)
         labels = np.asarray(y)
         self.kept_indices_: np.ndarray | None = None
@@ -103,6 +128,26 @@ class Detector:
         for rows in row_blocks(len(X)):
             scores[rows] = self.classifier_.predict_proba(self.represent(X[rows]))[:, column]
         return scores
+
+    @property
+    def certificate(self) -> str:
+        """What an attacker may alter within `certified_radius`; empty where nothing is certified.
+
+        "rows" of the training set, or "features" of training rows and of the row to classify. What
+        comes before the classifier is fitted on all rows: only a meta-estimator certifies.
+        """
+        certifies = self._kind == "meta-estimator"
+        return str(getattr(self.defence, "certificate", "")) if certifies else ""
+
+    def certified_radius(self, X: np.ndarray) -> np.ndarray:
+        """How many at most may be altered for each raw row to be called as it is, int32 (n,).
+
+        Of shape (0,) where nothing is certified.
+        """
+        radius = np.zeros(len(X) if self.certificate else 0, dtype=np.int32)
+        for rows in row_blocks(len(radius)):
+            radius[rows] = self.classifier_.certified_radius(self.represent(X[rows]))
+        return radius
 
     def represent(self, X: np.ndarray) -> np.ndarray:
         """What the classifier is given of raw rows: standardised and, by a transformer, changed."""
@@ -170,6 +215,21 @@ class Detector:
             raise DokunukiError(
                 f"the detector was fitted on {width} columns; the rows have shape {X.shape}"
             )
+
+    def _check_told(self, told: Mapping[str, bool]) -> None:
+        """The defence is told what its ledger says, and takes all that it is told."""
+        for method, key in _TOLD.items():
+            takes = hasattr(self.defence, method)
+            if takes and not told[method]:
+                raise ConfigError(
+                    f"{path_of(self.defence)}: has {method}, and its ledger does not say so: set "
+                    f"knowledge: {{{key}: true}} in its entry of defences"
+                )
+            if told[method] and not takes:
+                raise ConfigError(
+                    f"{path_of(self.defence)}: has no {method}, and its ledger says that it is "
+                    f"told: leave knowledge: {{{key}: true}} out of its entry of defences"
+                )
 
     @staticmethod
     def _check_classes(y: np.ndarray, where: str) -> None:

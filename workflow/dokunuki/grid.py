@@ -38,3 +38,17 @@ def attack_cells(grid: Mapping[str, Any], attack: str) -> list[Cell]:
 def grid_cells(grid: Mapping[str, Any]) -> dict[str, Cell]:
     """All cells by id, in the order of the grid's attacks; without the unpoisoned one."""
     return {cell.id: cell for attack in grid["attacks"] for cell in attack_cells(grid, attack)}
+
+
+def defended_classifiers(grid: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which defences run with which classifiers, (defence, classifier) in the grid's order.
+
+    All with all, but for the classifiers that `restricted` names: with those run the defences
+    listed there.
+    """
+    return [
+        (defence, classifier)
+        for defence in grid["defences"]
+        for classifier in grid["classifiers"]
+        if defence in grid["restricted"].get(classifier, grid["defences"])
+    ]

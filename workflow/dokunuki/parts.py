@@ -51,8 +51,8 @@ def path_of(part: object) -> str:
 def build(class_path: str, params: Mapping[str, Any], **context: Any) -> Any:  # noqa: ANN401
     """An instance of the class at `class_path` with `params` from the config.
 
-    Of `context` (layout, seed, device, threads, precision, autoencoder) it gets what its
-    constructor takes; `seed` goes to `random_state` and `threads` to `n_jobs` where it takes
+    Of `context` (layout, seed, device, threads, precision, autoencoder, classifier) it gets what
+    its constructor takes; `seed` goes to `random_state` and `threads` to `n_jobs` where it takes
     those. `params` win over the context. Raises ConfigError, naming the class, for a parameter
     that the class does not take (with the nearest that it does) and for one that it needs and is
     not given.

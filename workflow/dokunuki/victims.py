@@ -12,11 +12,14 @@ import resource
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dokunuki.attacks.calibration import calibration_rows
 from dokunuki.detector import Detector
 from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, EvasionKey, Scores, empty_scores
@@ -31,7 +34,7 @@ from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dokunuki.attacks.poisoning import Poison
     from dokunuki.attacks.trigger import Trigger
@@ -81,8 +84,8 @@ class Stopwatch:
 def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarray, np.ndarray]:
     """The training rows and labels that a defender sees, in memory of their own.
 
-    Raises AttackError when the poison belongs to other rows, DataFileError when a poisoned row
-    stands among the test or validation rows as well: those are never poisoned.
+    Raises AttackError when the poison belongs to other rows, DataFileError when a poisoned row has
+    another role as well: of those, none is this poison's.
     """
     X, y = vectors.part("train")
     if poison is None:
@@ -92,8 +95,8 @@ def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarr
     poisoned = set(vectors.sha256[training][poison.indices].tolist())
     if poisoned & held_out:
         raise DataFileError(
-            f"{len(poisoned & held_out)} poisoned rows stand among the test or validation rows "
-            f"too, {sorted(poisoned & held_out)[0]} for one; draw the sample again"
+            f"{len(poisoned & held_out)} poisoned rows stand among the rows that are held out too, "
+            f"{sorted(poisoned & held_out)[0]} for one; draw the sample again"
         )
     poison.apply(X, y)
     return X, y
@@ -149,14 +152,15 @@ def train_reference(
 
     `spec` holds the specs (name, class, params) of `defence` and `classifier`, and of the
     `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
-    (weights and timing). The scores say by sha256 what the classifier was given, for
-    `train_victim` to compare.
+    (weights and timing). `knowledge` in the defence's spec says whether it is told the `clean_rows`
+    and the `poison`. The scores say by sha256 what the classifier was given, for `train_victim` to
+    compare.
     """
     watch = Stopwatch()
     try:
         with watch.phase("training"):
             detector = _detector(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels = detector.fit_defence(*vectors.part("train"), copy=False)
+            rows, labels, facts = _fit_defence(detector, vectors, None, spec)
             digest = _sha256([rows, labels])
             detector.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -166,11 +170,14 @@ def train_reference(
     else:
         detector.save(folder)
         with watch.phase("scoring"):
+            calibration = vectors.part("calibration")
             scores = replace(
-                _score(detector, vectors, None, poison_rows=0),
+                _score(detector, vectors, None, calibration),
+                **facts,
                 training_sha256=digest,
                 test_sha256=_represented_sha256(detector, vectors.part("test")[0]),
                 validation_sha256=_represented_sha256(detector, vectors.part("validation")[0]),
+                calibration_sha256=_represented_sha256(detector, *calibration),
             )
     return scores, watch.timing(compute, scores.device)
 
@@ -185,24 +192,35 @@ def train_victim(
     seed: int,
     compute: Compute,
     reference: Scores,
+    poison_seed: int | None = None,
 ) -> tuple[Scores, Timing]:
     """Train on the contaminated rows and score the malware with and without the trigger.
 
     The arguments are those of `train_reference`; `reference` are the scores that it gave for the
-    same parts and seed. Where the defence turns all that the classifier is given, triggered malware
+    same parts and seed, and `poison_seed` (by default `seed`) draws the calibration rows that are
+    poisoned. Where the defence turns all that the classifier is given, triggered malware
     included, into what it was given there, the same training would give the same scores: they are
     taken, and nothing is trained.
     """
     watch = Stopwatch()
+    # Read when they are needed, so as not to lie beside the training rows.
+    calibration = partial(
+        calibration_rows,
+        vectors,
+        poison,
+        trigger,
+        seed=seed if poison_seed is None else poison_seed,
+    )
     try:
         with watch.phase("training"):
             victim = _detector(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels = victim.fit_defence(*contaminated_rows(vectors, poison), copy=False)
-            if _already_trained(victim, rows, labels, vectors, trigger, reference):
+            rows, labels, facts = _fit_defence(victim, vectors, poison, spec)
+            # What a defence is told may differ where the rows do not.
+            if not any(_told(spec).values()) and _already_trained(
+                victim, rows, labels, vectors, trigger, calibration, reference
+            ):
                 logger.info("the classifier is given what the reference was: its scores are taken")
-                scores = replace(
-                    reference, triggered=reference.validation, poison_rows=poison.count
-                )
+                scores = replace(reference, triggered=reference.validation, **facts)
                 return scores, watch.timing(compute, scores.device)
             victim.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -210,7 +228,7 @@ def train_victim(
         scores = _diverged(vectors, error, poison_rows=poison.count, device=compute.device)
     else:
         with watch.phase("scoring"):
-            scores = _score(victim, vectors, trigger, poison_rows=poison.count)
+            scores = replace(_score(victim, vectors, trigger, calibration()), **facts)
     return scores, watch.timing(compute, scores.device)
 
 
@@ -246,24 +264,69 @@ def score_evasion(
     return scores
 
 
+def _told(spec: Mapping[str, Spec]) -> dict[str, bool]:
+    """Whether the defence is told the `clean_rows` and the `poison`."""
+    knowledge = spec["defence"].get("knowledge", {})
+    return {key: bool(knowledge.get(key)) for key in ("clean_rows", "poison")}
+
+
+def _fit_defence(
+    detector: Detector, vectors: Vectors, poison: Poison | None, spec: Mapping[str, Spec]
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """What the classifier is to be trained on, after the defence saw what it may see.
+
+    With it, by the names of the scores, what is to be recorded of the poison and of a filter.
+    """
+    X, y = contaminated_rows(vectors, poison)
+    told = _told(spec)
+    poisoned = np.zeros(len(y), dtype=bool)
+    facts: dict[str, Any] = {}
+    if poison is not None:
+        poisoned[poison.indices] = True
+        facts = {"poison_rows": poison.count}
+        if detector.certificate:
+            flipped = np.count_nonzero(poison.labels != poison.poisoned_class)
+            facts["flipped_rows"] = int(flipped)
+    rows, labels = detector.fit_defence(
+        X,
+        y,
+        copy=False,
+        clean=vectors.part("clean") if told["clean_rows"] else None,
+        poison=poisoned if told["poison"] else None,
+    )
+    if detector.kept_indices_ is not None:
+        removed = np.ones(len(y), dtype=bool)
+        removed[detector.kept_indices_] = False
+        facts |= {
+            "poison_removed": int(np.count_nonzero(removed & poisoned)),
+            "goodware_removed": int(np.count_nonzero(removed & ~poisoned & (y == 0))),
+            "malware_removed": int(np.count_nonzero(removed & ~poisoned & (y == 1))),
+            "goodware_rows": int(np.count_nonzero(~poisoned & (y == 0))),
+        }
+    return rows, labels, facts
+
+
 def _already_trained(
     victim: Detector,
     rows: np.ndarray,
     labels: np.ndarray,
     vectors: Vectors,
     trigger: Trigger,
+    calibration: Callable[[], tuple[np.ndarray, np.ndarray]],
     reference: Scores,
 ) -> bool:
     """Whether the victim's classifier is given, byte for byte, what the reference's was given.
 
-    That is the rows and labels to train on, the test rows, and the malware, with the trigger and
-    without. The cheapest question, which mostly settles it, comes first.
+    That is the rows and labels to train on, the test rows, the calibration rows as the defender
+    has them, and the malware, with the trigger and without. The cheapest question, which mostly
+    settles it, comes first.
     """
     if reference.status != OK or _sha256([rows, labels]) != reference.training_sha256:
         return False
     malware, _ = vectors.part("validation")
     return (
-        _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
+        _represented_sha256(victim, *calibration()) == reference.calibration_sha256
+        and _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
         and _represented_sha256(victim, malware)
         == _represented_sha256(victim, trigger.stamp(malware))
         == reference.validation_sha256
@@ -278,9 +341,25 @@ def _sha256(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _represented_sha256(detector: Detector, X: np.ndarray) -> str:
-    """The sha256 of what the detector's classifier is given of raw rows."""
-    return _sha256(detector.represent(X[rows]) for rows in row_blocks(len(X)))
+def _represented_sha256(detector: Detector, X: np.ndarray, *labels: np.ndarray) -> str:
+    """The sha256 of what the detector's classifier is given of raw rows, and of their labels."""
+    represented = (detector.represent(X[rows]) for rows in row_blocks(len(X)))
+    return _sha256(chain(represented, labels)) if len(X) else ""
+
+
+@dataclass(frozen=True)
+class _Unfitted:
+    """Gives new instances of the victim's classifier, for a defence that trains models of its own.
+
+    A class, since a detector's description holds the `repr` of what a defence was made with.
+    """
+
+    class_path: str
+    params: Mapping[str, Any]
+    context: Mapping[str, Any] = field(repr=False)
+
+    def __call__(self) -> Any:  # noqa: ANN401 - by protocol
+        return build(self.class_path, self.params, **self.context)
 
 
 def _detector(
@@ -305,6 +384,13 @@ def _detector(
             weights, timing = autoencoder
             watch.seconds["defence"] = read_timing(timing).seconds_defence
             context["autoencoder"] = _load_autoencoder(weights, spec["autoencoder"], compute)
+        if role == "defence":
+            stream = stream_seed(seed, "classifier of a defence", spec["defence"]["name"])
+            context["classifier"] = _Unfitted(
+                spec["classifier"]["class"],
+                spec["classifier"]["params"],
+                {**context, "seed": stream},
+            )
         built[role] = build(spec[role]["class"], spec[role]["params"], **context)
     return Detector(built["defence"], built["classifier"])
 
@@ -337,10 +423,14 @@ def _load_reference(folder: str | Path, spec: Mapping[str, Spec], device: str) -
 
 
 def _score(
-    detector: Detector, vectors: Vectors, trigger: Trigger | None, *, poison_rows: int
+    detector: Detector,
+    vectors: Vectors,
+    trigger: Trigger | None,
+    calibration: tuple[np.ndarray, np.ndarray],
 ) -> Scores:
     test_rows, test_labels = vectors.part("test")
     malware, _ = vectors.part("validation")
+    set_aside, set_aside_labels = calibration
     return Scores(
         status=OK,
         test_labels=test_labels,
@@ -348,9 +438,13 @@ def _score(
         validation=detector.malware_scores(malware),
         triggered=detector.malware_scores(trigger.stamp(malware)) if trigger else empty_scores(),
         train_rows=len(vectors.labels("train")),
-        poison_rows=poison_rows,
+        poison_rows=0,
         # Classifiers that do not say where they ran, ran on the CPU.
         device=str(getattr(detector.classifier_, "device_", "cpu")),
+        calibration_labels=set_aside_labels,
+        calibration=detector.malware_scores(set_aside),
+        certificate=detector.certificate,
+        test_radius=detector.certified_radius(test_rows),
     )
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(WORKFLOW))
 from dokunuki.config import load_config
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
-from dokunuki.grid import UNPOISONED, Cell, grid_cells
+from dokunuki.grid import UNPOISONED, Cell, defended_classifiers, grid_cells
 from dokunuki.provenance import code_digests, offer_library
 from dokunuki.rates import rate_code
 from dokunuki.requests import read_requests
@@ -34,6 +34,7 @@ except DokunukiError as error:
 
 GRID = CONFIG["grid"]
 CELLS = grid_cells(GRID)
+DEFENDED = defended_classifiers(GRID)
 # A trigger of size N is a prefix of the longest one, and the rows poisoned at a rate p are the first
 # of those at the largest: both are computed once, so that a new N or p changes neither file.
 LONGEST_TRIGGER = max(64, *GRID["trigger_sizes"], GRID["fixed_trigger_size"])
@@ -112,7 +113,7 @@ def seed_of(purpose):
     """What a job's seed stands for: in `sample`, `poison` or `initialisation`."""
 
     def seed(wildcards):
-        entry = CONFIG.get("seeds", {}).get(wildcards.seed, {})
+        entry = CONFIG["seeds"].get(wildcards.seed, {})
         return entry.get(purpose, int(wildcards.seed))
 
     return seed
@@ -176,15 +177,17 @@ REFERENCES = [
         "defence": part("defences", defence),
         "classifier": part("classifiers", classifier),
     }
-    for defence in GRID["defences"]
-    for classifier in GRID["classifiers"]
+    for defence, classifier in DEFENDED
 ]
 
 
 def victim_spec(wildcards):
     name = CONFIG["defences"][wildcards.defence]["autoencoder"]
+    ledger = CONFIG["defences"][wildcards.defence]["knowledge"]
+    # What else the ledger says is for the reader, and makes nothing run again.
+    told = {key: ledger[key] for key in ("clean_rows", "poison")}
     return {
-        "defence": part("defences", wildcards.defence),
+        "defence": {**part("defences", wildcards.defence), "knowledge": told},
         "classifier": part("classifiers", wildcards.classifier),
         "autoencoder": part("autoencoders", name) if name else None,
     }
@@ -340,8 +343,7 @@ def result_keys():
         for dataset in GRID["datasets"]
         for seed in GRID["seeds"]
         for cell in cells
-        for defence in GRID["defences"]
-        for classifier in GRID["classifiers"]
+        for defence, classifier in DEFENDED
     ]
 
 
@@ -420,7 +422,8 @@ def panel_figure(panel):
 
 
 def sample_rows(wildcards):
-    return CONFIG["sample"]["rows"] + CONFIG["sample"]["validation_malware"]
+    keys = ("rows", "validation_malware", "calibration_rows", "clean_rows")
+    return sum(CONFIG["sample"][key] for key in keys)
 
 
 def corpus_rows(wildcards):

@@ -68,6 +68,7 @@ rule draw_sample:
         runtime=minutes("draw_sample", rows=corpus_rows),
     params:
         spec={key: CONFIG["sample"][key] for key in sorted(CONFIG["sample"])},
+        seed=seed_of("sample"),
         code=code("draw_sample"),
     script:
         "../scripts/draw_sample.py"

@@ -28,6 +28,7 @@ rule train_autoencoder:
     params:
         spec=lambda wildcards: part("autoencoders", wildcards.autoencoder),
         cell=cell_extent,
+        seed=seed_of("initialisation"),
         threads=THREADS,
         precision=PRECISION,
         code=lambda wildcards: code(

@@ -26,6 +26,7 @@ rule train_reference:
         device=DEVICE,
     params:
         spec=victim_spec,
+        seed=seed_of("initialisation"),
         threads=THREADS,
         precision=PRECISION,
         code=victim_code("train_reference"),
@@ -60,6 +61,8 @@ rule train_victim:
     params:
         spec=victim_spec,
         cell=cell_extent,
+        seed=seed_of("initialisation"),
+        poison_seed=seed_of("poison"),
         threads=THREADS,
         precision=PRECISION,
         code=victim_code("train_victim"),
@@ -73,11 +76,10 @@ rule score_evasion:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         trigger="results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
-        references=expand(
-            "results/{{dataset}}/seed-{{seed}}/unpoisoned/{defence}/{classifier}/detector",
-            defence=GRID["defences"],
-            classifier=GRID["classifiers"],
-        ),
+        references=[
+            f"results/{{dataset}}/seed-{{seed}}/unpoisoned/{defence}/{classifier}/detector"
+            for defence, classifier in DEFENDED
+        ],
     output:
         scores="results/{dataset}/seed-{seed}/attacks/{attack}/evasion.h5",
     log:

@@ -8,6 +8,6 @@ with logged(snakemake.log[0]):
     split = draw_sample(
         read_index(snakemake.input.index),
         **snakemake.params.spec,
-        seed=int(snakemake.wildcards.seed),
+        seed=snakemake.params.seed,
     )
     write_split(snakemake.output.split, split)

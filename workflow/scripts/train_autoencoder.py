@@ -13,7 +13,7 @@ with logged(snakemake.log[0]):
         read_vectors(snakemake.input.vectors),
         poison.cell(**snakemake.params.cell) if poison else None,
         snakemake.params.spec,
-        seed=int(snakemake.wildcards.seed),
+        seed=snakemake.params.seed,
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),

@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
         read_vectors(snakemake.input.vectors),
         snakemake.params.spec,
         snakemake.input.get("autoencoder") or None,
-        seed=int(snakemake.wildcards.seed),
+        seed=snakemake.params.seed,
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),

@@ -17,11 +17,12 @@ with logged(snakemake.log[0]):
         read_trigger(snakemake.input.trigger).prefix(snakemake.params.cell["size"]),
         snakemake.params.spec,
         snakemake.input.get("autoencoder") or None,
-        seed=int(snakemake.wildcards.seed),
+        seed=snakemake.params.seed,
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),
         reference=read_scores(snakemake.input.reference),
+        poison_seed=snakemake.params.poison_seed,
     )
     write_scores(snakemake.output.scores, scores)
     write_timing(snakemake.output.timing, timing)

@@ -52,6 +52,21 @@ def test_classes_roles_and_order(index):
         assert (np.diff(split.positions[split.role == role]) > 0).all()
 
 
+def test_rows_for_calibration_and_clean_rows_are_drawn_apart_and_change_no_other(index, tmp_path):
+    without = draw_sample(index, 60, 0.2, 25, seed=0)
+    split = draw_sample(index, 60, 0.2, 25, seed=0, calibration_rows=16, clean_rows=10)
+    assert counts(split, "calibration") == (8, 8)
+    assert counts(split, "clean") == (5, 5)
+    assert len(np.unique(split.positions)) == len(split) == 60 + 25 + 16 + 10
+    write_split(tmp_path / "without.csv", without)
+    write_split(tmp_path / "split.csv", split)
+    shorter, longer = ((tmp_path / name).read_text() for name in ("without.csv", "split.csv"))
+    assert longer.startswith(shorter)
+    np.testing.assert_array_equal(read_split(tmp_path / "split.csv").role, split.role)
+    calibrating = draw_sample(index, 60, 0.2, 25, seed=0, calibration_rows=16)
+    np.testing.assert_array_equal(calibrating.positions, split.positions[:-10])
+
+
 def test_all_files_are_pooled(index):
     split = draw_sample(index, 100, 0.2, 25, seed=0)
     for role in ("train", "test", "validation"):
@@ -86,6 +101,13 @@ def test_a_sample_is_exact_or_refused(goodware, malware, half, tested, validatio
     assert counts(split, "train") == (half - tested, half - tested)
     assert counts(split, "validation") == (0, validation)
     assert len(set(split.positions.tolist())) == 2 * half + validation
+
+
+def test_too_few_rows_for_what_is_drawn_last(index):
+    with pytest.raises(CorpusError, match=r"asks for 60 goodware and 60 .*20 of each class for"):
+        draw_sample(index_of([0] * 59 + [1] * 80), 80, 0.5, 0, 0, calibration_rows=40)
+    with pytest.raises(CorpusError, match=r"malware, sample\.calibration_rows and sample\.clean"):
+        draw_sample(index, 2000, 0.5, 90, 0, clean_rows=40)
 
 
 @pytest.mark.parametrize(

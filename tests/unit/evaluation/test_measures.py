@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokunuki.evaluation.measures import MEASURES, Measures, measure
+from dokunuki.evaluation.measures import MEASURES, RANGES, Measures, measure, threshold_at
 from dokunuki.evaluation.scores import Scores, empty_scores
 
 
@@ -79,6 +79,101 @@ def test_a_diverged_cell_has_no_measures():
         measure(cell(status="diverged"), UNPOISONED)
 
 
+def test_thresholds_come_from_the_calibration_rows_labelled_goodware():
+    # 200 of them: two may be called malware at 1 %, none at 0.1 %.
+    goodware = np.float32([0.1] * 196 + [0.3, 0.4, 0.6, 0.7])
+    labels = np.repeat([0, 1], [200, 3])
+    measured = measure(
+        cell(
+            test=[0.1, 0.49, 0.65, 0.9, 0.2],
+            triggered=[0.9, 0.1, 0.5, 0.2],
+            calibration=[*goodware, 0.0, 0.0, 1.0],
+            calibration_labels=labels,
+        ),
+        UNPOISONED,
+    )
+    assert measured.calibration_rows == 203
+    assert measured.threshold_fpr_1 == np.nextafter(np.float32(0.4), np.float32(1))
+    assert (measured.fpr_at_1, measured.tpr_at_1) == (pytest.approx(2 / 3), 1 / 2)
+    assert measured.asr_at_1 == 1 / 2
+    assert measured.threshold_fpr_01 == np.nextafter(np.float32(0.7), np.float32(1))
+    assert (measured.fpr_at_01, measured.tpr_at_01, measured.asr_at_01) == (0, 1 / 2, 3 / 4)
+
+
+def test_equal_scores_stand_on_one_side_of_the_threshold():
+    scores = np.float32([0.1] * 95 + [0.8] * 5)
+    assert np.count_nonzero(scores >= np.float32(threshold_at(scores, 100))) == 0
+    # Five of a hundred may be called malware, and of a score of 1 none is: nothing lies above it.
+    assert np.count_nonzero(scores >= np.float32(threshold_at(scores, 20))) == 5
+    assert threshold_at(np.float32([0.5, 1.0]), 100) > 1
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=400), st.sampled_from([10, 100]))
+def test_a_threshold_is_the_smallest_that_keeps_its_rate(values, per):
+    scores = np.float32(values)
+    threshold = np.float32(threshold_at(scores, per))
+    assert np.count_nonzero(scores >= threshold) * per <= len(scores)
+    below = np.nextafter(threshold, np.float32(0))
+    assert np.count_nonzero(scores >= below) * per > len(scores)
+
+
+def test_without_calibration_rows_filter_and_certificate_their_measures_are_empty():
+    measured = measure(cell(), UNPOISONED)
+    names = list(Measures.__dataclass_fields__)
+    for name in names[names.index("threshold_fpr_1") :]:
+        value = getattr(measured, name)
+        assert value is None or math.isnan(value)
+
+
+def filtered(poison_removed=2, **changes):
+    counts = {"goodware_removed": 5, "malware_removed": 1, "goodware_rows": 40}
+    return cell(poison_rows=4, poison_removed=poison_removed, **(counts | changes))
+
+
+def test_a_filter_is_measured_by_what_it_removed():
+    measured = measure(filtered(), UNPOISONED)
+    assert (measured.poison_recall, measured.poison_precision) == (2 / 4, 2 / 8)
+    assert (measured.goodware_removed, measured.removed_rows) == (5 / 40, 8)
+    idle = measure(filtered(0, goodware_removed=0, malware_removed=0), UNPOISONED)
+    assert (idle.poison_recall, idle.removed_rows) == (0, 0)
+    assert math.isnan(idle.poison_precision)
+
+
+def test_without_poison_a_filter_has_neither_recall_nor_precision():
+    measured = measure(
+        cell(
+            poison_rows=0, poison_removed=0, goodware_removed=5, malware_removed=1, goodware_rows=50
+        ),
+        empty_scores(),
+    )
+    assert math.isnan(measured.poison_recall)
+    assert math.isnan(measured.poison_precision)
+    assert (measured.goodware_removed, measured.removed_rows) == (5 / 50, 6)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "changes", "size", "accuracy"),
+    [
+        # Right are the first, second and fourth, with radii 3, 0 and 1.
+        ("rows", {"poison_rows": 3}, 8, 1 / 5),
+        ("rows", {"poison_rows": 1}, 8, 2 / 5),
+        ("rows", {"poison_rows": 0}, 0, 2 / 5),
+        ("features", {"poison_rows": 50}, 2, 1 / 5),
+        ("features", {"poison_rows": 0}, 0, 2 / 5),
+        # A label that the poison changed is no feature; it belongs to a row.
+        ("features", {"poison_rows": 1, "flipped_rows": 1}, 1, 0),
+        ("rows", {"poison_rows": 1, "flipped_rows": 1}, 1, 2 / 5),
+    ],
+)
+def test_certified_accuracy_holds_against_what_the_cell_altered(
+    certificate, changes, size, accuracy
+):
+    scores = cell(certificate=certificate, test_radius=[3, 0, 9, 1, 9], **changes)
+    measured = measure(scores, UNPOISONED, size)
+    assert measured.certified_accuracy == pytest.approx(accuracy)
+    assert measured.median_radius == 3
+
+
 unit = st.floats(0, 1, width=32)
 
 
@@ -88,7 +183,8 @@ def test_shares_stay_in_their_range_and_agree(rows):
     measured = measure(cell(validation=validation, triggered=triggered), clean)
     for name in MEASURES:
         value = getattr(measured, name)
-        assert math.isnan(value) or (-1 if name == "delta_asr" else 0) <= value <= 1
+        least, greatest = RANGES.get(name, (0, 1))
+        assert math.isnan(value) or least <= value <= greatest
     # asr splits into the rows detected without the trigger and the others.
     missed = validation < 0.5
     if missed.any() and not missed.all():
@@ -102,4 +198,6 @@ def test_the_list_of_measures_leaves_out_counts_only():
         "test_rows",
         "validation_rows",
         "detected_rows",
+        "calibration_rows",
+        "removed_rows",
     }

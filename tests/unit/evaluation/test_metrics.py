@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -94,7 +94,50 @@ def test_the_csv_reads_back_and_writes_the_same_bytes(written, tmp_path):
     lines = written.read_text().splitlines()
     assert lines[4].startswith("feed,ember,2,greedy,8,1.000000,ae,embernn,100,1,2,2,2,ok,1.000000")
     # Diverged: no counts and no measures.
-    assert lines[2] == "feed,ember,1,greedy,8,1.000000,ae,embernn,100,1,,,,diverged,,,,,,,,,,cpu"
+    diverged = "feed,ember,1,greedy,8,1.000000,ae,embernn,100,1,,,,diverged,,,,,,,,,,cpu"
+    assert lines[2] == diverged + "," * 16
+    # Without calibration rows, filter and certificate, their columns are empty.
+    assert all(line.endswith(",cpu" + "," * 16) for line in lines[1:])
+
+
+def test_thresholds_filter_and_certificate_have_their_columns(tmp_path):
+    extra = {
+        "calibration": [0.1, 0.2],
+        "calibration_labels": [0, 1],
+        "poison_removed": 1,
+        "goodware_removed": 2,
+        "malware_removed": 0,
+        "goodware_rows": 4,
+        "certificate": "features",
+        "test_radius": [8, 7],
+    }
+    files = {}
+    for name, poison, triggered in (("victim", 1, (0.2, 0.9)), ("reference", 0, ())):
+        scores = replace(ok_scores(triggered, poison), **extra | {"poison_removed": poison})
+        write_scores(tmp_path / f"{name}.h5", scores)
+        files[name] = CellFiles(tmp_path / f"{name}.h5", tmp_path / "evasion.h5")
+    write_evasion(tmp_path / "evasion.h5", {EvasionKey("ae", "embernn", 8): np.array([0.05, 0.05])})
+    cells = [
+        (key(), files["victim"]),
+        (key(rate=0), files["reference"]),
+        (key(attack="none", size=0, rate=0), CellFiles(tmp_path / "reference.h5")),
+    ]
+    write_metrics(tmp_path / "metrics.csv", build_metrics(cells))
+    evasion, attacked, unpoisoned = read_metrics(tmp_path / "metrics.csv").to_dict("records")
+    assert attacked["threshold_fpr_1"] == pytest.approx(0.1)
+    assert (attacked["asr_at_1"], attacked["calibration_rows"]) == (0.0, 2)
+    # What the reference gives the trigger is held against the reference's threshold.
+    assert (evasion["asr_at_1"], evasion["asr_at_01"]) == (1.0, 1.0)
+    assert math.isnan(unpoisoned["asr_at_1"])
+    assert (attacked["poison_recall"], attacked["poison_precision"]) == (1.0, pytest.approx(1 / 3))
+    assert attacked["removed_rows"] == 3
+    assert evasion["goodware_removed"] == unpoisoned["goodware_removed"] == 0.5
+    assert math.isnan(evasion["poison_recall"])
+    # Radii of 8 and 7: a trigger of 8 features spoils the second; at least one is held against.
+    assert {row["certificate"] for row in (evasion, attacked, unpoisoned)} == {"features"}
+    certified = [row["certified_accuracy"] for row in (evasion, attacked, unpoisoned)]
+    assert certified == [0.5, 0.5, 1.0]
+    assert attacked["median_radius"] == 7.5
 
 
 def test_a_key_comes_from_a_mapping_that_may_hold_more():
@@ -118,7 +161,7 @@ def test_the_same_cell_twice_is_refused(cells):
         (3, ",,cpu", ",0.5,cpu", r"line 3, column 'fnr_validation': 0.5"),
         (4, ",none,0,", ",none,8,", r"line 4, column 'trigger_size': 8"),
         (5, ",ember,2,", ",ember,1,", r"line 5: the same cell as line 3 .*seed 1"),
-        (4, ",cpu", "", r"line 4: 23 cells for 24 columns"),
+        (4, ",cpu", "", r"line 4: 39 cells for 40 columns"),
         (1, "asr_clean", "asr_pure", r"line 1: column 'asr_clean' is missing; .*'asr_pure'"),
         (1, "dataset,corpus", "corpus,dataset", "line 1: the columns stand in another order"),
     ],

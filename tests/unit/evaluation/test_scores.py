@@ -43,6 +43,32 @@ def test_a_round_trip_gives_the_same_scores_and_dtypes(tmp_path):
     assert (back.device, back.detail) == ("cpu", "")
 
 
+def test_what_only_some_cells_have_survives_and_is_absent_elsewhere(tmp_path):
+    plain, full = tmp_path / "plain.h5", tmp_path / "full.h5"
+    write_scores(plain, make_scores())
+    with open_arrays(plain) as file:
+        assert set(file) == {"test_labels", "test", "validation", "triggered"}
+        assert "poison_removed" not in read_attributes(file)
+    assert read_scores(plain).poison_removed is None
+    optional = {
+        "calibration": [0.25, 0.75],
+        "calibration_labels": [0, 1],
+        "calibration_sha256": "ab",
+        "flipped_rows": 1,
+        "poison_removed": 0,
+        "goodware_removed": 2,
+        "malware_removed": 0,
+        "goodware_rows": 50,
+        "certificate": "rows",
+        "test_radius": [1, 0, 2, 3],
+    }
+    write_scores(full, make_scores(**optional))
+    back = read_scores(full)
+    for name, value in optional.items():
+        np.testing.assert_array_equal(getattr(back, name), value)
+    assert (back.calibration_labels.dtype, back.test_radius.dtype) == (np.int8, np.int32)
+
+
 def test_evasion_scores_are_found_by_detector_and_size(tmp_path):
     path = tmp_path / "evasion.h5"
     key = EvasionKey("ae", "embernn", 8)
@@ -79,6 +105,22 @@ def test_equal_scores_give_equal_bytes(tmp_path):
         ({"validation": [0.1, 0.2, 1.5]}, "validation holds scores"),
         ({"test": [0.1, 0.2, np.nan, 0.1]}, "test holds scores"),
         ({"poison_rows": 101}, "101 poison rows do not fit"),
+        ({"calibration": [0.1]}, "0 labels for 1 scores of calibration rows"),
+        ({"calibration": [1.5], "calibration_labels": [0]}, "calibration holds scores"),
+        ({"poison_removed": 1}, "a filter that removed 1 of 1 poison rows, None of None"),
+        (
+            {
+                "poison_removed": 2,
+                "goodware_removed": 0,
+                "malware_removed": 0,
+                "goodware_rows": 50,
+            },
+            "removed 2 of 1 poison rows",
+        ),
+        ({"certificate": "labels", "test_radius": [1, 1, 1, 1]}, "certificate is 'labels'"),
+        ({"certificate": "rows", "test_radius": [1]}, "1 radii of certificate 'rows' for 4"),
+        ({"test_radius": [1, 1, 1, 1]}, "4 radii of certificate '' for 4"),
+        ({"certificate": "rows", "test_radius": [1, -1, 1, 1]}, "negative radii"),
     ],
 )
 def test_scores_that_contradict_themselves_are_refused(changes, message):

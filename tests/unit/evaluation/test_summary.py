@@ -28,6 +28,7 @@ def metrics_row(seed, asr, defence="ae", **changes):
         "poison_rows": 1,
         "status": "ok",
         "device": "cpu",
+        "certificate": None,
         "asr": asr,
     }
     return row | changes
@@ -74,6 +75,14 @@ def test_intervals_are_clipped_to_the_range_of_shares():
     assert (cell["delta_asr_low"], cell["delta_asr_high"]) == (-1.0, 1.0)
 
 
+def test_radii_are_no_shares():
+    (cell,) = summary_of(
+        metrics_row(1, 0.1, median_radius=30.0), metrics_row(2, 0.1, median_radius=50.0)
+    )
+    assert (cell["median_radius_mean"], cell["median_radius_low"]) == (40.0, 0.0)
+    assert cell["median_radius_high"] == pytest.approx(40 + 12.7062 * 10, rel=1e-4)
+
+
 def test_diverged_seeds_count_and_do_not_enter_the_mean():
     (cell,) = summary_of(metrics_row(1, 0.2), diverged(2), metrics_row(3, 0.4))
     assert (cell["seeds_ok"], cell["seeds_failed"]) == (2, 1)
@@ -100,7 +109,8 @@ def test_groups_are_everything_but_the_seed():
 
 
 def test_an_unpoisoned_cell_has_accuracy_and_no_asr():
-    attack = dict.fromkeys(("asr_detected", "asr_clean", "delta_asr"))
+    measures = ("asr_detected", "asr_clean", "delta_asr", "asr_at_1", "asr_at_01")
+    attack = dict.fromkeys((*measures, "poison_recall", "poison_precision"))
     (cell,) = summary_of(
         metrics_row(1, None, attack="none", trigger_size=0, poison_rate=0.0, **attack)
     )

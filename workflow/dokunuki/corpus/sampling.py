@@ -16,14 +16,14 @@ from dokunuki.seeding import generator
 if TYPE_CHECKING:
     from dokunuki.corpus.index import Index
 
-ROLES = ("train", "test", "validation")
+ROLES = ("train", "test", "validation", "calibration", "clean")
 _COLUMNS = ("position", "sha256", "label", "appeared", "role", "file", "line")
 _SPLIT_LABELS = ("0", "1")
 
 
 @dataclass(frozen=True)
 class Split:
-    """The rows drawn: train, then test, then validation, each in the release's order.
+    """The rows drawn, role after role as in `ROLES`, each in the release's order.
 
     `positions` int64 (n,) are rows of the index; `label` int8 (n,), 0 goodware, 1 malware; `role`
     (n,) one of `ROLES`; `sha256`, `appeared`, `file` Unicode (n,) and `line` int64 (n,) repeat the
@@ -44,17 +44,26 @@ class Split:
 
 
 def draw_sample(
-    index: Index, rows: int, test_share: float, validation_malware: int, seed: int
+    index: Index,
+    rows: int,
+    test_share: float,
+    validation_malware: int,
+    seed: int,
+    calibration_rows: int = 0,
+    clean_rows: int = 0,
 ) -> Split:
     """Draw `rows` rows, half goodware and half malware, and further validation malware.
 
     All files of the release are pooled, and unlabelled rows left aside. The share `test_share` of
-    each class goes to the test set; the validation malware is disjoint from train and test. Rows
-    keep the release's order within a role, as in Severi et al.'s code, where ties between rare
-    values go to the value met first. Same index and seed, same sample. Raises CorpusError when a
-    class has too few rows, or when the test share leaves one side empty.
+    each class goes to the test set. `calibration_rows` (to choose thresholds by) and `clean_rows`
+    (trusted ones), half goodware and half malware, are drawn from what is left then, so that
+    asking for them changes none of the others. All roles are disjoint. Rows keep the release's
+    order within a role, as in Severi et al.'s code, where ties between rare values go to the value
+    met first. Same index and seed, same sample. Raises CorpusError when a class has too few rows,
+    or when the test share leaves one side empty.
     """
     per_class = rows // 2
+    further = (calibration_rows // 2, clean_rows // 2)
     tested = round(per_class * test_share)
     if rows % 2 or not 0 < tested < per_class or validation_malware < 0:
         raise CorpusError(
@@ -64,16 +73,24 @@ def draw_sample(
         )
     candidates = [np.flatnonzero(index.label == label) for label in (0, 1)]
     needed = (per_class, per_class + validation_malware)
-    _check_enough(tuple(map(len, candidates)), needed, validation_malware)
+    _check_enough(tuple(map(len, candidates)), needed, validation_malware, sum(further))
     stream = generator(seed, "sample")
     goodware, malware = (
         stream.choice(rows_of_class, size=count, replace=False)
         for rows_of_class, count in zip(candidates, needed, strict=True)
     )
+    stream = generator(seed, "sample", "further")
+    left = [
+        stream.permutation(np.setdiff1d(rows_of_class, drawn))
+        for rows_of_class, drawn in zip(candidates, (goodware, malware), strict=True)
+    ]
+    calibrating, trusted = further
     roles = (
         np.concatenate([goodware[tested:], malware[tested:per_class]]),
         np.concatenate([goodware[:tested], malware[:tested]]),
         malware[per_class:],
+        np.concatenate([rest[:calibrating] for rest in left]),
+        np.concatenate([rest[calibrating : calibrating + trusted] for rest in left]),
     )
     positions = np.concatenate([np.sort(part) for part in roles]).astype(np.int64)
     return Split(
@@ -81,29 +98,34 @@ def draw_sample(
         sha256=np.array(index.sha256(positions), dtype=str),
         label=index.label[positions],
         appeared=index.appeared[positions],
-        role=np.repeat(ROLES, [len(part) for part in roles]),
+        # By way of a list, which gives the dtype that reading the file gives.
+        role=np.array(np.repeat(ROLES, [len(part) for part in roles]).tolist(), dtype=str),
         file=np.array(index.files, dtype=str)[index.file[positions]],
         line=index.line[positions],
     )
 
 
 def _check_enough(
-    available: tuple[int, ...], needed: tuple[int, int], validation_malware: int
+    available: tuple[int, ...], needed: tuple[int, int], validation_malware: int, further: int
 ) -> None:
+    """`further` rows of each class are needed for calibration and as trusted ones."""
     goodware, malware = available
-    if goodware >= needed[0] and malware >= needed[1]:
+    if goodware >= needed[0] + further and malware >= needed[1] + further:
         return
-    most = 2 * min(goodware, malware - validation_malware)
+    most = 2 * min(goodware - further, malware - validation_malware - further)
+    others = ["sample.validation_malware"]
+    others += ["sample.calibration_rows", "sample.clean_rows"] if further else []
     mend = (
         f"lower sample.rows to {most} at most"
         if most > 0
-        else "lower sample.rows and sample.validation_malware"
+        else f"lower {', '.join(['sample.rows', *others[:-1]])} and {others[-1]}"
     )
+    apart = f", {further} of each class for calibration and as clean rows" if further else ""
     raise CorpusError(
-        f"the sample asks for {needed[0]} goodware and {needed[1]} malware rows "
-        f"({validation_malware} of them for validation), but the corpus has {goodware} goodware "
-        f"and {malware} malware rows (duplicates, unlabelled and skipped rows apart); {mend}, or "
-        "give a larger release"
+        f"the sample asks for {needed[0] + further} goodware and {needed[1] + further} malware "
+        f"rows ({validation_malware} of them for validation{apart}), but the corpus has {goodware} "
+        f"goodware and {malware} malware rows (duplicates, unlabelled and skipped rows apart); "
+        f"{mend}, or give a larger release"
     )
 
 

@@ -28,9 +28,9 @@ class Vectors:
     """The feature vectors of a sample, row by row as in its split.
 
     `X` float32 (n, 2351 | 2381), raw feature values, in memory or left in their file; `y` int8
-    (n,), 0 goodware, 1 malware; `sha256`, `appeared` and `role` Unicode (n,), a role being train,
-    test or validation; `version` the feature version; `dataset` its name in the configuration;
-    `corpus` "ember" or "simulated".
+    (n,), 0 goodware, 1 malware; `sha256`, `appeared` and `role` Unicode (n,), a role being one of
+    `dokunuki.corpus.sampling.ROLES`; `version` the feature version; `dataset` its name in the
+    configuration; `corpus` "ember" or "simulated".
     Raises DataFileError when these contradict each other.
     """
 

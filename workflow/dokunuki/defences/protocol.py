@@ -3,14 +3,28 @@
 All see the same and nothing else: the contaminated training rows, standardised, float32
 (n, width); their labels; and the feature layout, for a constructor that takes `layout`. There are
 no clean rows, no poison count, no trigger. A constructor may also take `seed`, `device`,
-`threads`, `precision` and `autoencoder` (see `dokunuki.parts.build`).
+`threads`, `precision`, `autoencoder` and `classifier`, a function without arguments that gives a
+new unfitted instance of the victim's classifier (see `dokunuki.parts.build`).
 
 - A **transformer** gives the classifier another representation, row by row. It is fitted once and
   applied to every row that is scored: any scikit-learn transformer serves.
 - A **sampler** removes or alters training rows (imbalanced-learn's `fit_resample`). It has no part
   in scoring. If it sets `sample_indices_`, the detector passes on which rows were kept.
 - A **meta-estimator** trains the classifier in its own way: it takes it as parameter `estimator`
-  and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has.
+  and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has. One that certifies
+  its predictions has a class attribute `certificate`, "rows" or "features", and a method
+  `certified_radius(X)`, int32 (n,): the prediction of a row cannot change when at most that many
+  training rows, or columns of the training rows and of the row itself, are altered in any way. 0
+  is no guarantee.
+
+What stands for comparison only may be told more, by methods of these names, called just before
+`fit` or `fit_resample`. The `knowledge` of its entry in the configuration must say so, for the
+tables to show it; ConfigError when the two disagree.
+
+- `give_clean_rows(X, y)`: trusted rows that no attacker saw, float32 (c, width), standardised by
+  the contaminated rows' mean and scale, and their labels int8 (c,).
+- `give_poison(mask)`: bool (n,), True for the training rows that are poisoned; all False where
+  there is no attack.
 """
 
 from __future__ import annotations

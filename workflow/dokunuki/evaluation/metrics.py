@@ -55,7 +55,7 @@ def _read(key: CellKey, files: CellFiles) -> tuple[Scores, np.ndarray]:
 def _row(key: CellKey, files: CellFiles) -> dict[str, Any]:
     scores, evasion = _read(key, files)
     if scores.status == OK:
-        measured = asdict(measure(scores, evasion))
+        measured = asdict(measure(scores, evasion, key.trigger_size))
     else:
         measured = dict.fromkeys((*COUNTS, *MEASURES))
     return {
@@ -64,6 +64,7 @@ def _row(key: CellKey, files: CellFiles) -> dict[str, Any]:
         "poison_rows": scores.poison_rows,
         "status": scores.status,
         "device": scores.device,
+        "certificate": scores.certificate or None,
         **measured,
     }
 

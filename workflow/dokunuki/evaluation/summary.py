@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from dokunuki.evaluation.measures import MEASURES
+from dokunuki.evaluation.measures import MEASURES, RANGES
 from dokunuki.evaluation.scores import OK
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Columns: those of `GROUP`; `seeds_ok` and `seeds_failed`; and for every measure m the columns
     `m_mean`, `m_half` (half-width of the interval), `m_low` and `m_high` (its ends, clipped to
-    [0, 1], for `delta_asr` to [-1, 1]). Seeds whose status is not "ok" only count, in
+    the measure's range). Seeds whose status is not "ok" only count, in
     `seeds_failed`.
     """
     rows = []
@@ -58,12 +58,12 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
         row |= {"seeds_ok": len(ok), "seeds_failed": len(cell) - len(ok)}
         for name in MEASURES:
             mean, half = t_interval(ok[name].astype(float))
-            floor = -1.0 if name == "delta_asr" else 0.0
+            least, greatest = RANGES.get(name, (0.0, 1.0))
             row[f"{name}_mean"] = mean
             row[f"{name}_half"] = half
             # np.clip keeps NaN.
-            row[f"{name}_low"] = float(np.clip(mean - half, floor, 1.0))
-            row[f"{name}_high"] = float(np.clip(mean + half, floor, 1.0))
+            row[f"{name}_low"] = float(np.clip(mean - half, least, greatest))
+            row[f"{name}_high"] = float(np.clip(mean + half, least, greatest))
         rows.append(row)
     columns = [*GROUP, "seeds_ok", "seeds_failed"]
     columns += [f"{m}_{part}" for m in MEASURES for part in ("mean", "half", "low", "high")]
