@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +18,11 @@ class ActivationClustering(Filter):
 
     A classifier like the victim's is trained on the contaminated rows (one training). For each
     label, the activations of its last hidden layer are reduced to `components` independent
-    components and split in two by k-means. The smaller cluster is taken for poison when it holds
-    at most `largest_share` percent of the class and the silhouette score of the split is at least
-    `silhouette`: the paper's second and third ways to tell (section "Analyzing clusters for
-    poison"; it names silhouettes of 0.10 to 0.15 as the border). Each alone removes half a clean
-    class too readily, so both are asked for. Its first way, exclusionary reclassification, trains
+    components and split in two by k-means: here, whitened principal components, since independent
+    components are these rotated, and a rotation changes no distance. The smaller cluster is taken
+    for poison when it holds at most `largest_share` percent of the class and the silhouette score
+    of the split is at least `silhouette`: the paper's second and third ways to tell, both at once
+    (it names silhouettes of 0.10 to 0.15 as the border; the share is read into it). Its first way, exclusionary reclassification, trains
     one more model per cluster and is left out. For a classifier without hidden layers the
     standardised rows stand for the activations.
 
@@ -59,29 +58,19 @@ class ActivationClustering(Filter):
 
     def _poisoned(self, activations: np.ndarray, label: int) -> np.ndarray:
         from sklearn.cluster import KMeans
+        from sklearn.decomposition import PCA
         from sklearn.metrics import silhouette_score
         from threadpoolctl import threadpool_limits
 
-        reduced = self._reduced(activations)
-        # One thread: several add up the centres in any order, and so differ in the last bits.
+        components = min(self.components, *activations.shape)
+        pca = PCA(components, whiten=True, random_state=self._random_state)
+        rows = pca.fit_transform(activations.astype(np.float64))
+        # So many starts, since few miss a small cluster among whitened components. One thread:
+        # several add up the centres in any order, and so differ in the last bits.
         with threadpool_limits(1):
-            split = KMeans(2, n_init=10, random_state=self._random_state).fit_predict(reduced)
+            split = KMeans(2, n_init=100, random_state=self._random_state).fit_predict(rows)
         smaller = split == np.argmin(np.bincount(split, minlength=2))
         self.shares_[label] = 100 * float(smaller.mean())
-        self.silhouettes_[label] = float(silhouette_score(reduced, split))
+        self.silhouettes_[label] = float(silhouette_score(rows, split))
         apart = self.silhouettes_[label] >= self.silhouette
-        return smaller & (apart and self.shares_[label] <= self.largest_share)
-
-    def _reduced(self, activations: np.ndarray) -> np.ndarray:
-        from sklearn.decomposition import PCA, FastICA
-        from sklearn.exceptions import ConvergenceWarning
-
-        components = min(self.components, *activations.shape)
-        # The whitening that independent components start from, of the components wanted only.
-        whitened = PCA(components, whiten=True, random_state=self._random_state).fit_transform(
-            activations.astype(np.float64)
-        )
-        ica = FastICA(whiten=False, random_state=self._random_state)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # any rotation near serves
-            return np.asarray(ica.fit_transform(whitened))
+        return np.asarray(smaller & (apart and self.shares_[label] <= self.largest_share))

@@ -11,11 +11,19 @@ if TYPE_CHECKING:
 
 
 def fit_trees(X: np.ndarray, y: np.ndarray, seed: int, threads: int) -> lightgbm.LGBMClassifier:
-    """LightGBM with the library's defaults, as Severi et al. and Wang et al. train it on EMBER."""
+    """LightGBM with the library's defaults, as Severi et al. and Wang et al. train it on EMBER.
+
+    But with 63 bins a column instead of 255, which takes less than half the time.
+    """
     import lightgbm
 
     trees = lightgbm.LGBMClassifier(
-        random_state=seed, n_jobs=threads, deterministic=True, force_row_wise=True, verbosity=-1
+        max_bin=63,
+        random_state=seed,
+        n_jobs=threads,
+        deterministic=True,
+        force_row_wise=True,
+        verbosity=-1,
     )
     trees.fit(X, y)
     return trees
@@ -32,8 +40,10 @@ def important_columns(
 ) -> np.ndarray:
     """The `count` of `columns` with the largest sum of absolute SHAP values over all rows, int64.
 
-    Most important first; of equals the one that comes first in `columns`.
+    The trees see these columns only. Most important first; of equals the one that comes first in
+    `columns`.
     """
-    values = contributions(fit_trees(X, y, seed, threads), X)[:, columns]
+    seen = np.ascontiguousarray(X[:, columns])
+    values = contributions(fit_trees(seen, y, seed, threads), seen)
     order = np.argsort(-np.abs(values).sum(axis=0), kind="stable")
     return np.asarray(columns[order[:count]])

@@ -5,8 +5,8 @@ that the text leaves open are those of the authors' published configuration): on
 goodware are suspected, and of their features only the 32 most important of those that an attacker
 can set, by the sum of absolute SHAP values. They explain a model of *clean* rows, or of a fifth of
 the rows taken to be safe. Nobody has such rows here: the model is LightGBM, trained on the
-contaminated rows (one training). The trigger is among what that model learns from, so that the
-choice may be better or worse than theirs.
+contaminated rows (one training), and for speed on the features to choose from alone. The trigger is
+among what that model learns from, so that the choice may be better or worse than theirs.
 """
 
 from __future__ import annotations
