@@ -1,4 +1,4 @@
-"""Rows of two classes that are easy to tell apart, with or without a trigger that is easy to see."""
+"""Rows of two classes that are easy to tell apart, with a trigger that is easy to see."""
 
 import numpy as np
 

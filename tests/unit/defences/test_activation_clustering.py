@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from loud_poison import loud_rows, recall_and_precision, removed_by
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.activation_clustering import ActivationClustering
 from dokunuki.errors import ConfigError
+from loud_poison import loud_rows, recall_and_precision, removed_by
 
 
 def network():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from loud_poison import loud_rows, removed_by
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.hdbscan_filter import HDBSCANFilter
+from loud_poison import loud_rows, removed_by
 
 LAYOUT = feature_layout(1)
 

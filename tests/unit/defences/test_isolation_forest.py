@@ -1,9 +1,9 @@
 import numpy as np
-from loud_poison import loud_rows, recall_and_precision, removed_by
 from sklearn.base import clone
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.isolation_forest import IsolationForestFilter
+from loud_poison import loud_rows, recall_and_precision, removed_by
 
 LAYOUT = feature_layout(1)
 

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from loud_poison import loud_rows, recall_and_precision, removed_by
 from sklearn.linear_model import LogisticRegression
-from sklearn.naive_bayes import GaussianNB
 
 from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.iterative_clustering import IterativeClustering, never_absorbed
 from dokunuki.errors import ConfigError
+from loud_poison import loud_rows, recall_and_precision, removed_by
 
 LAYOUT = feature_layout(1)
 

@@ -1,27 +1,34 @@
 import numpy as np
 import pytest
-from loud_poison import loud_rows, removed_by
 from scipy.sparse import csr_array
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.mdr import MDR, communities, strong_pairs, watermark
+from loud_poison import loud_rows, removed_by
 
 LAYOUT = feature_layout(1)
 
 
-@pytest.mark.parametrize("flip", [True, False])
-def test_exactly_the_rows_with_the_watermark_are_removed(flip):
+def rows(poisoned, flip):
     columns = LAYOUT.non_hashed
-    X, y, poison = loud_rows(0, 400, LAYOUT.width, columns[20:28], 16, flip, columns[:3], value=1.5)
+    X, y, poison = loud_rows(0, 600, LAYOUT.width, columns[20:28], poisoned, flip, columns[:3])
+    others = np.setdiff1d(np.arange(LAYOUT.width), columns)
+    X[:, others] = 0  # LightGBM passes constant columns over
+    return X, y, poison
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_rows_with_the_watermark_are_removed_and_no_others(flip):
+    X, y, poison = rows(24, flip)
     ours = MDR(LAYOUT)
-    np.testing.assert_array_equal(removed_by(ours, X, y), poison)
-    assert set(ours.watermark_) <= set(columns[20:28])
-    assert set(ours.watermark_.values()) == {1.5}
+    removed = removed_by(ours, X, y)
+    np.testing.assert_array_equal(removed, poison if flip else np.zeros(len(X), dtype=bool))
+    assert set(ours.watermark_) <= set(LAYOUT.non_hashed[20:28])
+    assert set(ours.watermark_.values()) == ({6.0} if flip else set())
 
 
 def test_without_poison_nothing_is_removed():
-    columns = LAYOUT.non_hashed
-    X, y, _ = loud_rows(0, 200, LAYOUT.width, columns[20:28], 0, True, columns[:3])
+    X, y, _ = rows(0, True)
     ours = MDR(LAYOUT)
     assert not removed_by(ours, X, y).any()
     assert ours.watermark_ == {}
@@ -50,7 +57,7 @@ def test_the_watermark_is_what_the_suspects_hold_and_the_others_do_not():
     suspects = np.arange(10) < 4
     rows[:4, 0] = 5  # held by all suspects and nobody else
     rows[:4, 1] = 6
-    rows[4:7, 1] = 6  # and by others: less telling, but no less with column 0
+    rows[4, 1] = 6  # and by another: less telling, but no less so with column 0
     rows[:3, 2] = 7  # by 3 of 4 suspects: too few
     shap = np.full((10, 4), -1.0)  # column 3 is 0 everywhere, as most values: no candidate
     assert watermark(rows, shap, suspects) == {0: 5.0, 1: 6.0}

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from loud_poison import loud_rows, recall_and_precision, removed_by
 
 from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
@@ -9,6 +8,7 @@ from dokunuki.defences.spectral_signatures import (
     SpectralSignaturesOfFeatures,
     spectral_outliers,
 )
+from loud_poison import loud_rows, recall_and_precision, removed_by
 
 LAYOUT = feature_layout(1)
 

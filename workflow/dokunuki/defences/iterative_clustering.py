@@ -133,4 +133,4 @@ class IterativeClustering(Filter):
             losses: np.ndarray = model.losses(goodware, np.zeros(len(goodware), dtype=y.dtype))
             return losses
         probabilities = model.predict_proba(goodware)[:, list(model.classes_).index(GOODWARE)]
-        return -np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))
+        return np.asarray(-np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY)))

@@ -50,13 +50,13 @@ class MDR(Filter):
        suspected rows that hold it stay suspected.
     3. Goodware rows that hold the whole watermark are removed.
 
-    Read into it: columns are those of `region`, as in Severi et al.'s filters those that an attacker
-    can set, in the place of columns with a variance of more than 0.5 in raw units, which a defence
-    does not see; a value that is also the commonest of all
-    goodware rows is no candidate, where the authors leave out the value 0, for the same reason;
-    nothing is removed when the common pairs leave the median probability at 0.5 or above; edges
-    weigh what their rows share, where the program subtracts that from a constant. Malware rows
-    with the watermark, which the authors add to the training rows, are not: this is a filter.
+    Read into it: columns are those of `region`, by default the ones that an attacker can set, in
+    the place of columns with a variance of more than 0.5 in raw units, which a defence does not
+    see; a value that is also the commonest of all goodware rows is no candidate, where the authors
+    leave out the value 0, for the same reason; nothing is removed when the common pairs leave the
+    median probability at 0.5 or above; edges weigh what their rows share, where the program
+    subtracts that from a constant. Malware rows with the watermark, which the authors add to the
+    training rows, are not added: this is a filter.
 
     Time and memory grow with the square of the number of goodware rows.
 
@@ -95,8 +95,9 @@ class MDR(Filter):
             self.watermark_ = {int(columns[c]): value for c, value in found.items()}
         suspicious = np.zeros(len(X), dtype=bool)
         if self.watermark_:
+            marked = np.array(list(self.watermark_))
             values = np.array(list(self.watermark_.values()), dtype=np.float32)
-            suspicious[goodware] = (rows[:, list(self.watermark_)] == values).all(axis=1)
+            suspicious[goodware] = (rows[:, marked] == values).all(axis=1)
         return suspicious
 
     def _suspects(
@@ -111,7 +112,8 @@ class MDR(Filter):
         pairs, pair_columns, pair_values = strong_pairs(rows[:, columns], shap)
         best, lowest = None, 0.5
         for members in communities(pairs, self.joined, self._random_state):
-            if not self.smallest <= 100 * len(members) / len(rows) <= self.largest:
+            share = 100 * len(members) / len(rows)
+            if len(members) < 2 or not self.smallest <= share <= self.largest:
                 continue
             common = np.flatnonzero(pairs[members].mean(axis=0) > _HELD_BY_MOST)
             stamped = malware.copy()
@@ -221,4 +223,4 @@ def _best_subset(
 
 
 def _hold_all(holders: dict[int, np.ndarray], columns: tuple[int, ...]) -> np.ndarray:
-    return np.logical_and.reduce([holders[column] for column in columns])
+    return np.all([holders[column] for column in columns], axis=0)
