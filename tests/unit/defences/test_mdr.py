@@ -59,7 +59,7 @@ def test_the_watermark_is_what_the_suspects_hold_and_the_others_do_not():
     rows[:4, 1] = 6
     rows[4, 1] = 6  # and by another: less telling, but no less so with column 0
     rows[:3, 2] = 7  # by 3 of 4 suspects: too few
-    shap = np.full((10, 4), -1.0)  # column 3 is 0 everywhere, as most values: no candidate
+    shap = np.full((10, 4), -1.0)  # in column 3 all hold 0: no candidate
     assert watermark(rows, shap, suspects) == {0: 5.0, 1: 6.0}
     shap[:, 1] = 1.0  # speaks for malware
     assert watermark(rows, shap, suspects) == {0: 5.0}

@@ -52,8 +52,8 @@ class MDR(Filter):
 
     Read into it: columns are those of `region`, by default the ones that an attacker can set, in
     the place of columns with a variance of more than 0.5 in raw units, which a defence does not
-    see; a value that is also the commonest of all goodware rows is no candidate, where the authors
-    leave out the value 0, for the same reason; nothing is removed when the common pairs leave the
+    see; a value that most of the other goodware rows hold is no candidate, where the authors leave
+    out the value 0, for the same reason; nothing is removed when the common pairs leave the
     median probability at 0.5 or above; edges weigh what their rows share, where the program
     subtracts that from a constant. Malware rows with the watermark, which the authors add to the
     training rows, are not added: this is a filter.
@@ -110,7 +110,8 @@ class MDR(Filter):
     ) -> np.ndarray | None:
         """The suspected of the goodware rows, bool (g,), or None."""
         pairs, pair_columns, pair_values = strong_pairs(rows[:, columns], shap)
-        best, lowest = None, 0.5
+        best: np.ndarray | None = None
+        lowest = 0.5
         for members in communities(pairs, self.joined, self._random_state):
             share = 100 * len(members) / len(rows)
             if len(members) < 2 or not self.smallest <= share <= self.largest:
@@ -118,7 +119,7 @@ class MDR(Filter):
             common = np.flatnonzero(pairs[members].mean(axis=0) > _HELD_BY_MOST)
             stamped = malware.copy()
             stamped[:, columns[pair_columns[common]]] = pair_values[common]
-            median = float(np.median(trees.predict_proba(stamped)[:, 1]))
+            median = float(np.median(np.asarray(trees.predict_proba(stamped))[:, 1]))
             if median < lowest:
                 best, lowest = members, median
         if best is None:
@@ -188,8 +189,9 @@ def watermark(rows: np.ndarray, shap: np.ndarray, suspects: np.ndarray) -> dict[
         holders: dict[int, np.ndarray] = {}
         for column in order[start : start + _GROUP].tolist():
             value, count = _commonest(rows[inside, column])
-            if count >= least and value != _commonest(rows[:, column])[0]:
-                holders[column] = rows[:, column] == value
+            holding = rows[:, column] == value
+            if count >= least and holding[~suspects].mean() <= 0.5:
+                holders[column] = holding
         score, chosen = _best_subset(holders, inside, outside)
         if chosen and score >= best:
             best = score
@@ -223,4 +225,4 @@ def _best_subset(
 
 
 def _hold_all(holders: dict[int, np.ndarray], columns: tuple[int, ...]) -> np.ndarray:
-    return np.all([holders[column] for column in columns], axis=0)
+    return np.asarray(np.all([holders[column] for column in columns], axis=0))
