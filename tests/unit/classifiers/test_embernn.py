@@ -59,6 +59,24 @@ def test_probabilities_are_the_sigmoid_of_the_logits(fitted):
     assert model.predict_proba(X[:0]).shape == (0, 2)
 
 
+def test_the_last_layer_makes_the_logits_of_the_hidden_activations(fitted):
+    model, X, _ = fitted
+    hidden = model.hidden_activations(X)
+    assert (hidden.shape, hidden.dtype) == ((len(X), 16), np.float32)
+    last = model.network_[-1]
+    logits = hidden @ last.weight.detach().numpy()[0] + last.bias.item()
+    np.testing.assert_allclose(logits, model.decision_function(X), rtol=1e-4, atol=1e-5)
+    assert model.hidden_activations(X[:0]).shape == (0, 16)
+
+
+def test_losses_are_minus_the_log_of_the_labels_probability(fitted):
+    model, X, y = fitted
+    losses = model.losses(X, y)
+    of_the_label = model.predict_proba(X)[np.arange(len(X)), y]
+    np.testing.assert_allclose(losses, -np.log(of_the_label), rtol=1e-3, atol=1e-5)
+    assert model.losses(X[:0], y[:0]).shape == (0,)
+
+
 def test_labels_can_be_any_two(rng):
     X, y = _toy(rng)
     model = _small().fit(X, np.where(y, "malware", "goodware"))

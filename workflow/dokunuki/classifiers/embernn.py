@@ -137,6 +137,22 @@ class EmberNN(NetworkEstimator, Classifier):
         second = self.predict_proba(X)[:, 1] >= 0.5
         return np.asarray(self.classes_[second.astype(int)])
 
+    def hidden_activations(self, X: np.ndarray) -> np.ndarray:
+        """What the last layer is given of each row, float32 (n, units of the last hidden layer)."""
+        self.check_fitted("network_")
+        hidden, last = self.network_[:-1], self.network_[-1]
+        with torch.no_grad():
+            blocks = [hidden(rows).cpu().numpy() for rows in self._blocks(X)]
+        return np.concatenate([np.empty((0, last.in_features), dtype=np.float32), *blocks])
+
+    def losses(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The binary cross-entropy of each row with its label, float32 (n,)."""
+        logits = torch.from_numpy(self.decision_function(X))
+        targets = torch.from_numpy(self._targets(y))
+        return nn.functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction="none"
+        ).numpy()
+
     def loss_gradient(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Mean gradient of the binary cross-entropy by the inputs over the rows, float64 (width,).
 
