@@ -55,7 +55,8 @@ class Detector:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
         self._check_classes(y, "the training rows")
-        self.scaler_ = Standardiser().fit(X)
+        raw = getattr(self.defence, "raw_rows", False)
+        self.scaler_ = Standardiser().fit_identity(X) if raw else Standardiser().fit(X)
         rows = self.scaler_.transform(X) if copy else self.scaler_.transform_in_place(X)
         labels = np.asarray(y)
         self.kept_indices_: np.ndarray | None = None

@@ -10,7 +10,9 @@ import io
 import json
 import math
 import re
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -29,7 +31,6 @@ from dokunuki.parts import load_class, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
 _PACKAGE = "dokunuki"
 _SETTINGS_KEY = "settings"
@@ -181,6 +182,77 @@ class SavedAsTensors:
         return part
 
 
+class SavedWithParts(SavedAsTensors):
+    """Mixin for an estimator made of fitted parts, of whatever classes: one file holds them all.
+
+    A subclass lists its parts and takes them back in the same order. Its parameter `estimator`,
+    which the parts are copies of, is not kept: it is None after `load`.
+    """
+
+    estimator: Any
+
+    def _fitted_parts(self) -> list[Any]:
+        raise NotImplementedError
+
+    def _restore_parts(self, parts: list[Any], facts: dict[str, Any]) -> None:
+        """Take back what `_fitted_parts` and `_fitted_facts` gave."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> None:
+        """Write parameters and parts, atomically; the same fit gives the same bytes."""
+        entries, arrays = [], {}
+        with tempfile.TemporaryDirectory() as folder:
+            for number, part in enumerate(self._fitted_parts()):
+                entry = write_part(Path(folder), _part_name(number), part)
+                file = Path(folder) / entry.pop("file")
+                arrays[_part_name(number)] = np.fromfile(file, dtype=np.uint8)
+                file.unlink()
+                entries.append(entry)
+        settings = {
+            "class": path_of(self),
+            "parameters": parameters_of(self) | {"estimator": None},
+            "fitted": self._fitted_facts(),
+            "parts": entries,
+        }
+        write_tensors(path, arrays, settings)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        device: str | None = None,
+        threads: int | None = None,
+        trusted: Collection[str] = (),
+    ) -> Self:
+        """Read what `save` wrote; `trusted` names foreign classes among the parts.
+
+        Raises DataFileError when the file is missing, damaged or of another class.
+        """
+        arrays, settings = read_tensors(path)
+        try:
+            if settings["class"] != f"{cls.__module__}.{cls.__qualname__}":
+                raise DataFileError(f"{path}: holds a {settings['class']}, not a {cls.__name__}")
+            compute = {"device": device, "threads": threads}
+            whole = cls(**_restored(settings["parameters"], compute))
+            parts = []
+            with tempfile.TemporaryDirectory() as folder:
+                for number, entry in enumerate(settings["parts"]):
+                    file = Path(folder) / _part_name(number)
+                    arrays[file.name].tofile(file)
+                    parts.append(
+                        read_part(Path(folder), {**entry, "file": file.name}, trusted, device)
+                    )
+                    file.unlink()
+            whole._restore_parts(parts, settings["fitted"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise damaged_file(path, f"was written by another version ({error})") from error
+        return whole
+
+
+def _part_name(number: int) -> str:
+    return f"part-{number}"
+
+
 class Saveable(Protocol):
     """A part that keeps itself in one file of its own format."""
 
@@ -247,6 +319,8 @@ def read_part(
         raise damaged_file(path, "damaged or altered: its sha256 is another", folder)
     if entry["format"] == "own":
         cls: Any = _class_of(entry["class"], trusted)
+        if issubclass(cls, SavedWithParts):
+            return cls.load(path, device=device, trusted=trusted)
         return cls.load(path, device=device)
     if entry["format"] == "lightgbm":
         import lightgbm

@@ -11,6 +11,9 @@ no clean rows, no poison count, no trigger. A constructor may also take `seed`, 
   in scoring. If it sets `sample_indices_`, the detector passes on which rows were kept.
 - A **meta-estimator** trains the classifier in its own way: it takes it as parameter `estimator`
   and has `fit` and `predict_proba`, as scikit-learn's `BaggingClassifier` has.
+
+A class attribute `raw_rows = True` asks for rows that are not standardised: the scaler is fitted on
+all rows, and a certificate that counts altered rows holds only where no row reaches all others.
 """
 
 from __future__ import annotations
