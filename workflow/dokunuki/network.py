@@ -14,12 +14,13 @@ from dokunuki.seeding import stream_seed
 from dokunuki.training import TrainingSettings, train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from torch import nn
 
     from dokunuki.engine import Loss
+    from dokunuki.training import Augmentation
 
 # Rows put through a network at once: bounds the memory, 40 MB a layer at 2351 units.
 BLOCK_ROWS = 4096
@@ -43,6 +44,7 @@ class NetworkEstimator(SavedAsTensors, Estimator):
     threads: int
     precision: str
     n_features_in_: int
+    network_: Any  # a module of the subclass's
     # Names the random streams.
     _stream: ClassVar[str]
 
@@ -52,19 +54,23 @@ class NetworkEstimator(SavedAsTensors, Estimator):
 
     def _train(
         self,
-        loss: type[Loss],
+        loss: Loss,
         X: np.ndarray,
         y: np.ndarray | None,
         validation: tuple[np.ndarray, np.ndarray | None] | None,
+        changes: Mapping[str, Any] | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
+        """Train from scratch or, with `changes` to the settings, on from the present weights."""
         values = {field.name: getattr(self, field.name) for field in fields(TrainingSettings)}
-        settings = TrainingSettings(**values)
+        settings = TrainingSettings(**{**values, **(changes or {})})
         device = self._device()
         dtype = resolve_precision(self.precision, device)
-        network = self._initial_network().to(device)
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, self._stream, "training"))
+        network = self._initial_network().to(device) if changes is None else self.network_
+        stream = "training" if changes is None else "further training"
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, self._stream, stream))
         self.history_ = train(
-            network, loss, X, y, settings, generator, self._stream, validation, dtype
+            network, loss, X, y, settings, generator, self._stream, validation, dtype, augment
         )
         self.network_ = network
         self._precision = str(dtype).removeprefix("torch.")

@@ -152,6 +152,9 @@ class SavedAsTensors:
     def _fitted_facts(self) -> dict[str, Any]:
         return {}
 
+    def _saved_parameters(self) -> dict[str, Any]:
+        return parameters_of(self)
+
     def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         """Take back what `_fitted_arrays` and `_fitted_facts` gave."""
 
@@ -159,7 +162,7 @@ class SavedAsTensors:
         """Write parameters and fitted state, atomically; the same fit gives the same bytes."""
         settings = {
             "class": path_of(self),
-            "parameters": parameters_of(self),
+            "parameters": self._saved_parameters(),
             "fitted": self._fitted_facts(),
         }
         write_tensors(path, self._fitted_arrays(), settings)
@@ -183,13 +186,11 @@ class SavedAsTensors:
 
 
 class SavedWithParts(SavedAsTensors):
-    """Mixin for an estimator made of fitted parts, of whatever classes: one file holds them all.
+    """Mixin for an estimator that holds fitted parts of whatever classes: one file for them all.
 
     A subclass lists its parts and takes them back in the same order. Its parameter `estimator`,
-    which the parts are copies of, is not kept: it is None after `load`.
+    which they are copies of, is not kept: after `load` it is None.
     """
-
-    estimator: Any
 
     def _fitted_parts(self) -> list[Any]:
         raise NotImplementedError
@@ -197,24 +198,6 @@ class SavedWithParts(SavedAsTensors):
     def _restore_parts(self, parts: list[Any], facts: dict[str, Any]) -> None:
         """Take back what `_fitted_parts` and `_fitted_facts` gave."""
         raise NotImplementedError
-
-    def save(self, path: str | Path) -> None:
-        """Write parameters and parts, atomically; the same fit gives the same bytes."""
-        entries, arrays = [], {}
-        with tempfile.TemporaryDirectory() as folder:
-            for number, part in enumerate(self._fitted_parts()):
-                entry = write_part(Path(folder), _part_name(number), part)
-                file = Path(folder) / entry.pop("file")
-                arrays[_part_name(number)] = np.fromfile(file, dtype=np.uint8)
-                file.unlink()
-                entries.append(entry)
-        settings = {
-            "class": path_of(self),
-            "parameters": parameters_of(self) | {"estimator": None},
-            "fitted": self._fitted_facts(),
-            "parts": entries,
-        }
-        write_tensors(path, arrays, settings)
 
     @classmethod
     def load(
@@ -224,33 +207,24 @@ class SavedWithParts(SavedAsTensors):
         threads: int | None = None,
         trusted: Collection[str] = (),
     ) -> Self:
-        """Read what `save` wrote; `trusted` names foreign classes among the parts.
+        """Read what `save` wrote; `trusted` as in `read_part`, for the parts.
 
         Raises DataFileError when the file is missing, damaged or of another class.
         """
-        arrays, settings = read_tensors(path)
-        try:
-            if settings["class"] != f"{cls.__module__}.{cls.__qualname__}":
-                raise DataFileError(f"{path}: holds a {settings['class']}, not a {cls.__name__}")
-            compute = {"device": device, "threads": threads}
-            whole = cls(**_restored(settings["parameters"], compute))
-            parts = []
-            with tempfile.TemporaryDirectory() as folder:
-                for number, entry in enumerate(settings["parts"]):
-                    file = Path(folder) / _part_name(number)
-                    arrays[file.name].tofile(file)
-                    parts.append(
-                        read_part(Path(folder), {**entry, "file": file.name}, trusted, device)
-                    )
-                    file.unlink()
-            whole._restore_parts(parts, settings["fitted"])
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise damaged_file(path, f"was written by another version ({error})") from error
+        whole = super().load(path, device, threads)
+        arrays, facts = whole.__dict__.pop("_packed")
+        packed = [arrays[str(number)] for number in range(len(arrays))]
+        whole._restore_parts([unpack_part(part, device, trusted) for part in packed], facts)
         return whole
 
+    def _saved_parameters(self) -> dict[str, Any]:
+        return super()._saved_parameters() | {"estimator": None}
 
-def _part_name(number: int) -> str:
-    return f"part-{number}"
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        return {str(number): pack_part(part) for number, part in enumerate(self._fitted_parts())}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        self._packed = arrays, facts
 
 
 class Saveable(Protocol):
@@ -288,7 +262,7 @@ def write_part(folder: Path, stem: str, part: Any) -> dict[str, Any]:  # noqa: A
         name = stem + getattr(part, "file_suffix", ".model")
         entry: dict[str, Any] = {"format": "own", "file": name, "class": path_of(part)}
         part.save(folder / name)
-    elif _is_lightgbm(part):
+    elif is_lightgbm(part):
         name = f"{stem}.txt"
         threads = getattr(part, "threads", None) or getattr(part, "n_jobs", None) or 1
         classes = np.asarray(part.classes_).tolist()
@@ -330,7 +304,27 @@ def read_part(
     return _read_skops(path, trusted)
 
 
-def _is_lightgbm(part: object) -> bool:
+def pack_part(part: Any) -> np.ndarray:  # noqa: ANN401
+    """What `write_part` writes of a fitted part, uint8, to be an array of a part that holds it."""
+    with tempfile.TemporaryDirectory() as folder:
+        entry = write_part(Path(folder), "part", part)
+        content = (Path(folder) / entry["file"]).read_bytes()
+    header = json.dumps(entry, sort_keys=True).encode() + b"\n"
+    return np.frombuffer(header + content, dtype=np.uint8)
+
+
+def unpack_part(
+    packed: np.ndarray, device: str | None = None, trusted: Collection[str] = ()
+) -> Any:  # noqa: ANN401
+    """The part that `pack_part` packed; classes of other packages as in `read_part`."""
+    header, _, content = packed.tobytes().partition(b"\n")
+    entry = json.loads(header)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / Path(entry["file"]).name).write_bytes(content)
+        return read_part(Path(folder), entry, trusted, device)
+
+
+def is_lightgbm(part: object) -> bool:
     """Whether it is a fitted LightGBM classifier; asked without importing LightGBM."""
     ours = isinstance(part, LoadedBooster)
     return ours or any(cls.__module__.startswith("lightgbm.") for cls in type(part).__mro__)

@@ -22,6 +22,9 @@ from dokunuki.network import NetworkEstimator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dokunuki.engine import Loss
+    from dokunuki.training import Augmentation
+
 _PAPER_HIDDEN_LAYERS = 3
 
 
@@ -87,9 +90,13 @@ class EmberNN(NetworkEstimator, Classifier):
         X: np.ndarray,
         y: np.ndarray,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        loss: Loss = CrossEntropy,
+        augment: Augmentation | None = None,
     ) -> Self:
         """Train from scratch; `validation` rows are only watched, in `history_`.
 
+        `loss` is one of one logit and targets, `augment` changes batches as in `training.train`.
         Raises ConfigError for a parameter out of range, DeviceError for an absent device,
         TrainingDivergedError when the loss does not stay finite.
         """
@@ -105,7 +112,28 @@ class EmberNN(NetworkEstimator, Classifier):
         held_out = None
         if validation is not None:
             held_out = (np.asarray(validation[0]), self._targets(validation[1]))
-        self._train(CrossEntropy, X, self._targets(y), held_out)
+        self._train(loss, X, self._targets(y), held_out, augment=augment)
+        return self
+
+    def fit_more(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        *,
+        loss: Loss = CrossEntropy,
+        augment: Augmentation | None = None,
+        **changes: Any,  # noqa: ANN401
+    ) -> Self:
+        """Train on from the present weights, on further rows of the same width and classes.
+
+        `changes` replace fields of `TrainingSettings` for this training, whose losses `history_`
+        then holds; `loss` and `augment` are as in `fit`. Raises what `fit` raises, and NotFittedError before it.
+        """
+        self.check_fitted("network_")
+        X, y = checked_rows(X, self.n_features_in_), np.asarray(y)
+        if len(X) != len(y):
+            raise ValueError(f"{len(X)} rows have {len(y)} labels")
+        self._train(loss, X, self._targets(y), None, changes, augment)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
@@ -123,6 +151,22 @@ class EmberNN(NetworkEstimator, Classifier):
         """The second class (malware) where its probability is at least 0.5, else the first."""
         second = self.predict_proba(X)[:, 1] >= 0.5
         return np.asarray(self.classes_[second.astype(int)])
+
+    def hidden_activations(self, X: np.ndarray) -> np.ndarray:
+        """What the last layer is given of each row, float32 (n, units of the last hidden layer)."""
+        self.check_fitted("network_")
+        hidden, last = self.network_[:-1], self.network_[-1]
+        with torch.no_grad():
+            blocks = [hidden(rows).cpu().numpy() for rows in self._blocks(X)]
+        return np.concatenate([np.empty((0, last.in_features), dtype=np.float32), *blocks])
+
+    def losses(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The binary cross-entropy of each row with its label, float32 (n,)."""
+        logits = torch.from_numpy(self.decision_function(X))
+        targets = torch.from_numpy(self._targets(y))
+        return nn.functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction="none"
+        ).numpy()
 
     def loss_gradient(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Mean gradient of the binary cross-entropy by the inputs over the rows, float64 (width,).
