@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dokunuki.engine import Loss
+    from dokunuki.training import Augmentation
 
 
 def train(
     network: nn.Module,
-    loss: type[Loss],
+    loss: Loss,
     X: np.ndarray,
     y: np.ndarray | None,
     settings: TrainingSettings,
@@ -37,8 +38,9 @@ def train(
     label: str,
     validation: tuple[np.ndarray, np.ndarray | None] | None = None,
     dtype: torch.dtype | None = None,
+    augment: Augmentation | None = None,
 ) -> History:
-    """Train `network` in place by autograd and in float32; `validation` and `dtype` have no say."""
+    """Train `network` in place by autograd and in float32; the last three have no say."""
     device = next(network.parameters()).device
     inputs = to_tensor(X, device)
     targets = inputs if y is None else to_tensor(y, device)

@@ -76,7 +76,8 @@ class Detector:
         """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
         self._check_classes(y, "the training rows")
         self._check_told({"give_clean_rows": clean is not None, "give_poison": poison is not None})
-        self.scaler_ = Standardiser().fit(X)
+        raw = getattr(self.defence, "raw_rows", False)
+        self.scaler_ = Standardiser().fit_identity(X) if raw else Standardiser().fit(X)
         if clean is not None:
             self.defence.give_clean_rows(self.scaler_.transform(clean[0]), clean[1])
         if poison is not None:

@@ -33,21 +33,19 @@ _ACTIVATIONS: dict[type[nn.Module], type[Layer]] = {nn.ReLU: Relu, nn.ELU: Elu, 
 
 
 class Loss(Protocol):
-    """A mean over the rows of a batch."""
+    """A mean over the rows of a batch: a class with static methods, or an instance."""
 
-    @staticmethod
-    def mean(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def mean(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of a network's outputs, a scalar."""
 
-    @staticmethod
     def backward(
-        outputs: torch.Tensor, targets: torch.Tensor, width: int, gradient: torch.Tensor
+        self, outputs: torch.Tensor, targets: torch.Tensor, width: int, gradient: torch.Tensor
     ) -> torch.Tensor:
         """The loss in float32; writes its gradient by padded outputs, `width` of which count."""
 
 
 class CrossEntropy:
-    """Binary cross-entropy of one logit, (n, 1), and targets 0 or 1, float32 (n,)."""
+    """Binary cross-entropy of one logit, (n, 1), and targets in [0, 1], float32 (n,)."""
 
     @staticmethod
     def mean(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -137,7 +135,7 @@ class Engine:
     def __init__(
         self,
         network: nn.Module,
-        loss: type[Loss],
+        loss: Loss,
         dtype: torch.dtype,
         rows: int,
         generator: torch.Generator,

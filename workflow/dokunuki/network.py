@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dokunuki.engine import Loss
+    from dokunuki.training import Augmentation
 
 # Rows put through a network at once: bounds the memory, 40 MB a layer at 2351 units.
 BLOCK_ROWS = 4096
@@ -53,11 +54,12 @@ class NetworkEstimator(SavedAsTensors, Estimator):
 
     def _train(
         self,
-        loss: type[Loss],
+        loss: Loss,
         X: np.ndarray,
         y: np.ndarray | None,
         validation: tuple[np.ndarray, np.ndarray | None] | None,
         changes: Mapping[str, Any] | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
         """Train from scratch or, with `changes` to the settings, on from the present weights."""
         values = {field.name: getattr(self, field.name) for field in fields(TrainingSettings)}
@@ -68,7 +70,7 @@ class NetworkEstimator(SavedAsTensors, Estimator):
         stream = "training" if changes is None else "further training"
         generator = torch.Generator().manual_seed(stream_seed(self.seed, self._stream, stream))
         self.history_ = train(
-            network, loss, X, y, settings, generator, self._stream, validation, dtype
+            network, loss, X, y, settings, generator, self._stream, validation, dtype, augment
         )
         self.network_ = network
         self._precision = str(dtype).removeprefix("torch.")

@@ -185,6 +185,48 @@ class SavedAsTensors:
         return part
 
 
+class SavedWithParts(SavedAsTensors):
+    """Mixin for an estimator that holds fitted parts of whatever classes: one file for them all.
+
+    A subclass lists its parts and takes them back in the same order. Its parameter `estimator`,
+    which they are copies of, is not kept: after `load` it is None.
+    """
+
+    def _fitted_parts(self) -> list[Any]:
+        raise NotImplementedError
+
+    def _restore_parts(self, parts: list[Any], facts: dict[str, Any]) -> None:
+        """Take back what `_fitted_parts` and `_fitted_facts` gave."""
+        raise NotImplementedError
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        device: str | None = None,
+        threads: int | None = None,
+        trusted: Collection[str] = (),
+    ) -> Self:
+        """Read what `save` wrote; `trusted` as in `read_part`, for the parts.
+
+        Raises DataFileError when the file is missing, damaged or of another class.
+        """
+        whole = super().load(path, device, threads)
+        arrays, facts = whole.__dict__.pop("_packed")
+        packed = [arrays[str(number)] for number in range(len(arrays))]
+        whole._restore_parts([unpack_part(part, device, trusted) for part in packed], facts)
+        return whole
+
+    def _saved_parameters(self) -> dict[str, Any]:
+        return super()._saved_parameters() | {"estimator": None}
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        return {str(number): pack_part(part) for number, part in enumerate(self._fitted_parts())}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        self._packed = arrays, facts
+
+
 class Saveable(Protocol):
     """A part that keeps itself in one file of its own format."""
 
@@ -251,6 +293,8 @@ def read_part(
         raise damaged_file(path, "damaged or altered: its sha256 is another", folder)
     if entry["format"] == "own":
         cls: Any = _class_of(entry["class"], trusted)
+        if issubclass(cls, SavedWithParts):
+            return cls.load(path, device=device, trusted=trusted)
         return cls.load(path, device=device)
     if entry["format"] == "lightgbm":
         import lightgbm
@@ -269,13 +313,15 @@ def pack_part(part: Any) -> np.ndarray:  # noqa: ANN401
     return np.frombuffer(header + content, dtype=np.uint8)
 
 
-def unpack_part(packed: np.ndarray, device: str | None = None) -> Any:  # noqa: ANN401
-    """The part that `pack_part` packed: one of this package, of scikit-learn or of LightGBM."""
+def unpack_part(
+    packed: np.ndarray, device: str | None = None, trusted: Collection[str] = ()
+) -> Any:  # noqa: ANN401
+    """The part that `pack_part` packed; classes of other packages as in `read_part`."""
     header, _, content = packed.tobytes().partition(b"\n")
     entry = json.loads(header)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / Path(entry["file"]).name).write_bytes(content)
-        return read_part(Path(folder), entry, (), device)
+        return read_part(Path(folder), entry, trusted, device)
 
 
 def is_lightgbm(part: object) -> bool:

@@ -45,6 +45,14 @@ class Standardiser(SavedAsTensors, Transformer):
         self.scale_ = np.where(constant, 0.0, np.sqrt(squares / len(X)))
         return self
 
+    def fit_identity(self, X: np.ndarray) -> Self:
+        """Learn nothing: rows as wide as X pass unchanged."""
+        width = X.shape[1]
+        self.mean_, self.scale_ = np.zeros(width), np.ones(width)
+        self.maximum_ = np.full(width, np.inf, dtype=X.dtype)
+        self.minimum_ = -self.maximum_
+        return self
+
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Raw rows in units of the training rows, float32 (n, width)."""
         self.check_fitted("scale_")

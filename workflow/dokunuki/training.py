@@ -12,12 +12,16 @@ from dokunuki.progress import Progress
 
 # torch is imported where it is used: whoever only catches the error must not pay for it.
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import torch
     from torch import nn
 
     from dokunuki.engine import Loss, Parameters
     from dokunuki.optimiser import Optimiser
+
+    Augmentation = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 OPTIMISERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
@@ -79,7 +83,7 @@ class History:
 
 def train(
     network: nn.Module,
-    loss: type[Loss],
+    loss: Loss,
     X: np.ndarray,
     y: np.ndarray | None,
     settings: TrainingSettings,
@@ -87,14 +91,17 @@ def train(
     label: str,
     validation: tuple[np.ndarray, np.ndarray | None] | None = None,
     dtype: torch.dtype | None = None,
+    augment: Augmentation | None = None,
 ) -> History:
     """Train `network` in place, on the device it lies on, and leave it in evaluation mode.
 
     `loss` is one of `dokunuki.engine`; `y` None means that the rows are their own target.
     `generator` (on the CPU) orders the rows and seeds dropout. `label` names the training in the
     log. `dtype` is the type of rows and products, None for float32; the loss over the validation
-    rows is always taken in float32. The rows go to the device once. The last batch of an epoch
-    may be smaller; one of a single row is left out, since batch normalisation needs two.
+    rows is always taken in float32. `augment` changes each batch of rows and targets before the
+    network sees it; the validation rows are not changed. The rows go to the device once. The last
+    batch of an epoch may be smaller; one of a single row is left out, since batch normalisation
+    needs two.
     Raises TrainingDivergedError on a loss or weight that is not finite.
     """
     import torch
@@ -125,6 +132,8 @@ def train(
                 if len(rows) < 2:
                     continue
                 inputs, targets = data.batch(rows)
+                if augment is not None:
+                    inputs, targets = augment(inputs, targets)
                 total += engine.gradient_step(inputs, targets) * len(rows)
                 optimiser.step(learning_rate)
                 seen += len(rows)
@@ -194,7 +203,7 @@ def _learning_rate(settings: TrainingSettings, epoch: int) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _mean_loss(network: nn.Module, loss: type[Loss], X: np.ndarray, y: np.ndarray | None) -> float:
+def _mean_loss(network: nn.Module, loss: Loss, X: np.ndarray, y: np.ndarray | None) -> float:
     device = next(network.parameters()).device
     total = 0.0
     for start in range(0, len(X), _BLOCK_ROWS):

@@ -22,6 +22,9 @@ from dokunuki.network import NetworkEstimator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dokunuki.engine import Loss
+    from dokunuki.training import Augmentation
+
 _PAPER_HIDDEN_LAYERS = 3
 
 
@@ -87,9 +90,13 @@ class EmberNN(NetworkEstimator, Classifier):
         X: np.ndarray,
         y: np.ndarray,
         validation: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        loss: Loss = CrossEntropy,
+        augment: Augmentation | None = None,
     ) -> Self:
         """Train from scratch; `validation` rows are only watched, in `history_`.
 
+        `loss` is one of one logit and targets, `augment` changes batches as in `training.train`.
         Raises ConfigError for a parameter out of range, DeviceError for an absent device,
         TrainingDivergedError when the loss does not stay finite.
         """
@@ -105,7 +112,28 @@ class EmberNN(NetworkEstimator, Classifier):
         held_out = None
         if validation is not None:
             held_out = (np.asarray(validation[0]), self._targets(validation[1]))
-        self._train(CrossEntropy, X, self._targets(y), held_out)
+        self._train(loss, X, self._targets(y), held_out, augment=augment)
+        return self
+
+    def fit_more(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        *,
+        loss: Loss = CrossEntropy,
+        augment: Augmentation | None = None,
+        **changes: Any,  # noqa: ANN401
+    ) -> Self:
+        """Train on from the present weights, on further rows of the same width and classes.
+
+        `changes` replace fields of `TrainingSettings` for this training, whose losses `history_`
+        then holds; `loss` and `augment` are as in `fit`. Raises what `fit` raises, and NotFittedError before it.
+        """
+        self.check_fitted("network_")
+        X, y = checked_rows(X, self.n_features_in_), np.asarray(y)
+        if len(X) != len(y):
+            raise ValueError(f"{len(X)} rows have {len(y)} labels")
+        self._train(loss, X, self._targets(y), None, changes, augment)
         return self
 
     def fit_more(self, X: np.ndarray, y: np.ndarray, **changes: Any) -> Self:  # noqa: ANN401

@@ -25,6 +25,9 @@ tables to show it; ConfigError when the two disagree.
   the contaminated rows' mean and scale, and their labels int8 (c,).
 - `give_poison(mask)`: bool (n,), True for the training rows that are poisoned; all False where
   there is no attack.
+
+A class attribute `raw_rows = True` asks for rows that are not standardised: the scaler is fitted on
+all rows, and a certificate that counts altered rows holds only where no row reaches all others.
 """
 
 from __future__ import annotations
