@@ -127,26 +127,14 @@ class EmberNN(NetworkEstimator, Classifier):
         """Train on from the present weights, on further rows of the same width and classes.
 
         `changes` replace fields of `TrainingSettings` for this training, whose losses `history_`
-        then holds; `loss` and `augment` are as in `fit`. Raises what `fit` raises, and NotFittedError before it.
+        then holds; `loss` and `augment` are as in `fit`. Raises what `fit` raises, and
+        NotFittedError before it.
         """
         self.check_fitted("network_")
         X, y = checked_rows(X, self.n_features_in_), np.asarray(y)
         if len(X) != len(y):
             raise ValueError(f"{len(X)} rows have {len(y)} labels")
         self._train(loss, X, self._targets(y), None, changes, augment)
-        return self
-
-    def fit_more(self, X: np.ndarray, y: np.ndarray, **changes: Any) -> Self:  # noqa: ANN401
-        """Train on from the present weights, on further rows of the same width and classes.
-
-        `changes` replace fields of `TrainingSettings` for this training, whose losses `history_`
-        then holds. Raises what `fit` raises, and NotFittedError before it.
-        """
-        self.check_fitted("network_")
-        X, y = checked_rows(X, self.n_features_in_), np.asarray(y)
-        if len(X) != len(y):
-            raise ValueError(f"{len(X)} rows have {len(y)} labels")
-        self._train(CrossEntropy, X, self._targets(y), None, changes)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
