@@ -125,6 +125,11 @@ TABLE = [
         lambda job: job.rule in {"plot_panels", "write_tables", "write_report"},
     ),
     Row(
+        "what a defence's ledger, tier or paper says for the reader",
+        ("defences={ae: {tier: ours, paper: An article, knowledge: {tuned_on: other rows}}}",),
+        lambda job: job.rule in {"write_tables", "write_report"},
+    ),
+    Row(
         "how a measure is computed from the scores",
         edit(
             f"{LIBRARY}/evaluation/measures.py",

@@ -97,7 +97,7 @@ def test_the_metrics_say_mean_and_half_interval(labels):
     assert none[asr] == "12.3"
     assert ae[:5] == ["8", "0.5", "AE", "embernn", "3"]
     assert ae[asr] == "12.3 ± 4.6"
-    # Those that every cell has; thresholds, filters and certificates are the benchmark's.
+    # Those that every cell has; of thresholds, filters and certificates the benchmark tells.
     assert len(head) == 5 + MEASURES.index("threshold_fpr_1")
     assert f"Feed {EVIL} (simulated corpus): No attack" in reader.text
 
