@@ -1,7 +1,5 @@
 """How fast raw rows are vectorised and a release is scanned, on one core and in CPU time.
 
-Then what two processes gain, by the wall clock, over the scan and the vectors of a larger release.
-
 Both vectorisers start from the same rows, once parsed and once as lines of JSON, which each parses
 in its own way: the ember package's own loop is what its `vectorize` does to each row. The columns
 of the entry section's name, which the package hashes in another way than the release did (see
@@ -15,7 +13,6 @@ import argparse
 import json
 import time
 import warnings
-from functools import partial
 
 import numpy as np
 import orjson
@@ -30,25 +27,6 @@ from dokunuki.corpus.vectoriser import entry_name_hashes, vectorise
 
 ROWS = 1024
 EMBER_ROWS = 128
-SHARED_ROWS = 60_000  # so that starting a process is little beside its work
-
-
-def gain_of_processes(rows: int, rounds: int) -> None:
-    """Scan and vectorise all rows in one process and in two."""
-    opened = open_release(release(rows), 1)
-    locations = (index := build_index(opened)[0]).locations(range(len(index)))
-
-    def read(workers: int) -> None:
-        for _ in opened.vectors(locations, vectorise, workers):
-            pass
-
-    sides = {("scan", workers): partial(build_index, opened, workers=workers) for workers in (1, 2)}
-    sides |= {("vectors", workers): partial(read, workers) for workers in (1, 2)}
-    seconds = interleaved(sides, rounds)
-    for work, name in (("scan", "scanning"), ("vectors", "vectorising")):
-        one, two = seconds[work, 1], seconds[work, 2]
-        title = f"{name} {rows} rows: speed of two processes beside one"
-        emit(row(title, {"one_s": one, "two_s": two}, one / two, 1))
 
 
 def main() -> None:
@@ -121,7 +99,6 @@ def main() -> None:
             200,
         )
     )
-    gain_of_processes(SHARED_ROWS, 1)
 
 
 if __name__ == "__main__":

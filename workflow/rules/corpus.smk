@@ -39,7 +39,7 @@ rule index_corpus:
         "results/benchmarks/index_corpus/{dataset}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory("index_corpus", rows=corpus_rows),
         runtime=minutes("index_corpus", rows=corpus_rows),
@@ -87,7 +87,7 @@ rule vectorise_rows:
         "results/benchmarks/vectorise_rows/{dataset}/seed-{seed}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory("vectorise_rows"),
         runtime=vectorising_minutes,

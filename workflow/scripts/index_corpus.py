@@ -5,11 +5,9 @@ from dokunuki.corpus.release import open_release
 from dokunuki.files import write_json
 from dokunuki.job import logged
 
-# Worker processes import this file again; only the first one writes.
-if __name__ == "__main__":
-    with logged(snakemake.log[0]):
-        spec = snakemake.params.spec
-        release = open_release(spec["path"], spec["version"])
-        index, report = build_index(release, bad_rows=spec["bad_rows"], workers=snakemake.threads)
-        write_index(snakemake.output.index, index)
-        write_json(snakemake.output.report, report)
+with logged(snakemake.log[0]):
+    spec = snakemake.params.spec
+    release = open_release(spec["path"], spec["version"])
+    index, report = build_index(release, bad_rows=spec["bad_rows"])
+    write_index(snakemake.output.index, index)
+    write_json(snakemake.output.report, report)

@@ -122,7 +122,7 @@ class ManyRows:
     def __init__(self, count):
         self.count = count
 
-    def scan(self, workers):
+    def scan(self):
         for n in range(self.count):
             digest = hashlib.sha256(str(n - (n % 5 == 4)).encode()).digest()
             file = f"train_features_{n % 6}.jsonl"

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.jsonl import parse_row
 from dokunuki.corpus.records import BadRow
 from dokunuki.corpus.release import open_release
-from dokunuki.corpus.vectoriser import vectorise
 from dokunuki.errors import CorpusError
 
 
@@ -137,24 +135,14 @@ def test_one_row_of_another_version_is_a_bad_row(write_folder, make_row):
     assert (len(index), report["bad_rows"]["count"]) == (2, 1)
 
 
-def read_rows(release, locations):
-    """The rows themselves, by their position in `locations`, instead of their vectors."""
-    batches = release.vectors(locations, lambda rows, version: rows)
-    return {
-        position: row
-        for positions, rows in batches
-        for position, row in zip(positions, rows, strict=True)
-    }
-
-
 @pytest.mark.parametrize("layout", ["folder", "archive"])
 def test_rows_are_read_where_they_were_indexed(write_folder, write_archive, release_rows, layout):
     path = write_folder(release_rows) if layout == "folder" else write_archive(release_rows)
     release = open_release(path, 1)
     index, _ = build_index(release)
     positions = [29, 3, 11, 4, 0]
-    read = read_rows(release, index.locations(positions))
-    assert list(read) == [4, 1, 3, 2, 0]
+    read = dict(release.read(index.locations(positions)))
+    assert list(dict(release.read(index.locations(positions)))) == [4, 1, 3, 2, 0]
     assert [read[k]["sha256"] for k in range(5)] == index.sha256(positions)
 
 
@@ -178,40 +166,4 @@ def test_a_release_changed_since_it_was_indexed(
     write(release_rows)
     message = "no such file" if (layout, change) == ("folder", "file gone") else "has changed since"
     with pytest.raises(CorpusError, match=message):
-        read_rows(release, index.locations([28]))
-
-
-@pytest.fixture
-def eager_workers(monkeypatch):
-    """Processes whatever the size, and several pieces of work for them."""
-    monkeypatch.setattr("dokunuki.corpus.jsonl._LEAST_BYTES", 0)
-    monkeypatch.setattr("dokunuki.corpus.jsonl._LEAST_ROWS", 0)
-    monkeypatch.setattr("dokunuki.corpus.jsonl.BATCH_ROWS", 4)
-
-
-@pytest.mark.parametrize("layout", ["folder", "archive"])
-def test_the_number_of_workers_changes_nothing(
-    write_folder, write_archive, release_rows, layout, eager_workers
-):
-    release_rows["test_features.jsonl"][1]["label"] = 7
-    path = write_folder(release_rows) if layout == "folder" else write_archive(release_rows)
-    release = open_release(path, 1)
-    index, report = build_index(release, bad_rows="skip")
-    alike, report_of_two = build_index(release, bad_rows="skip", workers=2)
-    assert report_of_two == report
-    assert report["bad_rows"]["count"] == 1
-    for name, value in vars(index).items():
-        np.testing.assert_array_equal(getattr(alike, name), value)
-    locations = index.locations(range(len(index)))
-    one, two = (list(release.vectors(locations, vectorise, workers)) for workers in (1, 2))
-    assert [positions for positions, _ in one] == [positions for positions, _ in two]
-    for (_, mine), (_, theirs) in zip(one, two, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
-def test_workers_tell_of_the_first_bad_row(write_folder, release_rows, eager_workers):
-    for file in ("train_features_0.jsonl", "test_features.jsonl"):
-        release_rows[file][-1]["label"] = 7
-    last = len(release_rows["train_features_0.jsonl"])
-    with pytest.raises(CorpusError, match=rf"train_features_0\.jsonl:{last}: label"):
-        build_index(open_release(write_folder(release_rows), 1), workers=2)
+        list(release.read(index.locations([28])))

@@ -85,7 +85,7 @@ def test_a_release_that_gives_too_few_rows(sampled):
     class Short:
         path, version = release.path, 1
 
-        def vectors(self, locations, vectorise, workers):
+        def vectors(self, locations, vectorise):
             return iter(())
 
     with pytest.raises(DataFileError, match="gave 0 of the 15 rows"):

@@ -79,22 +79,19 @@ class Index:
         ]
 
 
-def build_index(
-    release: Release, bad_rows: str = "fail", workers: int = 1
-) -> tuple[Index, dict[str, Any]]:
+def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[str, Any]]:
     """Scan a release; the index of its usable rows, and a report of what was found.
 
     Of rows with the same sha256 the first in the release's order is kept. `bad_rows` says what a
     malformed row does: "fail" raises CorpusError with its file and line, "skip" leaves it out.
-    `workers` processes parse and check; what comes out does not depend on how many. The report,
-    JSON as it stands, counts rows per label and per file, duplicates and bad rows, and lists the
-    first `LISTED` of these. Raises CorpusError when no row is left.
+    The report, JSON as it stands, counts rows per label and per file, duplicates and bad rows, and
+    lists the first `LISTED` of these. Raises CorpusError when no row is left.
     """
     columns = _Columns()
     bad: list[BadRow] = []
     bad_count = 0
     progress = Progress(f"index {release.path.name} (MB)", _megabytes(release.total_bytes))
-    for seen, row in enumerate(release.scan(workers)):
+    for seen, row in enumerate(release.scan()):
         if isinstance(row, BadRow):
             if bad_rows != "skip":
                 raise _failure(row.error)

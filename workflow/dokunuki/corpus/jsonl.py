@@ -8,7 +8,6 @@ import re
 import tarfile
 import zlib
 from abc import ABC, abstractmethod
-from collections import deque
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,6 @@ from dokunuki.corpus.records import BATCH_ROWS, BadRow, Location, Record, file_o
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
 from dokunuki.errors import CorpusError
 from dokunuki.files import verify_checksum
-from dokunuki.parallel import ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,10 +31,6 @@ if TYPE_CHECKING:
 RAW_FILE = re.compile(r"train_features_\d+\.jsonl|test_features\.jsonl")
 
 _BLOCK_BYTES = 1 << 20
-
-# Below these, processes take longer to start than they save.
-_LEAST_BYTES = 100 << 20
-_LEAST_ROWS = 50_000
 
 
 def parse_row(line: bytes, version: int, where: str) -> Row:
@@ -67,36 +61,6 @@ class _Line(NamedTuple):
     text: bytes
 
 
-def _check_lines(
-    file: str, where: str, version: int, lines: Sequence[_Line]
-) -> list[Record | BadRow]:
-    """What a scan says of some lines of one file, which messages call `where`."""
-    found: list[Record | BadRow] = []
-    for number, offset, text in lines:
-        try:
-            row = quick_identity(text, version) or _identity(text, version, f"{where}:{number}")
-        except CorpusError as error:
-            found.append(BadRow(file, number, _cut_off(text, error)))
-        else:
-            found.append(Record(*row, file, number, offset, len(text), zlib.crc32(text)))
-    return found
-
-
-def _identity(text: bytes, version: int, where: str) -> Identity:
-    row = parse_row(text, version, where)
-    return Identity(
-        bytes.fromhex(row["sha256"]),
-        row["label"],
-        row["appeared"],
-        str(row.get("avclass") or ""),
-    )
-
-
-def _vectorise_lines(vectorise: Vectorise, texts: Sequence[bytes], version: int) -> np.ndarray:
-    # Checked when they were indexed, and the same since.
-    return vectorise([orjson.loads(text) for text in texts], version)
-
-
 class _JsonLines(ABC):
     """What folder and archive have in common: each file is a stream of lines."""
 
@@ -120,64 +84,66 @@ class _JsonLines(ABC):
     def _advance(self, length: int) -> None:
         """Note for the progress bar that `length` bytes of lines were read."""
 
-    def scan(self, workers: int = 1) -> Iterator[Record | BadRow]:
+    def scan(self) -> Iterator[Record | BadRow]:
         """Parse and check every line of every file; see `Release.scan`."""
         self.bytes_done = 0
         sound_rows = False
-        if self.total_bytes < _LEAST_BYTES:
-            workers = 1
-        for found in ordered_map(_check_lines, self._pieces(), workers):
-            for row in found:
-                # A first row of another version says that all are: nothing to be skipped.
-                if isinstance(row, BadRow):
-                    if isinstance(row.error, FeatureVersionError) and not sound_rows:
-                        raise row.error
-                else:
-                    sound_rows = True
-                yield row
-
-    def _pieces(self) -> Iterator[tuple[str, str, int, list[_Line]]]:
-        """All lines, some at a time: their file, how messages name it, version and lines."""
         for file, stream in self._streams():
-            lines = _numbered(stream, self.where(file))
-            piece = list(islice(lines, BATCH_ROWS))
-            if not piece:
+            line = None
+            for line in _numbered(stream, self.where(file)):
+                self._advance(len(line.text))
+                try:
+                    row = quick_identity(line.text, self.version) or self._identity(file, line)
+                except CorpusError as error:
+                    # A first row of another version says that all are: nothing to be skipped.
+                    if isinstance(error, FeatureVersionError) and not sound_rows:
+                        raise
+                    yield BadRow(file, line.number, _cut_off(line.text, error))
+                    continue
+                sound_rows = True
+                yield Record(
+                    *row,
+                    file,
+                    line.number,
+                    line.offset,
+                    len(line.text),
+                    zlib.crc32(line.text),
+                )
+            if line is None:
                 raise CorpusError(
                     f"{self.where(file)}: the file is empty; fetch or copy the release again"
                 )
-            while piece:
-                self._advance(sum(len(line.text) for line in piece))
-                yield file, self.where(file), self.version, piece
-                piece = list(islice(lines, BATCH_ROWS))
 
-    def vectors(
-        self, locations: Sequence[Location], vectorise: Vectorise, workers: int = 1
-    ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Read and vectorise some rows; see `Release.vectors`.
+    def _identity(self, file: str, line: _Line) -> Identity:
+        row = parse_row(line.text, self.version, self.where(file, line.number))
+        return Identity(
+            bytes.fromhex(row["sha256"]),
+            row["label"],
+            row["appeared"],
+            str(row.get("avclass") or ""),
+        )
+
+    def read(self, locations: Sequence[Location]) -> Iterator[tuple[int, Row]]:
+        """Raw rows with their positions in `locations`, in the release's own order.
 
         Raises CorpusError when a row is not there any more, or not the same in every byte.
         """
-        if len(locations) < _LEAST_ROWS:
-            workers = 1
-        pieces = self._rows(locations)
-        ahead: deque[list[int]] = deque()
+        for position, text in self._lines(locations):
+            if zlib.crc32(text) != locations[position].checksum:
+                raise self._changed(locations[position])
+            # Checked when it was indexed, and the same since.
+            yield position, orjson.loads(text)
 
-        def arguments() -> Iterator[tuple[Vectorise, list[bytes], int]]:
-            for positions, texts in pieces:
-                ahead.append(positions)
-                yield vectorise, texts, self.version
-
-        for vectors in ordered_map(_vectorise_lines, arguments(), workers):
-            yield ahead.popleft(), vectors
-
-    def _rows(self, locations: Sequence[Location]) -> Iterator[tuple[list[int], list[bytes]]]:
-        """The lines of some rows, some at a time: their positions in `locations`, and they."""
-        lines = self._lines(locations)
-        while piece := list(islice(lines, BATCH_ROWS)):
-            for position, text in piece:
-                if zlib.crc32(text) != locations[position].checksum:
-                    raise self._changed(locations[position])
-            yield [position for position, _ in piece], [text for _, text in piece]
+    def vectors(
+        self, locations: Sequence[Location], vectorise: Vectorise
+    ) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Read and vectorise some rows; see `Release.vectors`."""
+        rows = self.read(locations)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield (
+                [position for position, _ in batch],
+                vectorise([row for _, row in batch], self.version),
+            )
 
     def where(self, file: str, line: int | None = None) -> str:
         """How messages name a file of this release, or one of its lines."""

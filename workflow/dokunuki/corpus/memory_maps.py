@@ -45,7 +45,7 @@ class MemoryMaps:
         self.total_bytes = sum((path / f"y_{part}.dat").stat().st_size for part in self.parts)
         self.bytes_done = 0
 
-    def scan(self, workers: int = 1) -> Iterator[Record | BadRow]:
+    def scan(self) -> Iterator[Record | BadRow]:
         """Go through labels and metadata; see `Release.scan`."""
         self.bytes_done = 0
         width = feature_layout(self.version).width
@@ -82,7 +82,6 @@ class MemoryMaps:
         self,
         locations: Sequence[Location],
         vectorise: Vectorise,
-        workers: int = 1,
     ) -> Iterator[tuple[list[int], np.ndarray]]:
         """Copy some rows out of the maps; see `Release.vectors`."""
         width = feature_layout(self.version).width

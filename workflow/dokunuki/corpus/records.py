@@ -73,15 +73,12 @@ class Release(Protocol):
     bytes_done: int
     """How far a scan is, in the bytes that `total_bytes` counts."""
 
-    def scan(self, workers: int = 1) -> Iterator[Record | BadRow]:
-        """Go through all rows, checking each; raises CorpusError for what is no single row's.
-
-        `workers` processes do it where there is something to gain; so in `vectors`.
-        """
+    def scan(self) -> Iterator[Record | BadRow]:
+        """Go through all rows, checking each; raises CorpusError for what is no single row's."""
         ...
 
     def vectors(
-        self, locations: Sequence[Location], vectorise: Vectorise, workers: int = 1
+        self, locations: Sequence[Location], vectorise: Vectorise
     ) -> Iterator[tuple[list[int], np.ndarray]]:
         """Feature vectors of some rows, in batches, in the release's own order.
 

@@ -92,14 +92,12 @@ def vectorise_split(
     vectoriser: str = "dokunuki",
     dataset: str,
     corpus: str = "ember",
-    workers: int = 1,
 ) -> Vectors:
     """Vectorise the rows of a split, and no others, in the split's order.
 
-    `vectoriser` is "dokunuki" or "ember"; `workers` processes do it, and what comes out does not
-    depend on how many. Raises DataFileError when the split was drawn from another index or the
-    index from a release of another version, CorpusError when the release has changed since it was
-    indexed.
+    `vectoriser` is "dokunuki" or "ember". Raises DataFileError when the split was drawn from
+    another index or the index from a release of another version, CorpusError when the release has
+    changed since it was indexed.
     """
     vectorise = _vectoriser(vectoriser)
     _check_same(index, split)
@@ -111,8 +109,7 @@ def vectorise_split(
     X = np.empty((len(split), feature_layout(release.version).width), dtype=np.float32)
     progress = Progress(f"vectorise {dataset}", len(split))
     filled = 0
-    locations = index.locations(split.positions)
-    for positions, batch in release.vectors(locations, vectorise, workers):
+    for positions, batch in release.vectors(index.locations(split.positions), vectorise):
         X[positions] = batch
         filled += len(positions)
         progress.update(filled)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import calendar
 import csv
 import hashlib
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +28,6 @@ from dokunuki.corpus.simulated.program import Program, draw_program
 from dokunuki.corpus.simulated.rows import draw_variant
 from dokunuki.errors import ConfigError
 from dokunuki.files import atomic_write
-from dokunuki.parallel import ordered_map
 from dokunuki.progress import Progress
 from dokunuki.seeding import generator
 
@@ -179,7 +181,16 @@ def _chunks(
 ) -> Iterator[tuple[list[bytes], list[tuple[str | int, ...]]]]:
     """Chunks of rows in order, at most a few of them ahead of the reader."""
     bounds = [(start, min(start + _CHUNK, spec.rows)) for start in range(0, spec.rows, _CHUNK)]
-    return ordered_map(_chunk, ((spec, *bound) for bound in bounds), workers)
+    if workers <= 1:
+        for first, last in bounds:
+            yield _chunk(spec, first, last)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = iter(bounds)
+        running = [pool.submit(_chunk, spec, *bound) for bound in islice(waiting, 2 * workers)]
+        while running:
+            yield running.pop(0).result()
+            running += [pool.submit(_chunk, spec, *bound) for bound in islice(waiting, 1)]
 
 
 def write_corpus(folder: str | Path, spec: SimulatedSpec, workers: int = 1) -> None:
