@@ -127,7 +127,8 @@ class EmberNN(NetworkEstimator, Classifier):
         """Train on from the present weights, on further rows of the same width and classes.
 
         `changes` replace fields of `TrainingSettings` for this training, whose losses `history_`
-        then holds; `loss` and `augment` are as in `fit`. Raises what `fit` raises, and NotFittedError before it.
+        then holds; `loss` and `augment` are as in `fit`. Raises what `fit` raises, and
+        NotFittedError before it.
         """
         self.check_fitted("network_")
         X, y = checked_rows(X, self.n_features_in_), np.asarray(y)
