@@ -33,7 +33,8 @@ class VotingEnsemble(SavedWithParts, Classifier):
     The score is the share of votes for malware; a tie is goodware's, and its score is the largest
     float32 below one half, so that the label at threshold 0.5 is the one that is certified. No
     other threshold has a certificate. A part with one class votes for it always, an empty one
-    and one whose training diverges for goodware. Members are copies of `estimator` with seeds of their own.
+    and one whose training diverges for goodware. Members are copies of `estimator` with seeds of
+    their own.
 
     After `fit`: `members_` (a fitted classifier, or 0 or 1 for one that always says the same),
     `classes_` (0, 1), `n_features_in_`, `device_`.
