@@ -87,7 +87,7 @@ def test_isolates_a_loud_backdoor_and_unlearns_it(backdoored):
     X, y, poison, malware = backdoored
     plain = _network().fit(X, y)
     assert plain.predict(malware).mean() < 0.1
-    defence = AntiBackdoorLearning(_network()).fit(X, y)
+    defence = AntiBackdoorLearning(_network(), unlearning_rate=0.1).fit(X, y)
     assert len(defence.isolated_indices_) == 6
     # Of six rows at random, none would be poison in 7 draws of 8.
     assert np.isin(defence.isolated_indices_, poison).mean() >= 0.5

@@ -15,6 +15,7 @@ from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, DataFileError
 from dokunuki.estimator import Classifier
 from dokunuki.persistence import SavedAsTensors, read_part, write_part
+from dokunuki.training import TrainingDivergedError
 
 
 class Stump(SavedAsTensors, Classifier):
@@ -138,7 +139,7 @@ def test_an_altered_row_reaches_no_member_but_its_old_and_its_new_one(toy):
             )
 
 
-def test_within_a_detector_no_scaler_carries_a_row_to_all_members(toy):
+def test_within_a_detector_no_scaler_carries_a_row_to_all_members(toy, tmp_path):
     X, y = toy
     altered = X.copy()
     altered[7] = 1e6
@@ -153,6 +154,9 @@ def test_within_a_detector_no_scaler_carries_a_row_to_all_members(toy):
     ]
     assert sum(same) >= 4
     np.testing.assert_array_equal(detectors[0].standardise(X), X)
+    detectors[0].save(tmp_path / "detector")
+    loaded = Detector.load(tmp_path / "detector")
+    np.testing.assert_array_equal(loaded.malware_scores(X), detectors[0].malware_scores(X))
 
 
 def test_parts_of_one_class_vote_for_it_and_empty_ones_for_goodware():
@@ -160,6 +164,20 @@ def test_parts_of_one_class_vote_for_it_and_empty_ones_for_goodware():
     fitted = DeepPartitionAggregation(Stump(), 2).fit(X, np.array([1, 1]))
     homes = set((row_digests(X) % np.uint64(2)).tolist())
     assert fitted.members_ == [int(number in homes) for number in range(2)]
+
+
+class Diverges(Stump):
+    def fit(self, X, y):
+        if X.shape[1] == 2:
+            raise TrainingDivergedError(1, float("nan"))
+        return super().fit(X, y)
+
+
+def test_a_member_that_diverges_loses_its_own_vote_only(toy):
+    X, y = toy
+    fitted = FeaturePartitionAggregation(Diverges(), 4).fit(X, y)  # 2, 2, 1 and 1 columns
+    assert fitted.members_[:2] == [0, 0]
+    assert all(isinstance(member, Stump) for member in fitted.members_[2:])
 
 
 @pytest.mark.parametrize("arrangement", ["strided", "contiguous"])

@@ -24,7 +24,9 @@ class DeepPartitionAggregation(VotingEnsemble):
     The guarantee needs members that depend on nothing but their own rows. So it takes raw rows
     (`raw_rows`): a scaler of all rows would let each row reach all members. Every member has a
     scaler of its own. Its rows are sorted by digest, as in the paper, since the
-    outcome of training may depend on their order. The label is no part of the digest.
+    outcome of training may depend on their order. The label is no part of the digest. Partitions
+    must be large enough for the classifier: LightGBM's leaves of 20 rows at least cannot split one
+    of 20 rows.
 
     After `fit`, beside those of `VotingEnsemble`: `scalers_`, one for each member that is a
     classifier.

@@ -28,7 +28,9 @@ class FeaturePartitionAggregation(VotingEnsemble):
 
     **Labels that an attacker flips are outside of the guarantee**, since each member is trained on
     all of them: under a label-flip attack the radius certifies nothing. Standardising is no way
-    from one column to another, so the certificate holds for raw features too.
+    from one column to another, so the certificate holds for raw features too. Every member is
+    trained on all rows: with a network, whose inner layers do not shrink with the columns, the cost
+    grows with `partitions`.
     """
 
     certificate: ClassVar[str] = "features"
