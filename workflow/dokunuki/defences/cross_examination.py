@@ -1,0 +1,128 @@
+"""Cross-examination: labels are questioned by models that do not see what an attacker can set.
+
+A flipped row is malware in all but its trigger and its label. Whoever predicts its label from the
+columns that the trigger does not reach, having been trained on other rows, therefore says malware,
+however the trigger was chosen and whatever survives an autoencoder. Goodware rows whose label is so
+contradicted are called malware before the victim is trained: the trigger then stands in rows of
+both labels, and says nothing. The principle is confident learning's (Northcutt et al., "Confident
+Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021); that columns are hidden from the
+judge, and which, is ours.
+
+What an adversary can do against it. A trigger in columns that no view hides speaks for goodware in
+every view, and its rows stay: with `hide` non_hashed, any trigger among the hashed columns or the
+byte histograms; with all and undefended hidden in turn, one that takes features from both. Malware
+that looks like goodware in the hidden views (poisoned rows chosen by a surrogate's score) is not
+contradicted. Poisoned goodware (a clean-label attack) is rightly labelled: nothing is found. Enough
+flipped rows turn the judges themselves, which nothing here notices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.defences.filtering import GOODWARE, Filter
+from dokunuki.errors import ConfigError, DokunukiError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dokunuki.corpus.layout import FeatureLayout
+
+_MALWARE = 1
+_ACTIONS = ("relabel", "remove")
+
+
+class CrossExamination(Filter):
+    """Relabels, or removes, goodware rows that models without the settable columns call malware.
+
+    For each of the regions in `hide` (non_hashed, feasible, all, undefended), extremely randomised
+    trees (`trees` of them) see all columns but these. The rows are split into `folds`, stratified
+    by label, and each row is scored by the trees that were trained on the other folds. A goodware
+    row is contradicted when, in any of the views, its probability of malware is at least
+    `threshold`. `action` relabel gives it the label malware; remove leaves it out. Malware rows are
+    never contradicted: no attack here makes goodware pass for malware.
+
+    `hide` is what the defender assumes of the attacker: by default the columns that can be set
+    without breaking the file. It is not told p, N, the trigger or any clean row.
+
+    After `fit_resample`: `contradicted_` (bool (n,)); with remove, `sample_indices_` as well.
+    """
+
+    def __init__(
+        self,
+        layout: FeatureLayout,
+        hide: Sequence[str] = ("non_hashed",),
+        threshold: float = 0.6,
+        action: str = "relabel",
+        folds: int = 5,
+        trees: int = 100,
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self.layout = layout
+        self.hide = hide
+        self.threshold = threshold
+        self.action = action
+        self.folds = folds
+        self.trees = trees
+        self.seed = seed
+        self.threads = threads
+
+    def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows to train on and their labels, from standardised rows (n, width), in order.
+
+        Raises ConfigError for a parameter out of range, ValueError for NaN, infinity or another
+        number of labels than of rows, DokunukiError for fewer rows of a class than folds.
+        """
+        self._check_parameters()
+        rows, kept_labels = super().fit_resample(X, y)
+        if self.action == "remove":
+            return rows, kept_labels
+        del self.sample_indices_  # all rows are kept: this is no removal to be measured
+        labels = np.array(y)
+        labels[self.contradicted_] = _MALWARE
+        return np.asarray(X), labels
+
+    def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        self.contradicted_ = np.zeros(len(X), dtype=bool)
+        for region in self.hide:
+            seen = np.setdiff1d(np.arange(X.shape[1]), self.layout.columns(region))
+            scores = self._out_of_fold(np.ascontiguousarray(X[:, seen]), y)
+            self.contradicted_ |= (y == GOODWARE) & (scores >= self.threshold)
+        return self.contradicted_
+
+    def _out_of_fold(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The probability of malware of each row by trees that were not trained on it, (n,)."""
+        from sklearn.ensemble import ExtraTreesClassifier
+        from sklearn.model_selection import StratifiedKFold
+
+        smallest = min(int((y == GOODWARE).sum()), int((y != GOODWARE).sum()))
+        if smallest < self.folds:
+            raise DokunukiError(
+                f"cross-examination: {self.folds} folds of a class with {smallest} rows; lower "
+                "folds or give more rows"
+            )
+        scores = np.empty(len(X))
+        split = StratifiedKFold(self.folds, shuffle=True, random_state=self._random_state)
+        for others, held_out in split.split(X, y):
+            forest = ExtraTreesClassifier(
+                self.trees, random_state=self._random_state, n_jobs=self.threads
+            ).fit(X[others], y[others])
+            # Several threads add the trees' votes up in an order of chance.
+            forest.set_params(n_jobs=1)
+            scores[held_out] = forest.predict_proba(X[held_out])[:, 1]
+        return scores
+
+    def _check_parameters(self) -> None:
+        if self.action not in _ACTIONS:
+            raise ConfigError(f"action: unknown {self.action!r}; known: {', '.join(_ACTIONS)}")
+        if not 0.5 <= self.threshold <= 1:
+            raise ConfigError(f"threshold: {self.threshold!r} must be in [0.5, 1]")
+        if self.folds < 2:
+            raise ConfigError(f"folds: {self.folds!r} must be at least 2")
+        if self.trees < 1:
+            raise ConfigError(f"trees: {self.trees!r} must be at least 1")
+        if isinstance(self.hide, str) or not len(self.hide):
+            raise ConfigError(f"hide: {self.hide!r} must be a list of at least one region")
