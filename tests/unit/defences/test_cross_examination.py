@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.defences.cross_examination import CrossExamination
+from dokunuki.defences.cross_examination import CrossExamination, CrossExaminationFilter
 from dokunuki.errors import ConfigError, DokunukiError
 from loud_poison import loud_rows, removed_by
 
@@ -38,7 +38,9 @@ def test_flipped_rows_are_malware_again_and_all_others_stay_as_they_are():
 
 def test_flipped_rows_are_removed_and_no_others():
     X, y, poison = rows(SETTABLE)
-    np.testing.assert_array_equal(removed_by(examination(action="remove"), X, y), poison)
+    np.testing.assert_array_equal(
+        removed_by(CrossExaminationFilter(LAYOUT, trees=20), X, y), poison
+    )
 
 
 @pytest.mark.parametrize(("poisoned", "flip"), [(0, True), (12, False)])
@@ -80,7 +82,6 @@ def test_the_same_seed_contradicts_the_same_rows_on_any_number_of_threads():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"action": "keep"},
         {"threshold": 0.4},
         {"folds": 1},
         {"hide": []},

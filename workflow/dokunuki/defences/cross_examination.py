@@ -24,6 +24,7 @@ import numpy as np
 
 from dokunuki.defences.filtering import GOODWARE, Filter
 from dokunuki.errors import ConfigError, DokunukiError
+from dokunuki.estimator import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,23 +32,22 @@ if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
 _MALWARE = 1
-_ACTIONS = ("relabel", "remove")
 
 
-class CrossExamination(Filter):
-    """Relabels, or removes, goodware rows that models without the settable columns call malware.
+class CrossExaminationFilter(Filter):
+    """Removes goodware rows that models without the settable columns call malware.
 
     For each of the regions in `hide` (non_hashed, feasible, all, undefended), extremely randomised
     trees (`trees` of them) see all columns but these. The rows are split into `folds`, stratified
     by label, and each row is scored by the trees that were trained on the other folds. A goodware
     row is contradicted when, in any of the views, its probability of malware is at least
-    `threshold`. `action` relabel gives it the label malware; remove leaves it out. Malware rows are
-    never contradicted: no attack here makes goodware pass for malware.
+    `threshold`. Malware rows are never contradicted: what is defended against makes malware pass
+    for goodware.
 
     `hide` is what the defender assumes of the attacker: by default the columns that can be set
-    without breaking the file. It is not told p, N, the trigger or any clean row.
+    without breaking the file. It is told neither p, N, the trigger nor any clean row.
 
-    After `fit_resample`: `contradicted_` (bool (n,)); with remove, `sample_indices_` as well.
+    After `fit_resample`: `contradicted_` (bool (n,)) and `sample_indices_`.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class CrossExamination(Filter):
         layout: FeatureLayout,
         hide: Sequence[str] = ("non_hashed",),
         threshold: float = 0.6,
-        action: str = "relabel",
         folds: int = 5,
         trees: int = 100,
         seed: int = 0,
@@ -64,28 +63,13 @@ class CrossExamination(Filter):
         self.layout = layout
         self.hide = hide
         self.threshold = threshold
-        self.action = action
         self.folds = folds
         self.trees = trees
         self.seed = seed
         self.threads = threads
 
-    def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rows to train on and their labels, from standardised rows (n, width), in order.
-
-        Raises ConfigError for a parameter out of range, ValueError for NaN, infinity or another
-        number of labels than of rows, DokunukiError for fewer rows of a class than folds.
-        """
-        self._check_parameters()
-        rows, kept_labels = super().fit_resample(X, y)
-        if self.action == "remove":
-            return rows, kept_labels
-        del self.sample_indices_  # all rows are kept: this is no removal to be measured
-        labels = np.array(y)
-        labels[self.contradicted_] = _MALWARE
-        return np.asarray(X), labels
-
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        self._check_parameters()
         self.contradicted_ = np.zeros(len(X), dtype=bool)
         for region in self.hide:
             seen = np.setdiff1d(np.arange(X.shape[1]), self.layout.columns(region))
@@ -116,8 +100,6 @@ class CrossExamination(Filter):
         return scores
 
     def _check_parameters(self) -> None:
-        if self.action not in _ACTIONS:
-            raise ConfigError(f"action: unknown {self.action!r}; known: {', '.join(_ACTIONS)}")
         if not 0.5 <= self.threshold <= 1:
             raise ConfigError(f"threshold: {self.threshold!r} must be in [0.5, 1]")
         if self.folds < 2:
@@ -126,3 +108,25 @@ class CrossExamination(Filter):
             raise ConfigError(f"trees: {self.trees!r} must be at least 1")
         if isinstance(self.hide, str) or not len(self.hide):
             raise ConfigError(f"hide: {self.hide!r} must be a list of at least one region")
+
+
+class CrossExamination(CrossExaminationFilter):
+    """Calls malware what `CrossExaminationFilter` would remove; no row is lost.
+
+    The trigger is then seen with the label malware more often than with goodware, also where some
+    flipped rows are missed, which is what removal leaves to a trigger that few rows suffice for.
+
+    After `fit_resample`: `contradicted_` (bool (n,)), the rows whose label was changed.
+    """
+
+    def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All rows (n, width), standardised, in order, and their labels as they are believed.
+
+        Raises ConfigError for a parameter out of range, ValueError for NaN, infinity or another
+        number of labels than of rows, DokunukiError for fewer rows of a class than folds.
+        """
+        X, labels = checked_rows(X), np.array(y)
+        if len(X) != len(labels):
+            raise ValueError(f"{len(X)} rows have {len(labels)} labels")
+        labels[self._suspicious(X, labels)] = _MALWARE
+        return X, labels
