@@ -183,7 +183,7 @@ def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
             **TINY["grid"],
             "attacks": ["halves"],
             "trigger_sizes": [4],
-            "defences": ["none", "pca", "median", "drop"],
+            "defences": ["none", "components", "median", "drop"],
             "classifiers": ["forest", "lightgbm"],
         },
         "attacks": {
@@ -194,7 +194,7 @@ def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
             }
         },
         "defences": {
-            "pca": {"class": "sklearn.decomposition.PCA", "params": {"n_components": 8}},
+            "components": {"class": "sklearn.decomposition.PCA", "params": {"n_components": 8}},
             "median": {"class": "own_parts.Median"},
             "drop": {"class": "own_parts.DropLargest", "label": "Drop largest"},
         },
