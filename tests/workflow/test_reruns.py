@@ -243,10 +243,10 @@ TABLE = [
     Row(
         "a new defence",
         (
-            "grid={defences: [none, deletion, ae-enc, ae, components]}",
-            "defences={components: {class: sklearn.decomposition.PCA, params: {n_components: 8}}}",
+            "grid={defences: [none, deletion, ae-enc, ae, mine]}",
+            "defences={mine: {class: sklearn.decomposition.PCA, params: {n_components: 8}}}",
         ),
-        lambda job: job.defence == "components" or job.rule == "score_evasion" or job.rule in COLLECTORS,
+        lambda job: job.defence == "mine" or job.rule == "score_evasion" or job.rule in COLLECTORS,
     ),
     Row(
         "a new classifier",
