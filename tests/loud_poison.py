@@ -2,7 +2,22 @@
 
 import numpy as np
 
+from dokunuki.classifiers.embernn import EmberNN
+
 GOODWARE = 0
+
+
+def network():
+    """A network small enough for such rows, with two hidden layers to look into."""
+    return EmberNN(
+        hidden=(64, 32),
+        dropout=0.1,
+        batch_size=32,
+        epochs=20,
+        learning_rate=0.003,
+        device="cpu",
+        precision="float32",
+    )
 
 
 def loud_rows(seed, rows, width, trigger, poisoned, flip, informative=range(8), value=6.0):

@@ -372,8 +372,8 @@ def benchmark_study():
     attacks = {
         name: {
             "label": label,
-            "loud": CONFIG["attacks"][name].get("loud", False),
-            "adaptive_to": CONFIG["attacks"][name].get("adaptive_to"),
+            "loud": CONFIG["attacks"][name]["loud"],
+            "adaptive_to": CONFIG["attacks"][name]["adaptive_to"],
         }
         for name, label in labels["attacks"].items()
     }
@@ -383,11 +383,7 @@ def benchmark_study():
             "label": label,
             "dotted_path": CONFIG["defences"][name]["class"],
             "params": CONFIG["defences"][name]["params"],
-            **{
-                key: CONFIG["defences"][name][key]
-                for key in ledger
-                if key in CONFIG["defences"][name]
-            },
+            **{key: CONFIG["defences"][name][key] for key in ledger},
         }
         for name, label in labels["defences"].items()
     }
@@ -400,7 +396,7 @@ def benchmark_study():
         "cells": [
             [cell.attack, cell.size, float(cell.rate)] for cell in CELLS.values()
         ],
-        "restricted": GRID.get("restricted", {}),
+        "restricted": GRID["restricted"],
         "not_applicable": CONFIG["benchmark"]["not_applicable"],
     }
 

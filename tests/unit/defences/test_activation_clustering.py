@@ -3,22 +3,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.activation_clustering import ActivationClustering
 from dokunuki.errors import ConfigError
-from loud_poison import loud_rows, recall_and_precision, removed_by
-
-
-def network():
-    return EmberNN(
-        hidden=(64, 32),
-        dropout=0.1,
-        batch_size=32,
-        epochs=20,
-        learning_rate=0.003,
-        device="cpu",
-        precision="float32",
-    )
+from loud_poison import loud_rows, network, recall_and_precision, removed_by
 
 
 @pytest.mark.parametrize("seed", [0, 1])

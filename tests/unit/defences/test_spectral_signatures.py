@@ -1,28 +1,15 @@
 import numpy as np
 import pytest
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.spectral_signatures import (
     SpectralSignatures,
     SpectralSignaturesOfFeatures,
     spectral_outliers,
 )
-from loud_poison import loud_rows, recall_and_precision, removed_by
+from loud_poison import loud_rows, network, recall_and_precision, removed_by
 
 LAYOUT = feature_layout(1)
-
-
-def network():
-    return EmberNN(
-        hidden=(64, 32),
-        dropout=0.1,
-        batch_size=32,
-        epochs=20,
-        learning_rate=0.003,
-        device="cpu",
-        precision="float32",
-    )
 
 
 @pytest.mark.parametrize("seed", [0, 1])
