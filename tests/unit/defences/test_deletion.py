@@ -5,6 +5,7 @@ from sklearn.base import clone
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.deletion import Deletion
 from dokunuki.defences.identity import NoDefence
+from dokunuki.errors import ConfigError
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -27,6 +28,15 @@ def test_a_trigger_changes_nothing_after_deletion(rng):
     np.testing.assert_array_equal(defence.transform(stamped), defence.transform(X))
 
 
+def test_a_region_of_its_own_is_deleted_and_the_rest_keeps_its_order(rng):
+    layout = feature_layout(1)
+    X = rng.normal(size=(3, layout.width)).astype(np.float32)
+    kept = Deletion(layout, region="non_hashed").fit(X).transform(X)
+    np.testing.assert_array_equal(kept, np.delete(X, layout.non_hashed, axis=1))
+    with pytest.raises(ConfigError, match="unknown region 'bytes'"):
+        Deletion(layout, region="bytes").fit(X)
+
+
 def test_no_defence_changes_nothing(rng):
     X = rng.normal(size=(3, 5))
     np.testing.assert_array_equal(clone(NoDefence()).fit(X).transform(X), X)
@@ -34,7 +44,9 @@ def test_no_defence_changes_nothing(rng):
 
 def test_both_load_as_they_were_saved(rng, tmp_path):
     layout = feature_layout(2)
-    Deletion(layout).save(tmp_path / "deletion.safetensors")
-    assert Deletion.load(tmp_path / "deletion.safetensors").layout == layout
+    Deletion(layout, region="feasible").save(tmp_path / "deletion.safetensors")
+    loaded = Deletion.load(tmp_path / "deletion.safetensors")
+    assert loaded.layout == layout
+    assert loaded.region == "feasible"
     NoDefence().save(tmp_path / "none.safetensors")
     assert isinstance(NoDefence.load(tmp_path / "none.safetensors"), NoDefence)

@@ -14,15 +14,25 @@ if TYPE_CHECKING:
 
 
 class Deletion(SavedAsTensors, Transformer):
-    """Deletes the attackable region and keeps the two byte histograms (512 columns)."""
+    """Deletes a region: by default all attackable columns, so that 512 byte columns are left.
 
-    def __init__(self, layout: FeatureLayout) -> None:
+    `region` (non_hashed, feasible, all, undefended) is what the defender assumes of the attacker:
+    a trigger that lies in it is gone, and one outside it is untouched.
+    """
+
+    def __init__(self, layout: FeatureLayout, region: str = "all") -> None:
         self.layout = layout
+        self.region = region
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        """Learn nothing: which columns stay is known from the layout."""
+        """Learn nothing: which columns stay is known from the layout.
+
+        Raises ConfigError for an unknown region.
+        """
+        self.layout.columns(self.region)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """The undefended columns of standardised rows (n, width), (n, 512)."""
-        return np.ascontiguousarray(X[:, self.layout.undefended])
+        """What is left of standardised rows (n, width), in its old order: (n, 512) by default."""
+        kept = np.setdiff1d(np.arange(self.layout.width), self.layout.columns(self.region))
+        return np.ascontiguousarray(X[:, kept])
