@@ -49,6 +49,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         "poison": False,
         "poison_rate": "none",
         "trigger_size": "none",
+        "region": "none",
         "target_class": False,
         "tuned_on": "nothing",
     }

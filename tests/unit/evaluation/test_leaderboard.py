@@ -288,10 +288,10 @@ def test_a_filter_without_a_loud_control_is_not_validated():
 
 def test_the_ledger_is_one_line():
     assert Knowledge().told() == "nothing"
-    ledger = Knowledge(True, True, "assumed 4 %", "8", True, "sample rows")
+    ledger = Knowledge(True, True, "assumed 4 %", "8", "non_hashed", True, "sample rows")
     assert ledger.told() == (
-        "clean rows; which rows are poison; p: assumed 4 %; N: 8; the target class; "
-        "tuned on sample rows"
+        "clean rows; which rows are poison; p: assumed 4 %; N: 8; a trigger within the non-hashed "
+        "columns; the target class; tuned on sample rows"
     )
     cells, standings = built(metric_rows())
     assert cell_of(cells, "fgsm", "spectral")["told"] == "p: assumed 4 %"

@@ -53,6 +53,14 @@ SECONDS = ("seconds_defence", "seconds_training", "seconds_scoring")
 
 COMPARED = ("asr", "accuracy")
 
+REGIONS = {
+    "feasible": "the feasible columns",
+    "non_hashed": "the non-hashed columns",
+    "all": "the attackable columns",
+    "undefended": "the byte histograms",
+}
+"""The regions that a defence may assume a trigger to lie in, in words."""
+
 _LEVEL = 0.95
 # Numbers that are printed alike are a tie: shares to 0.1 percentage points.
 _PRINTED = 3
@@ -66,6 +74,7 @@ class Knowledge:
     poison: bool = False
     poison_rate: str = "none"
     trigger_size: str = "none"
+    region: str = "none"
     target_class: bool = False
     tuned_on: str = "nothing"
 
@@ -76,6 +85,7 @@ class Knowledge:
             "which rows are poison" if self.poison else "",
             f"p: {self.poison_rate}" if self.poison_rate != "none" else "",
             f"N: {self.trigger_size}" if self.trigger_size != "none" else "",
+            f"a trigger within {REGIONS[self.region]}" if self.region != "none" else "",
             "the target class" if self.target_class else "",
             f"tuned on {self.tuned_on}" if self.tuned_on != "nothing" else "",
         ]
