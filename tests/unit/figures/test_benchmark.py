@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -113,7 +114,7 @@ def test_the_heatmap_holds_the_highest_asr_and_hatches_the_rest(benchmark, drawn
     values = heat_values(cells, benchmark.study)
     assert list(values.columns) == ["greedy", "adaptive", "badnets"]  # the loud control last
     at = cells["defence"].eq("d02") & cells["attack"].eq("greedy")
-    assert values.loc["d02", "greedy"] == cells.loc[at, "asr_mean"].max()
+    assert values.loc[("net", "d02"), "greedy"] == cells.loc[at, "asr_mean"].max()
     with house_style():
         write_heatmap("a.svg", "a.png", benchmark.cells, benchmark.standings, benchmark.study)
         (figure,) = drawn
@@ -134,6 +135,33 @@ def test_the_heatmap_holds_the_highest_asr_and_hatches_the_rest(benchmark, drawn
             assert_apart_and_inside(extents(figure, panel.texts), panel.get_window_extent())
         boxes = [axes.get_tightbbox() for axes in figure.axes]
         assert_apart_and_inside([*boxes, *extents(figure, figure.texts)], figure.bbox)
+
+
+def test_classifiers_with_one_defence_each_share_a_panel(benchmark, drawn):
+    trees = benchmark.standings.query("classifier == 'trees' and run")
+    last = trees["defence"].iloc[0]
+    alone = trees[trees["defence"] == last]
+    standings = pd.concat(
+        [benchmark.standings.query("classifier == 'net'")]
+        + [alone.assign(classifier=name) for name in ("trees", "forest")]
+    )
+    study = replace(
+        benchmark.study, classifiers={"net": "Net", "trees": "Trees", "forest": "Forest"}
+    )
+    cells = pd.concat([benchmark.cells, benchmark.cells.assign(classifier="forest")])
+    with house_style():
+        write_pareto("a.svg", "a.png", standings, study)
+        write_heatmap("a.svg", "a.png", cells, standings, study)
+    label = study.defences[last].label
+    pareto, heat = drawn
+    assert [len(figure.axes) for figure in drawn] == [2, 2]
+    assert [text.get_text() for text in pareto.axes[1].texts] == [
+        f"Trees, {label}",
+        f"Forest, {label}",
+    ]
+    names = [text.get_text().split(" (")[0] for text in heat.axes[1].get_yticklabels()]
+    assert names == [f"Trees, {label}", f"Forest, {label}"]
+    assert any("classifiers with one defence each" in text.get_text() for text in heat.texts)
 
 
 def test_both_are_written_with_the_same_bytes_and_are_not_empty(benchmark, tmp_path):

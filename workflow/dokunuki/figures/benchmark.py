@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -73,17 +73,47 @@ def pareto_front(accuracy: np.ndarray, asr: np.ndarray) -> np.ndarray:
     return np.asarray(~(no_worse & better).any(axis=0))
 
 
-def _settings(standings: pd.DataFrame, study: Study) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Title and standings of each panel."""
-    for dataset, classifier in study.settings():
-        here = (standings["dataset"] == dataset) & (standings["classifier"] == classifier)
-        yield f"{study.datasets[dataset]}, {study.classifiers[classifier]}", standings[here]
+class _Panel(NamedTuple):
+    """A title, a dataset, and the standings of it that are shown."""
+
+    title: str
+    dataset: str
+    rows: pd.DataFrame
+
+
+def _panels(standings: pd.DataFrame, study: Study) -> Iterator[_Panel]:
+    """One panel per dataset and classifier; classifiers run with one defence share the last.
+
+    A single point or row says something only beside others.
+    """
+    for dataset, title in study.datasets.items():
+        alone = []
+        for classifier, label in study.classifiers.items():
+            here = (standings["dataset"] == dataset) & (standings["classifier"] == classifier)
+            panel = _Panel(f"{title}, {label}", dataset, standings[here])
+            if panel.rows["run"].sum() > 1:
+                yield panel
+            else:
+                alone.append(panel)
+        if len(alone) == 1:
+            yield alone[0]
+        elif alone:
+            rows = pd.concat([panel.rows[panel.rows["run"]] for panel in alone])
+            yield _Panel(f"{title}, classifiers with one defence each", dataset, rows)
+
+
+def _names(rows: pd.DataFrame, study: Study) -> list[str]:
+    """What each row of the standings is called in a panel that shows these."""
+    defences = [study.defences[name].label for name in rows["defence"]]
+    if rows["classifier"].nunique() < 2:
+        return defences
+    classifiers = [study.classifiers[name] for name in rows["classifier"]]
+    return [f"{one}, {other}" for one, other in zip(classifiers, defences, strict=True)]
 
 
 def _left_out(rows: pd.DataFrame, study: Study, text: str) -> str:
     """A note on the defences of some rows; empty where there are none."""
-    names = [study.defences[name].label for name in rows["defence"]]
-    return f"{text}: {', '.join(names)}." if names else ""
+    return f"{text}: {', '.join(_names(rows, study))}." if len(rows) else ""
 
 
 def _candidates(around: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -193,8 +223,8 @@ def draw_pareto(axes: Axes, standings: pd.DataFrame, study: Study) -> list[Text]
         colours.append(_GREY if refused else FAMILY_COLOURS[row["family"]])
         style = _point_style(row["tier"], colours[-1], not math.isnan(row["place"]))
         axes.plot([row["accuracy_mean"]], [row["worst_asr"]], zorder=3, **style)
-    labels = [study.defences[name].label for name in drawn["defence"]]
-    return place_labels(axes, list(zip(x, y, strict=True)), labels, colours)
+    points = list(zip(x, y, strict=True))
+    return place_labels(axes, points, _names(drawn, study), colours)
 
 
 def _legend_handles(standings: pd.DataFrame) -> list[Line2D]:
@@ -228,22 +258,23 @@ def _undrawn(standings: pd.DataFrame, study: Study) -> str:
 
 
 def write_pareto(svg: str | Path, png: str | Path, standings: pd.DataFrame, study: Study) -> None:
-    """Write accuracy against worst ASR, one panel per dataset and classifier; see `draw_pareto`."""
-    panels = list(_settings(standings, study))
+    """Write accuracy against worst ASR, by dataset and classifier; see `draw_pareto`."""
+    panels = list(_panels(standings, study))
     note = (
         "Worst ASR: the highest mean over all attacks, N and p > 0; the loud control is left out. "
         "The front runs over the ranked defences, drawn filled. Below right is better."
     )
     with house_style():
         notes = [
-            textwrap.wrap(f"{note} {_undrawn(rows, study)}", int(_WIDTH * 19)) for _, rows in panels
+            textwrap.wrap(f"{note} {_undrawn(panel.rows, study)}", int(_WIDTH * 19))
+            for panel in panels
         ]
         legend = 2 * _LEGEND_LINE
         rest = [_TITLE + _AXIS + legend + len(lines) * _NOTE_LINE + 0.15 for lines in notes]
         height = sum(rest) + len(panels) * _PARETO_HEIGHT
         figure = Figure(figsize=(_WIDTH, height))
         top = height
-        for (title, rows), lines, extra in zip(panels, notes, rest, strict=True):
+        for (title, _, rows), lines, extra in zip(panels, notes, rest, strict=True):
             bottom = top - _TITLE - _PARETO_HEIGHT
             axes = figure.add_axes(
                 (
@@ -295,14 +326,15 @@ def _foot(figure: Figure, lines: Sequence[str], under: float) -> None:
 def heat_values(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The highest mean ASR over N and p > 0, and whether every cell has one.
 
-    Cells of one dataset and classifier; rows are defences, in the study's order, columns attacks,
+    Cells of one dataset; rows are classifiers and defences, in the study's order, columns attacks,
     the loud control last. `attrs["incomplete"]` is a bool table of the same shape.
     """
     attacked = cells[cells["poison_rate"] > 0]
     attacks = sorted(study.attacks, key=lambda name: study.attacks[name].loud)
-    groups = attacked.groupby(["defence", "attack"], sort=False)["asr_mean"]
+    groups = attacked.groupby(["classifier", "defence", "attack"], sort=False)["asr_mean"]
     highest, lacking = groups.max().unstack(), groups.apply(lambda values: values.isna().any())
-    values = highest.reindex(index=list(study.defences), columns=attacks)
+    rows = pd.MultiIndex.from_product([study.classifiers, study.defences])
+    values = highest.reindex(index=rows, columns=attacks)
     incomplete = lacking.unstack().reindex(index=values.index, columns=attacks)
     values.attrs["incomplete"] = incomplete.to_numpy(dtype=bool)
     return values
@@ -314,8 +346,7 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
     Numbers are percent; a star marks the highest of some cells of which others have no result;
     cells without any result are hatched. Returns the numbers.
     """
-    order = list(rows["defence"])
-    places = values.index.get_indexer(pd.Index(order))
+    places = values.index.get_indexer(pd.MultiIndex.from_frame(rows[["classifier", "defence"]]))
     shares = values.to_numpy(dtype=np.float64)[places]
     incomplete = values.attrs["incomplete"][places]
     axes.set_xlim(0, shares.shape[1])
@@ -370,13 +401,13 @@ def _attack_labels(values: pd.DataFrame, study: Study) -> list[str]:
 
 def _defence_labels(rows: pd.DataFrame, study: Study) -> list[str]:
     labels = []
-    for row in rows.to_dict("records"):
-        label = study.defences[row["defence"]].label
+    for row, label in zip(rows.to_dict("records"), _names(rows, study), strict=True):
         if row["rank"].startswith(NOT_VALIDATED):
-            label += " †"
+            labels.append(f"{label} †")
         elif row["tier"] != "defence":
-            label += f" ({row['tier']})"
-        labels.append(label)
+            labels.append(f"{label} ({row['tier']})")
+        else:
+            labels.append(label)
     return labels
 
 
@@ -394,19 +425,20 @@ def _text_width(labels: Sequence[str], size: float) -> float:
 def write_heatmap(
     svg: str | Path, png: str | Path, cells: pd.DataFrame, standings: pd.DataFrame, study: Study
 ) -> None:
-    """Write ASR by attack and defence, one panel per dataset and classifier; see `draw_heatmap`."""
+    """Write ASR by attack and defence, by dataset and classifier; see `draw_heatmap`."""
     panels = []
     absent = []
-    for title, rows in _settings(standings, study):
-        panels.append((title, rows[rows["run"]]))
-        absent.append(_left_out(rows[~rows["run"]], study, "Not run"))
+    for panel in _panels(standings, study):
+        run = panel.rows["run"].astype(bool)
+        panels.append(panel._replace(rows=panel.rows[run]))
+        absent.append(_left_out(panel.rows[~run], study, "Not run"))
     note = (
         "Highest mean ASR over N and p > 0, in percent. Hatched: not run, or every seed diverged. "
         "*: some N or p have no result. †: port not validated, it does not find the loud control. "
         "Defences by rank; lines part the tiers."
     )
     with house_style():
-        names = [label for _, rows in panels for label in _defence_labels(rows, study)]
+        names = [label for panel in panels for label in _defence_labels(panel.rows, study)]
         left = 0.2 + _text_width(names, _CELL_SIZE)
         columns = [
             f"{attack.label}{' (loud)' if attack.loud else ''}" for attack in study.attacks.values()
@@ -416,13 +448,12 @@ def write_heatmap(
         beside = 0.1 + slant * math.cos(math.radians(40))
         width = max(left + _CELL_WIDTH * len(study.attacks) + beside, 5.0)
         notes = [textwrap.wrap(f"{note} {more}", int(width * 18)) for more in absent]
-        sizes = [_CELL_HEIGHT * len(rows) for _, rows in panels]
+        sizes = [_CELL_HEIGHT * len(panel.rows) for panel in panels]
         around = [_TITLE + above + 0.2 + len(lines) * _NOTE_LINE for lines in notes]
         height = sum(sizes) + sum(around)
         figure = Figure(figsize=(width, height))
         top = height
-        settings = zip(study.settings(), panels, sizes, around, notes, strict=True)
-        for (dataset, classifier), (title, rows), size, extra, lines in settings:
+        for panel, size, extra, lines in zip(panels, sizes, around, notes, strict=True):
             axes = figure.add_axes(
                 (
                     left / width,
@@ -431,9 +462,9 @@ def write_heatmap(
                     size / height,
                 )
             )
-            here = (cells["dataset"] == dataset) & (cells["classifier"] == classifier)
-            draw_heatmap(axes, heat_values(cells[here], study), rows, study)
-            _title(figure, "Attack success rate by attack and defence", title, top)
+            values = heat_values(cells[cells["dataset"] == panel.dataset], study)
+            draw_heatmap(axes, values, panel.rows, study)
+            _title(figure, "Attack success rate by attack and defence", panel.title, top)
             top -= size + extra
             _foot(figure, lines, top)
         save_figure(figure, svg, png, "Attack success rate by attack and defence")
