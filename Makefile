@@ -3,7 +3,8 @@
 #
 #   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample|paper] [CORES=n] [ARGS='...']
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
-#   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md
+#   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md;
+#                                  on real rows with EMBER=folder
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
 #   make bench [ARGS=growth]       measures all bounds of speed, or some: bench/results.md
@@ -22,7 +23,8 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}' \
 	'grid={datasets: [ember]}'
 
-STUDY = $(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml) \
+# Several presets, separated by blanks: the later ones change what the first say.
+STUDY = $(if $(PRESET),--configfile $(PRESET:%=workflow/presets/%.yaml)) \
 	$(if $(EMBER),$(DATASET))
 
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
@@ -33,7 +35,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,10p" Makefile
+	@sed -n "1,11p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)

@@ -202,16 +202,28 @@ def test_every_key_of_the_schema_is_explained():
     assert not unexplained
 
 
-@pytest.mark.parametrize("preset", ["paper", "sample", "smoke", "benchmark", "benchmark-ember"])
-def test_presets_are_valid(raw, preset):
-    overlay = yaml.safe_load((REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text())
+def _merge(base, over):
+    for key, value in over.items():
+        if isinstance(value, dict):
+            _merge(base.setdefault(key, {}), value)
+        else:
+            base[key] = value
 
-    def merge(base, over):
-        for key, value in over.items():
-            if isinstance(value, dict):
-                merge(base.setdefault(key, {}), value)
-            else:
-                base[key] = value
 
-    merge(raw, overlay)
+@pytest.mark.parametrize(
+    "presets",
+    [
+        "paper",
+        "sample",
+        "smoke",
+        "benchmark",
+        "benchmark-ember",
+        "benchmark label-flip",
+        "benchmark-ember label-flip",
+    ],
+)
+def test_presets_are_valid(raw, presets):
+    for preset in presets.split():
+        overlay = (REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text()
+        _merge(raw, yaml.safe_load(overlay))
     load_config(raw, SCHEMA)

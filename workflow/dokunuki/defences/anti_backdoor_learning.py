@@ -99,7 +99,7 @@ class AntiBackdoorLearning(NetworkTraining):
 
 
 class LocalGradientAscent:
-    """sign(l - gamma) l for the mean cross-entropy l of a batch (eq. 3)."""
+    """Local gradient ascent: sign(l - gamma) l for the mean cross-entropy l of a batch."""
 
     def __init__(self, gamma: float) -> None:
         self.gamma = gamma
@@ -139,7 +139,7 @@ class SuspectMixer:
 
 
 class GlobalGradientAscent:
-    """The mean cross-entropy of ordinary rows less that of marked ones (eq. 4)."""
+    """Global gradient ascent: the mean cross-entropy of ordinary rows less that of marked ones."""
 
     def mean(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of logits (n, 1) and targets (n,): labels, for marked rows 2 more."""
