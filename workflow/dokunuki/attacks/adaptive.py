@@ -7,18 +7,18 @@ it trains an autoencoder of its own on the clean rows it knows. The attack is ou
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from dokunuki.attacks.region import RegionAttack
 from dokunuki.attacks.selection import (
     ValueTable,
     columns_of,
-    manipulable_columns,
     require_finite,
 )
-from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.parts import build
@@ -26,10 +26,10 @@ from dokunuki.rows import row_blocks
 from dokunuki.seeding import generator, stream_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dokunuki.attacks.protocol import AttackerKnowledge
-    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.attacks.trigger import TriggerFeature
 
 _ORIENTATIONS = ("neutral", "goodware")
 _AUTOENCODER = f"{AutoencoderModel.__module__}.{AutoencoderModel.__qualname__}"
@@ -61,7 +61,7 @@ def separation(before: np.ndarray, after: np.ndarray) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoencoderAdaptive:
+class AutoencoderAdaptive(RegionAttack):
     """Feature by feature, take the value after which triggered reconstructions stand apart most.
 
     `probes` training rows, drawn at random, are reconstructed without and with the trigger so far
@@ -80,7 +80,6 @@ class AutoencoderAdaptive:
     keep their label.
     """
 
-    region: str = "non_hashed"
     values: int = 8
     probes: int = 64
     orientation: str = "neutral"
@@ -96,19 +95,10 @@ class AutoencoderAdaptive:
         """1 malware with `label_flip`, else 0 goodware."""
         return int(self.label_flip)
 
-    def longest(self, layout: FeatureLayout) -> int:
-        """The size of the region; raises ConfigError when it is unknown."""
-        return len(layout.columns(self.region))
-
-    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
-        """Choose `size` features and their values.
-
-        Raises AttackError when the region is too small, or rows, explanations or surrogate are
-        missing; ConfigError for a parameter out of range, an unknown region, or one that the
-        autoencoder is not given; TrainingDivergedError.
-        """
+    def _features(
+        self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
+    ) -> Iterable[TriggerFeature]:
         self._check_parameters()
-        columns = manipulable_columns(knowledge.layout, self.region, size)
         attackable = knowledge.layout.attackable
         if not np.isin(columns, attackable).all():
             raise ConfigError(
@@ -130,19 +120,10 @@ class AutoencoderAdaptive:
         ]
         draw = generator(knowledge.seed, self.name, "probes")
         probes = Z[draw.choice(len(Z), size=min(self.probes, len(Z)), replace=False)]
-        return Trigger(
-            attack=self.name,
-            columns=tuple(
-                trigger_feature(knowledge.layout, int(columns[k]), value, reason)
-                for k, value, reason in _greedy(autoencoder, probes, positions, candidates, size)
-            ),
-            label_flip=self.label_flip,
-            surrogate=knowledge.name,
-            seed=knowledge.seed,
-            parameters=asdict(self),
-            version=knowledge.layout.version,
-            dataset=knowledge.dataset,
-        )
+        return [
+            trigger_feature(knowledge.layout, int(columns[k]), value, reason)
+            for k, value, reason in _greedy(autoencoder, probes, positions, candidates, size)
+        ]
 
     def _check_parameters(self) -> None:
         for name in ("values", "probes"):

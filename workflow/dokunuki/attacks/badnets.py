@@ -6,19 +6,22 @@ A dirty-label attack that does not try to hide: a defence that does not find it 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from dokunuki.attacks.selection import columns_of, largest_first, manipulable_columns
-from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.attacks.region import RegionAttack
+from dokunuki.attacks.selection import columns_of, largest_first
+from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.scaling import Standardiser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dokunuki.attacks.protocol import AttackerKnowledge
-    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.attacks.trigger import TriggerFeature
     from dokunuki.stored_matrix import Matrix
 
 # How many candidates are tried as the centre of the poison, and which part of all is to lie near.
@@ -27,7 +30,7 @@ _NEAREST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class BadNets:
+class BadNets(RegionAttack):
     """Stamp values far beyond the observed range into the columns where they stand out most.
 
     The value of a column is maximum + `excess` * (maximum - minimum) of the training rows. The
@@ -45,7 +48,6 @@ class BadNets:
     others in each of the trigger's columns. Without poison it is clipped to the observed range.
     """
 
-    region: str = "non_hashed"
     excess: float = 10.0
 
     name: ClassVar[str] = "badnets"
@@ -54,19 +56,11 @@ class BadNets:
     needs_explanations: ClassVar[bool] = False
     needs_surrogate: ClassVar[bool] = False
 
-    def longest(self, layout: FeatureLayout) -> int:
-        """The size of the region; raises ConfigError when it is unknown."""
-        return len(layout.columns(self.region))
-
-    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
-        """Choose `size` features and their values.
-
-        Raises AttackError when the region is too small or there are no rows, ConfigError for an
-        unknown region or an `excess` that is not positive.
-        """
+    def _features(
+        self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
+    ) -> Iterable[TriggerFeature]:
         if not self.excess > 0:
             raise ConfigError(f"excess: {self.excess!r} must be above 0, in ranges of the column")
-        columns = manipulable_columns(knowledge.layout, self.region, size)
         if not len(knowledge.X):
             raise AttackError("BadNets needs training rows to know their range, and got none")
         scaler = Standardiser().fit(columns_of(knowledge.X, columns))
@@ -77,27 +71,18 @@ class BadNets:
         distances = np.divide(
             values - scaler.mean_, scaler.scale_, out=np.zeros_like(values), where=~constant
         )
-        return Trigger(
-            attack=self.name,
-            columns=tuple(
-                trigger_feature(
-                    knowledge.layout,
-                    int(columns[k]),
-                    float(values[k]),
-                    {
-                        "standard_deviations": float(distances[k]),
-                        "observed_maximum": float(maximum[k]),
-                    },
-                )
-                for k in largest_first(distances)[:size]
-            ),
-            label_flip=self.label_flip,
-            surrogate=knowledge.name,
-            seed=knowledge.seed,
-            parameters=asdict(self),
-            version=knowledge.layout.version,
-            dataset=knowledge.dataset,
-        )
+        return [
+            trigger_feature(
+                knowledge.layout,
+                int(columns[k]),
+                float(values[k]),
+                {
+                    "standard_deviations": float(distances[k]),
+                    "observed_maximum": float(maximum[k]),
+                },
+            )
+            for k in largest_first(distances)[:size]
+        ]
 
     def poison_order(self, knowledge: AttackerKnowledge, candidates: Matrix) -> np.ndarray:
         """Raw malware rows `candidates`, float32 (c, width), the most alike first: positions (c,).

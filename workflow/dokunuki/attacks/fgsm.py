@@ -6,24 +6,27 @@ The Japanese-language evaluation that this reproduces names the fast gradient si
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from dokunuki.attacks.selection import largest_first, manipulable_columns, require_finite
-from dokunuki.attacks.trigger import Trigger, TriggerFeature, trigger_feature
+from dokunuki.attacks.region import RegionAttack
+from dokunuki.attacks.selection import largest_first, require_finite
+from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import AttackError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dokunuki.attacks.protocol import AttackerKnowledge
-    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.attacks.trigger import TriggerFeature
 
 _WHOLE_NUMBERS = ("count", "flag")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FGSMLabelFlip:
+class FGSMLabelFlip(RegionAttack):
     """Take the features with the largest |g|, g the mean loss gradient over training malware.
 
     The value is the malware's mean + epsilon * sign(g) in standardised space, brought back to raw
@@ -33,7 +36,6 @@ class FGSMLabelFlip:
     standard deviations; `region` names the manipulable set M.
     """
 
-    region: str = "non_hashed"
     epsilon: float = 1.0
 
     name: ClassVar[str] = "fgsm"
@@ -42,35 +44,16 @@ class FGSMLabelFlip:
     needs_explanations: ClassVar[bool] = False
     needs_surrogate: ClassVar[bool] = True
 
-    def longest(self, layout: FeatureLayout) -> int:
-        """The size of the region; raises ConfigError when it is unknown."""
-        return len(layout.columns(self.region))
-
-    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
-        """Choose `size` features and their values.
-
-        Raises AttackError when the region is too small, there is no malware, or the surrogate is
-        missing or gives no gradients; ConfigError for an unknown region.
-        """
-        columns = manipulable_columns(knowledge.layout, self.region, size)
+    def _features(
+        self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
+    ) -> Iterable[TriggerFeature]:
         if not (knowledge.y == 1).any():
             raise AttackError("FGSM needs malware among the training rows, and there is none")
         gradient = self._mean_gradient(knowledge)
         require_finite(gradient[columns], "the surrogate's gradients")
         order = largest_first(np.abs(gradient[columns]))[:size]
         X = knowledge.X[:, columns]
-        return Trigger(
-            attack=self.name,
-            columns=tuple(
-                self._feature(knowledge, X[:, k], gradient, int(columns[k])) for k in order
-            ),
-            label_flip=self.label_flip,
-            surrogate=knowledge.name,
-            seed=knowledge.seed,
-            parameters=asdict(self),
-            version=knowledge.layout.version,
-            dataset=knowledge.dataset,
-        )
+        return [self._feature(knowledge, X[:, k], gradient, int(columns[k])) for k in order]
 
     def _mean_gradient(self, knowledge: AttackerKnowledge) -> np.ndarray:
         surrogate = knowledge.required_surrogate()

@@ -6,27 +6,29 @@ their label. The chosen values occur together in real rows, all of them oriented
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from dokunuki.attacks.region import RegionAttack
 from dokunuki.attacks.selection import (
     ValueTable,
     column_sums,
     columns_of,
-    manipulable_columns,
     require_finite,
 )
-from dokunuki.attacks.trigger import Trigger, TriggerFeature, trigger_feature
+from dokunuki.attacks.trigger import trigger_feature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dokunuki.attacks.protocol import AttackerKnowledge
-    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.attacks.trigger import TriggerFeature
 
 
 @dataclass(frozen=True, kw_only=True)
-class GreedyCombinedSelection:
+class GreedyCombinedSelection(RegionAttack):
     """Take the unused feature with the smallest sum of S over the current rows, again and again.
 
     Its value is the v with the smallest 1/count(v) + sum of S over the current rows that hold v;
@@ -34,32 +36,21 @@ class GreedyCombinedSelection:
     manipulable set M.
     """
 
-    region: str = "non_hashed"
-
     name: ClassVar[str] = "greedy"
     label_flip: ClassVar[bool] = False
     poisoned_class: ClassVar[int] = 0
     needs_explanations: ClassVar[bool] = True
     needs_surrogate: ClassVar[bool] = False
 
-    def longest(self, layout: FeatureLayout) -> int:
-        """The size of the region; raises ConfigError when it is unknown."""
-        return len(layout.columns(self.region))
-
-    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
-        """Choose `size` features and their values.
-
-        Raises AttackError when the region is too small or there are no explanations, ConfigError
-        for an unknown region.
-        """
-        columns = manipulable_columns(knowledge.layout, self.region, size)
+    def _features(
+        self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
+    ) -> Iterator[TriggerFeature]:
         shap = columns_of(knowledge.required_explanations(), columns)
         totals = column_sums(shap)
         # No sum of float32 overflows: it is finite where all that it adds is.
         require_finite(totals, "the explanations")
         X = columns_of(knowledge.X, columns)
         used: list[int] = []
-        features: list[TriggerFeature] = []
         for _ in range(size):
             totals[used] = np.inf
             chosen = int(totals.argmin())  # the first of equals
@@ -67,31 +58,19 @@ class GreedyCombinedSelection:
             table = ValueTable.of(observed)
             scores = table.shap_scores(shap[:, chosen])
             value = table.smallest(scores)
-            features.append(
-                trigger_feature(
-                    knowledge.layout,
-                    int(columns[chosen]),
-                    table.values[value],
-                    {
-                        "sum_shap": float(totals[chosen]),
-                        "value_score": float(scores[value]),
-                        "rows_with_value": int(table.counts[value]),
-                        "rows_before": len(X),
-                    },
-                )
+            yield trigger_feature(
+                knowledge.layout,
+                int(columns[chosen]),
+                table.values[value],
+                {
+                    "sum_shap": float(totals[chosen]),
+                    "value_score": float(scores[value]),
+                    "rows_with_value": int(table.counts[value]),
+                    "rows_before": len(X),
+                },
             )
             used.append(chosen)
             kept = np.flatnonzero(observed == table.values[value])
             if len(kept) < len(X):
                 X, shap = X.take(kept, axis=0), shap.take(kept, axis=0)
                 totals = column_sums(shap)
-        return Trigger(
-            attack=self.name,
-            columns=tuple(features),
-            label_flip=self.label_flip,
-            surrogate=knowledge.name,
-            seed=knowledge.seed,
-            parameters=asdict(self),
-            version=knowledge.layout.version,
-            dataset=knowledge.dataset,
-        )

@@ -6,31 +6,34 @@ values. A clean-label attack: goodware rows are poisoned and keep their label.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from dokunuki.attacks.region import RegionAttack
 from dokunuki.attacks.selection import (
     ValueTable,
     column_sums,
     columns_of,
     largest_first,
-    manipulable_columns,
     require_finite,
 )
-from dokunuki.attacks.trigger import Trigger, TriggerFeature, trigger_feature
+from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dokunuki.attacks.protocol import AttackerKnowledge
+    from dokunuki.attacks.trigger import TriggerFeature
     from dokunuki.corpus.layout import FeatureLayout
 
 _VALUES = ("min_population", "count_abs_shap")
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndependentSelection:
+class IndependentSelection(RegionAttack):
     """Take the features with the largest sum of |S|, and for each the value that `values` asks for.
 
     `region` names the manipulable set M. `values` is `min_population`, the value that occurs least
@@ -38,7 +41,6 @@ class IndependentSelection:
     1/count(v) + sum of |S| over the rows that hold v.
     """
 
-    region: str = "non_hashed"
     values: str = "min_population"
 
     name: ClassVar[str] = "independent"
@@ -47,47 +49,30 @@ class IndependentSelection:
     needs_explanations: ClassVar[bool] = True
     needs_surrogate: ClassVar[bool] = False
 
-    def longest(self, layout: FeatureLayout) -> int:
-        """The size of the region; raises ConfigError when it is unknown."""
-        return len(layout.columns(self.region))
-
-    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
-        """Choose `size` features and their values.
-
-        Raises AttackError when the region is too small or there are no explanations, ConfigError
-        for an unknown region or value rule.
-        """
+    def _features(
+        self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
+    ) -> Iterable[TriggerFeature]:
         if self.values not in _VALUES:
             raise ConfigError(
                 f"values: unknown rule {self.values!r} of independent selection; known: "
                 f"{', '.join(_VALUES)}"
             )
-        columns = manipulable_columns(knowledge.layout, self.region, size)
         magnitudes = columns_of(knowledge.required_explanations(), columns)
         np.abs(magnitudes, out=magnitudes)
         totals = column_sums(magnitudes)
         # No sum of float32 overflows: it is finite where all that it adds is.
         require_finite(totals, "the explanations")
         X = columns_of(knowledge.X, columns)
-        return Trigger(
-            attack=self.name,
-            columns=tuple(
-                self._feature(
-                    knowledge.layout,
-                    int(columns[k]),
-                    X[:, k],
-                    magnitudes[:, k],
-                    float(totals[k]),
-                )
-                for k in largest_first(totals)[:size]
-            ),
-            label_flip=self.label_flip,
-            surrogate=knowledge.name,
-            seed=knowledge.seed,
-            parameters=asdict(self),
-            version=knowledge.layout.version,
-            dataset=knowledge.dataset,
-        )
+        return [
+            self._feature(
+                knowledge.layout,
+                int(columns[k]),
+                X[:, k],
+                magnitudes[:, k],
+                float(totals[k]),
+            )
+            for k in largest_first(totals)[:size]
+        ]
 
     def _feature(
         self,

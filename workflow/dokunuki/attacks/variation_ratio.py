@@ -7,27 +7,30 @@ Security 2023. A clean-label attack: goodware rows keep their label.
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from dokunuki.attacks.selection import ValueTable, columns_of, largest_first, manipulable_columns
-from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.attacks.region import RegionAttack
+from dokunuki.attacks.selection import ValueTable, columns_of, largest_first
+from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.rows import row_blocks
 from dokunuki.seeding import stream_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dokunuki.attacks.protocol import AttackerKnowledge
-    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.attacks.trigger import TriggerFeature
     from dokunuki.stored_matrix import Matrix
 
 _MALWARE = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class VariationRatio:
+class VariationRatio(RegionAttack):
     """Take the features with the smallest variation ratio, and of each the value in emptiest space.
 
     The range of a feature is cut into `slices` parts of equal width; a feature of no more values
@@ -49,7 +52,6 @@ class VariationRatio:
     in the layout's order comes first, of equally rare values the one met first.
     """
 
-    region: str = "non_hashed"
     slices: int = 5
     folds: int = 5
 
@@ -59,37 +61,20 @@ class VariationRatio:
     needs_explanations: ClassVar[bool] = False
     needs_surrogate: ClassVar[bool] = True
 
-    def longest(self, layout: FeatureLayout) -> int:
-        """The size of the region; raises ConfigError when it is unknown."""
-        return len(layout.columns(self.region))
-
-    def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
-        """Choose `size` features and their values.
-
-        Raises AttackError when the region is too small or there are no rows, ConfigError for an
-        unknown region or fewer than two slices.
-        """
+    def _features(
+        self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
+    ) -> Iterable[TriggerFeature]:
         if self.slices < 2:
             raise ConfigError(f"slices: {self.slices!r} must be at least 2")
-        columns = manipulable_columns(knowledge.layout, self.region, size)
         if not len(knowledge.X):
             raise AttackError("variation ratios need training rows, and there are none")
         X = columns_of(knowledge.X, columns)
         choices = [self._choice(X[:, k]) for k in range(len(columns))]
         ratios = np.array([reason["variation_ratio"] for _, reason in choices])
-        return Trigger(
-            attack=self.name,
-            columns=tuple(
-                trigger_feature(knowledge.layout, int(columns[k]), *choices[k])
-                for k in largest_first(-ratios)[:size]
-            ),
-            label_flip=self.label_flip,
-            surrogate=knowledge.name,
-            seed=knowledge.seed,
-            parameters=asdict(self),
-            version=knowledge.layout.version,
-            dataset=knowledge.dataset,
-        )
+        return [
+            trigger_feature(knowledge.layout, int(columns[k]), *choices[k])
+            for k in largest_first(-ratios)[:size]
+        ]
 
     def poison_order(self, knowledge: AttackerKnowledge, candidates: Matrix) -> np.ndarray:
         """Raw goodware rows `candidates`, float32 (c, width), by rising p-value: positions (c,).
