@@ -103,6 +103,7 @@ def test_it_loads_as_it_was_saved_and_equal_fits_are_equal_bytes(cell, tmp_path,
     assert entries[0] == entries[1]
     loaded = read_part(tmp_path / "a", entries[0], (), "cpu")
     np.testing.assert_array_equal(loaded.predict_proba(clean[0]), defence.predict_proba(clean[0]))
+    np.testing.assert_array_equal(loaded.predict(clean[0]), defence.predict(clean[0]))
     np.testing.assert_array_equal(loaded.classes_, [0, 1])
     assert loaded.epochs == 2
 

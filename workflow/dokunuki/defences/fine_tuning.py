@@ -6,13 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from dokunuki.defences.network_training import NetworkTraining
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Classifier
 from dokunuki.parts import path_of
-from dokunuki.persistence import SavedAsTensors, is_lightgbm, pack_part, unpack_part
+from dokunuki.persistence import is_lightgbm
 
 
-class CleanFineTuning(SavedAsTensors, Classifier):
+class CleanFineTuning(NetworkTraining):
     """Trains the classifier on the contaminated rows, then on from there with clean rows.
 
     The baseline of the literature (Liu et al., "Fine-Pruning", RAID 2018), without the pruning. It
@@ -21,7 +21,7 @@ class CleanFineTuning(SavedAsTensors, Classifier):
     `estimator` is the classifier, and is changed itself: one with `fit_more`, as EmberNN has, is
     trained on for `epochs` at `learning_rate` (None: as it was trained before); a LightGBM
     classifier grows as many further trees as it has, fitted to what its first ones leave of the
-    clean rows. `device` is where a loaded one runs.
+    clean rows.
 
     After `fit` or `load`: `classifier_`, `classes_`, `device_` (where it ran).
     """
@@ -31,12 +31,10 @@ class CleanFineTuning(SavedAsTensors, Classifier):
         estimator: Any = None,  # noqa: ANN401 - any classifier
         epochs: int | None = None,
         learning_rate: float | None = None,
-        device: str = "auto",
     ) -> None:
         self.estimator = estimator
         self.epochs = epochs
         self.learning_rate = learning_rate
-        self.device = device
 
     def give_clean_rows(self, X: np.ndarray, y: np.ndarray) -> None:
         """Take clean rows, standardised as the training rows are, float32 (c, width)."""
@@ -65,36 +63,3 @@ class CleanFineTuning(SavedAsTensors, Classifier):
         else:
             self.classifier_.fit(*self._clean, init_model=self.classifier_.booster_)
         return self
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The two classes, (2,)."""
-        self.check_fitted("classifier_")
-        return np.asarray(self.classifier_.classes_)
-
-    @property
-    def device_(self) -> str:
-        """Where the classifier ran."""
-        self.check_fitted("classifier_")
-        return str(getattr(self.classifier_, "device_", "cpu"))
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both classes, (n, 2)."""
-        self.check_fitted("classifier_")
-        return np.asarray(self.classifier_.predict_proba(X))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The second class (malware) where its probability is at least 0.5, else the first."""
-        second = self.predict_proba(X)[:, 1] >= 0.5
-        return np.asarray(self.classes_[second.astype(int)])
-
-    def _saved_parameters(self) -> dict[str, Any]:
-        # The classifier is among the fitted arrays, with its own parameters.
-        return {**super()._saved_parameters(), "estimator": None}
-
-    def _fitted_arrays(self) -> dict[str, np.ndarray]:
-        self.check_fitted("classifier_")
-        return {"classifier": pack_part(self.classifier_)}
-
-    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-        self.estimator = self.classifier_ = unpack_part(arrays["classifier"], self.device)

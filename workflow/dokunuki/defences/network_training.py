@@ -1,4 +1,4 @@
-"""What the defences share that train a network in their own way and score with it as it is."""
+"""What the defences share that train a classifier in their own way and score with it as it is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dokunuki.persistence import SavedWithParts
 
 
 class NetworkTraining(SavedWithParts, Classifier):
-    """Base of meta-estimators around a network classifier, `estimator`, as EmberNN is one.
+    """Base of meta-estimators around a classifier, `estimator`, most of them around networks.
 
-    A subclass's `fit` sets `classifier_`, a trained copy of it.
+    A subclass's `fit` sets `classifier_`, as trained as it may be.
     """
 
     estimator: Any
@@ -29,19 +29,19 @@ class NetworkTraining(SavedWithParts, Classifier):
 
     @property
     def device_(self) -> str:
-        """The device and the precision that the network was trained in."""
+        """The device, and the precision of a network, that the classifier was trained in."""
         self.check_fitted("classifier_")
-        return str(self.classifier_.device_)
+        return str(getattr(self.classifier_, "device_", "cpu"))
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both classes, float32 (n, 2)."""
+        """Probabilities of both classes, (n, 2), float32 where a network gives them."""
         self.check_fitted("classifier_")
         return np.asarray(self.classifier_.predict_proba(X))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The second class (malware) where its probability is at least 0.5, else the first."""
-        self.check_fitted("classifier_")
-        return np.asarray(self.classifier_.predict(X))
+        second = self.predict_proba(X)[:, 1] >= 0.5
+        return np.asarray(self.classes_[second.astype(int)])
 
     def _unfitted_network(self) -> Any:  # noqa: ANN401
         """A copy of the classifier; ConfigError when it is not a network that can be trained on."""
