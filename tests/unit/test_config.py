@@ -227,3 +227,14 @@ def test_presets_are_valid(raw, presets):
         overlay = (REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text()
         _merge(raw, yaml.safe_load(overlay))
     load_config(raw, SCHEMA)
+
+
+def test_the_benchmarks_presets_agree():
+    presets = REPOSITORY / "workflow" / "presets"
+    benchmark, ember, smoke = (
+        yaml.safe_load((presets / f"{name}.yaml").read_text())
+        for name in ("benchmark", "benchmark-ember", "smoke")
+    )
+    assert ember["grid"] == benchmark["grid"]
+    assert ember["seeds"] == benchmark["seeds"]
+    assert set(smoke["grid"]["defences"]) >= set(benchmark["grid"]["defences"])
