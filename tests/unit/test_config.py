@@ -219,7 +219,9 @@ def _merge(base, over):
         "benchmark",
         "benchmark-ember",
         "benchmark label-flip",
+        "benchmark label-flip-ideas",
         "benchmark-ember label-flip",
+        "benchmark-ember label-flip-ideas",
     ],
 )
 def test_presets_are_valid(raw, presets):

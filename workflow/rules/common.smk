@@ -14,7 +14,7 @@ from dokunuki.config import load_config
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
 from dokunuki.grid import UNPOISONED, Cell, defended_classifiers, grid_cells
-from dokunuki.provenance import code_digests, offer_library
+from dokunuki.provenance import classes_of, code_digests, offer_library
 from dokunuki.rates import rate_code
 from dokunuki.requests import read_requests
 
@@ -121,11 +121,12 @@ def seed_of(purpose):
 
 def code(rule_name, **parts):
     """Digests of the code that a rule's script reaches, and of the classes the config names."""
-    classes = [
-        CONFIG[section][name]["class"]
+    entries = [
+        CONFIG[section][name]
         for section, names in parts.items()
         for name in ([names] if isinstance(names, str) else names)
     ]
+    classes = [path for entry in entries for path in classes_of(entry)]
     return code_digests(WORKFLOW / "scripts" / f"{rule_name}.py", *classes)
 
 

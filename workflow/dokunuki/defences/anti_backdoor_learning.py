@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dokunuki.defences.network_training import NetworkTraining
+from dokunuki.defences.classifier_training import ClassifierTraining
 from dokunuki.engine import CrossEntropy
 from dokunuki.errors import ConfigError
 from dokunuki.seeding import generator
@@ -23,7 +23,7 @@ _MARK = 2
 _SUSPECTS = 0.1
 
 
-class AntiBackdoorLearning(NetworkTraining):
+class AntiBackdoorLearning(ClassifierTraining):
     """ABL: three phases on a copy of a network classifier, as many epochs in all as it has itself.
 
     1. Isolation, the first `isolation_epochs` (a share of all epochs): the loss is held at `gamma`,

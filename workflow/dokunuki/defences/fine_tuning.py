@@ -6,13 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from dokunuki.defences.network_training import NetworkTraining
+from dokunuki.defences.classifier_training import ClassifierTraining
 from dokunuki.errors import ConfigError
 from dokunuki.parts import path_of
 from dokunuki.persistence import is_lightgbm
 
 
-class CleanFineTuning(NetworkTraining):
+class CleanFineTuning(ClassifierTraining):
     """Trains the classifier on the contaminated rows, then on from there with clean rows.
 
     The baseline of the literature (Liu et al., "Fine-Pruning", RAID 2018), without the pruning. It

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from dokunuki.defences.network_training import NetworkTraining
+from dokunuki.defences.classifier_training import ClassifierTraining
 from dokunuki.errors import ConfigError
 from dokunuki.seeding import generator
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Mixup(NetworkTraining):
+class Mixup(ClassifierTraining):
     """Trains a copy of a network classifier on convex combinations of pairs of rows and labels.
 
     As in the paper's algorithm, each batch is mixed with itself in another order, by one share a

@@ -12,7 +12,7 @@ from dokunuki.parts import path_of
 from dokunuki.persistence import SavedWithParts
 
 
-class NetworkTraining(SavedWithParts, Classifier):
+class ClassifierTraining(SavedWithParts, Classifier):
     """Base of meta-estimators around a classifier, `estimator`, most of them around networks.
 
     A subclass's `fit` sets `classifier_`, as trained as it may be.
