@@ -42,6 +42,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         "attacker_share": 100,
         "loud": False,
         "adaptive_to": None,
+        "trainings": 0,
     }
     assert config["defences"]["none"]["tier"] == "defence"
     assert config["defences"]["none"]["knowledge"] == {

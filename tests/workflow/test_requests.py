@@ -60,3 +60,15 @@ def test_requests_grow_with_rows_and_epochs(requested):
         assert large[rule]["runtime"] > small[rule]["runtime"]
     assert large["simulate_corpus"]["runtime"] > small["simulate_corpus"]["runtime"]
     assert large["vectorise_rows"]["mem_mb"] > small["vectorise_rows"]["mem_mb"] + 900
+
+
+def test_requests_grow_with_what_a_part_trains_by_itself(requested):
+    grid = "grid={seeds: [0], attacks: [greedy], defences: [none]}"
+    rows = "sample={rows: 100000}"
+    small = requested(grid, rows)
+    large = requested(
+        grid, rows, "attacks={greedy: {trainings: 5}}", "defences={none: {trainings: 10}}"
+    )
+    for rule in ("plant_trigger", "train_victim", "train_reference"):
+        assert large[rule]["runtime"] > 2 * small[rule]["runtime"]
+    assert large["train_surrogate"] == small["train_surrogate"]

@@ -19,7 +19,7 @@ rule plant_trigger:
     threads: THREADS
     resources:
         mem_mb=memory("plant_trigger"),
-        runtime=minutes("plant_trigger"),
+        runtime=planting_minutes,
         device="cpu",
     params:
         spec=attack_spec,

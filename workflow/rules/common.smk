@@ -458,13 +458,27 @@ def vectorising_minutes(wildcards, attempt):
     return reading + minutes("vectorise_rows")(wildcards, attempt)
 
 
+def planting_minutes(wildcards, attempt):
+    """An attack may train models of its own before it chooses."""
+    trainings = CONFIG["attacks"][wildcards.attack]["trainings"]
+    training = minutes(
+        "train_surrogate",
+        times=lambda wildcards: trainings
+        * epochs("classifiers", attack_surrogate(wildcards)),
+    )
+    choosing = minutes("plant_trigger")(wildcards, attempt)
+    return choosing + (training(wildcards, attempt) if trainings else 0)
+
+
 def epochs(section, name):
     """How often a part goes through its rows."""
     return CONFIG[section][name]["params"].get("epochs", DEFAULT_EPOCHS)
 
 
 def victim_epochs(wildcards):
-    return epochs("classifiers", wildcards.classifier)
+    """Epochs of all trainings that a defended classifier takes."""
+    trainings = CONFIG["defences"][wildcards.defence]["trainings"]
+    return trainings * epochs("classifiers", wildcards.classifier)
 
 
 def surrogate_epochs(wildcards):
