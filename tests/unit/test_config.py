@@ -221,6 +221,7 @@ def _merge(base, over):
         "benchmark-ember",
         "benchmark label-flip",
         "benchmark label-flip-ideas",
+        "benchmark-ember six-attacks",
         "benchmark-ember label-flip",
         "benchmark-ember label-flip-ideas",
     ],
