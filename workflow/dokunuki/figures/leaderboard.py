@@ -35,6 +35,9 @@ TIER_TITLES = {
     "bound": "Bounds: told which rows are poison (not ranked)",
 }
 
+# Columns of whole phrases, which are broken into lines.
+_PROSE = ("Told", "Note")
+
 # Target FPR, how columns and text call it.
 _TARGETS = ((0.01, "1", "1 %"), (0.001, "01", "0.1 %"))
 
@@ -99,7 +102,10 @@ def html(title: str, blocks: Iterable[Block]) -> str:
             case Paragraph(text):
                 body += f"<p>{escape(text)}</p>\n"
             case Table(heads, rows):
-                kinds = [(head, "number" if number else "") for head, number in heads]
+                kinds = [
+                    (head, "number" if number else "text" if head in _PROSE else "")
+                    for head, number in heads
+                ]
                 body += html_table(kinds, rows)
     return html_page(title, body)
 
