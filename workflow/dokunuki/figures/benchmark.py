@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
-    from dokunuki.evaluation.leaderboard import Study
+    from dokunuki.evaluation.leaderboard import Attack, Study
 
 FAMILY_COLOURS = {
     "none": BLACK,
@@ -393,10 +393,12 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
 
 
 def _attack_labels(values: pd.DataFrame, study: Study) -> list[str]:
-    return [
-        study.attacks[name].label + (" (loud)" if study.attacks[name].loud else "")
-        for name in values.columns
-    ]
+    return [_attack_label(study.attacks[name]) for name in values.columns]
+
+
+def _attack_label(attack: Attack) -> str:
+    said = not attack.loud or "loud" in attack.label.lower()
+    return attack.label if said else f"{attack.label} (loud)"
 
 
 def _defence_labels(rows: pd.DataFrame, study: Study) -> list[str]:
@@ -440,10 +442,7 @@ def write_heatmap(
     with house_style():
         names = [label for panel in panels for label in _defence_labels(panel.rows, study)]
         left = 0.2 + _text_width(names, _CELL_SIZE)
-        columns = [
-            f"{attack.label}{' (loud)' if attack.loud else ''}" for attack in study.attacks.values()
-        ]
-        slant = _text_width(columns, _CELL_SIZE)
+        slant = _text_width([_attack_label(one) for one in study.attacks.values()], _CELL_SIZE)
         above = 0.15 + slant * math.sin(math.radians(40)) + 0.1
         beside = 0.1 + slant * math.cos(math.radians(40))
         width = max(left + _CELL_WIDTH * len(study.attacks) + beside, 5.0)
