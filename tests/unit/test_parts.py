@@ -9,7 +9,7 @@ from dokunuki.defences.autoencoder import AutoencoderCode, AutoencoderModel
 from dokunuki.defences.deletion import Deletion
 from dokunuki.defences.identity import NoDefence
 from dokunuki.errors import ConfigError
-from dokunuki.parts import build, load_class, path_of
+from dokunuki.parts import build, classes_of, load_class, path_of
 
 CONTEXT = {
     "layout": feature_layout(1),
@@ -98,3 +98,13 @@ def test_unknown_and_missing_parameters_are_named():
         build("dokunuki.classifiers.embernn.EmberNN", {"epoch": 3}, **CONTEXT)
     with pytest.raises(ConfigError, match="Deletion: needs parameter 'layout'"):
         build("dokunuki.defences.deletion.Deletion", {})
+
+
+def test_classes_deep_in_the_parameters_of_an_entry_are_found():
+    entry = {
+        "class": "a.Combination",
+        "params": {"steps": [{"class": "b.Filter"}, {"class": "c.Network", "params": {"n": 1}}]},
+        "label": "Any",
+    }
+    assert classes_of(entry) == ["a.Combination", "b.Filter", "c.Network"]
+    assert classes_of({"class": "a.Plain", "params": {}}) == ["a.Plain"]

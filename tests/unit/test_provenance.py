@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dokunuki import provenance
-from dokunuki.provenance import classes_of, code_digests
+from dokunuki.provenance import code_digests
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
@@ -85,13 +85,3 @@ def test_jobs_depend_on_what_they_run_and_on_nothing_beside_it():
     metrics = code_digests(SCRIPTS / "collect_metrics.py")
     assert "dokunuki.evaluation.measures" in metrics
     assert "dokunuki.training" not in metrics
-
-
-def test_classes_deep_in_the_parameters_of_an_entry_are_found():
-    entry = {
-        "class": "a.Combination",
-        "params": {"steps": [{"class": "b.Filter"}, {"class": "c.Network", "params": {"n": 1}}]},
-        "label": "Any",
-    }
-    assert classes_of(entry) == ["a.Combination", "b.Filter", "c.Network"]
-    assert classes_of({"class": "a.Plain", "params": {}}) == ["a.Plain"]

@@ -198,6 +198,15 @@ class Told(Deletion):
         Told.mask = mask
 
 
+class Halves(BaseEstimator):
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X / 2
+
+
 class Certified(BaggingClassifier):
     certificate = "rows"
 
@@ -225,6 +234,20 @@ def both(vectors, poison, trigger, spec, folder):
     clean, _ = train_reference(vectors, spec, None, folder=folder, **victim)
     scores, _ = train_victim(vectors, poison, trigger, spec, None, reference=clean, **victim)
     return clean, scores
+
+
+def test_a_combination_of_a_users_own_parts_is_loaded_for_evasion(toys, vectors, trigger, tmp_path):
+    steps = [{"class": "toy_parts.RemovesFirst"}, {"class": "toy_parts.Halves"}]
+    combination = {"class": "dokunuki.defences.combination.Combination", "params": {"steps": steps}}
+    spec = {**SPEC["none"], "defence": {"name": "toy", **combination}}
+    train_reference(vectors, spec, None, seed=0, compute=COMPUTE, folder=tmp_path / "detector")
+    references = [(spec, tmp_path / "detector")]
+    (scores,) = score_evasion(vectors, trigger, [2], references, device="cpu").values()
+    malware = trigger.prefix(2).stamp(vectors.part("validation")[0])
+    trusted = [step["class"] for step in steps]
+    detector = Detector.load(tmp_path / "detector", trusted=trusted)
+    np.testing.assert_array_equal(scores, detector.malware_scores(malware))
+    assert [type(part) for part in detector.classifier_.transformers_] == [toys.Halves]
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,13 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from types import ModuleType
 
 # Where a class takes the value under another name, as scikit-learn's and LightGBM's do.
@@ -41,6 +42,16 @@ def load_class(class_path: str) -> type:
     if not isinstance(found, type):
         raise ConfigError(f"{class_path}: is a {type(found).__name__}, not a class")
     return found
+
+
+def classes_of(entry: Any) -> list[str]:  # noqa: ANN401 - YAML
+    """The dotted paths under `class` in an entry of the config, also deep in its parameters."""
+    if isinstance(entry, Mapping):
+        own = [entry["class"]] if isinstance(entry.get("class"), str) else []
+        return own + [path for value in entry.values() for path in classes_of(value)]
+    if isinstance(entry, list | tuple):
+        return [path for value in entry for path in classes_of(value)]
+    return []
 
 
 def path_of(part: object) -> str:

@@ -14,10 +14,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 _HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
 _LIBRARY = Path(__file__).resolve().parent.parent
@@ -27,16 +25,6 @@ def offer_library() -> None:
     """Let child processes import this package, whether it is installed for them or not."""
     paths = [str(_LIBRARY), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-
-
-def classes_of(entry: Any) -> list[str]:  # noqa: ANN401 - YAML
-    """The dotted paths under `class` in an entry of the config, also deep in its parameters."""
-    if isinstance(entry, Mapping):
-        own = [entry["class"]] if isinstance(entry.get("class"), str) else []
-        return own + [path for value in entry.values() for path in classes_of(value)]
-    if isinstance(entry, list | tuple):
-        return [path for value in entry for path in classes_of(value)]
-    return []
 
 
 def code_digests(script: str | Path, *parts: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, EvasionKey, Scores, empty_scores
 from dokunuki.evaluation.timing import Timing, read_timing
 from dokunuki.files import read_json, write_json
-from dokunuki.parts import build, load_class
+from dokunuki.parts import build, classes_of, load_class
 from dokunuki.persistence import read_tensors, write_tensors
 from dokunuki.progress import logger
 from dokunuki.rows import change_rows, row_blocks
@@ -418,7 +418,7 @@ def _load_reference(folder: str | Path, spec: Mapping[str, Spec], device: str) -
     if marker.is_file():
         content = read_json(marker, folder)
         raise TrainingDivergedError(content["epoch"], float(content["loss"]))
-    trusted = [spec[role]["class"] for role in ("defence", "classifier")]
+    trusted = [path for role in ("defence", "classifier") for path in classes_of(spec[role])]
     return Detector.load(folder, device=device, trusted=trusted)
 
 

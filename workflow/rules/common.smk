@@ -14,7 +14,8 @@ from dokunuki.config import load_config
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
 from dokunuki.grid import UNPOISONED, Cell, defended_classifiers, grid_cells
-from dokunuki.provenance import classes_of, code_digests, offer_library
+from dokunuki.parts import classes_of
+from dokunuki.provenance import code_digests, offer_library
 from dokunuki.rates import rate_code
 from dokunuki.requests import read_requests
 

@@ -34,7 +34,7 @@ def test_losses_are_those_of_a_classifier_trained_on_what_the_round_before_left(
     left = np.delete(np.arange(40), [3, 7])
     model = LogisticRegression().fit(X[left], y[left])
     np.testing.assert_allclose(
-        defence.losses_, -np.log(model.predict_proba(X)[np.arange(40), y]), rtol=1e-6
+        defence.losses_, -np.log(model.predict_proba(X[:20])[:, 0]), rtol=1e-6
     )
 
 

@@ -213,7 +213,7 @@ class FeatureLayout:
 
     @cached_property
     def non_hashed(self) -> np.ndarray:
-        """The 35 columns that an attacker can set without breaking the file."""
+        """The 35 columns with one number of the file each: neither hashes nor histograms."""
         names = [
             *(name for name, _ in _STRINGS if not name.startswith("printabledist")),
             *(name for name, _ in _GENERAL),

@@ -35,7 +35,8 @@ class Combination(ClassifierTraining):
     meta-estimator trains the classifier, and can only come last. Each is built with what a defence
     gets by itself, with a seed of its own. The autoencoder that the entry names is that of the
     contaminated rows as they were at first. Nothing is certified: a certificate does not hold for
-    what was fitted on all rows before.
+    what was fitted on all rows before. What a filter among the steps finds is not reported, so that
+    the loud control says nothing of it: see it pass as a defence by itself first.
 
     After `fit`: `transformers_` (fitted, in order) and `classifier_`.
     """

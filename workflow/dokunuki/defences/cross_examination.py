@@ -44,8 +44,8 @@ class CrossExaminationFilter(Filter):
     `threshold`. Malware rows are never contradicted: what is defended against makes malware pass
     for goodware.
 
-    `hide` is what the defender assumes of the attacker: by default the columns that can be set
-    without breaking the file. It is told neither p, N, the trigger nor any clean row.
+    `hide` is what the defender assumes of the attacker: by default the 35 non-hashed columns, which
+    most attacks here are confined to. It is told neither p, N, the trigger nor any clean row.
 
     After `fit_resample`: `contradicted_` (bool (n,)) and `sample_indices_`.
     """

@@ -21,7 +21,7 @@ class DeepNeighbours(Filter):
     hidden layers, the rows themselves); `neighbours` are the nearest others by Euclidean distance,
     and a row goes when more than half of them are malware. The paper removes rows of every class
     that differ from the plurality; that goodware alone is removed is ours, since what is defended
-    against makes malware pass for goodware. Its number of neighbours is a share of a class, too.
+    against makes malware pass for goodware, and so is the number of neighbours.
 
     After `fit_resample`, beside `sample_indices_`: `malware_neighbours_`, the share of malware
     among each row's neighbours (n,).

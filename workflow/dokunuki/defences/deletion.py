@@ -1,4 +1,4 @@
-"""Deletion: the classifier sees only the columns that no trigger can reach."""
+"""Deletion: the classifier does not see the columns in which a trigger is assumed to lie."""
 
 from __future__ import annotations
 
@@ -34,5 +34,4 @@ class Deletion(SavedAsTensors, Transformer):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """What is left of standardised rows (n, width), in its old order: (n, 512) by default."""
-        kept = np.setdiff1d(np.arange(self.layout.width), self.layout.columns(self.region))
-        return np.ascontiguousarray(X[:, kept])
+        return np.ascontiguousarray(np.delete(X, self.layout.columns(self.region), axis=1))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dokunuki.estimator import Estimator, checked_rows
 
 GOODWARE = 0
 
+_SMALLEST_PROBABILITY = 1e-7
+
 # scikit-learn takes seeds below 2^32, LightGBM below 2^31.
 _RANDOM_STATES = 2**31
+
+
+def goodware_losses(model: Any, rows: np.ndarray) -> np.ndarray:  # noqa: ANN401 - any classifier
+    """The cross-entropy of rows (g, width) with the label goodware by a fitted classifier, (g,)."""
+    if hasattr(model, "losses"):  # exact where a probability rounds to 0 or 1
+        losses: np.ndarray = model.losses(rows, np.full(len(rows), GOODWARE, dtype=np.int8))
+        return losses
+    probabilities = model.predict_proba(rows)[:, list(model.classes_).index(GOODWARE)]
+    return np.asarray(-np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY)))
 
 
 class Filter(Estimator):

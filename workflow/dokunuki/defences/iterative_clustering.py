@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.defences.filtering import GOODWARE, Filter
+from dokunuki.defences.filtering import GOODWARE, Filter, goodware_losses
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dokunuki.corpus.layout import FeatureLayout
-
-_SMALLEST_PROBABILITY = 1e-7
 
 
 def never_absorbed(
@@ -128,9 +126,4 @@ class IterativeClustering(Filter):
                 "IterativeClustering needs `classifier`, a function that gives a new unfitted "
                 "classifier"
             )
-        model = self.classifier().fit(X, y)
-        if hasattr(model, "losses"):  # exact where a probability rounds to 1
-            losses: np.ndarray = model.losses(goodware, np.zeros(len(goodware), dtype=y.dtype))
-            return losses
-        probabilities = model.predict_proba(goodware)[:, list(model.classes_).index(GOODWARE)]
-        return np.asarray(-np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY)))
+        return goodware_losses(self.classifier().fit(X, y), goodware)

@@ -40,14 +40,14 @@ class MDR(Filter):
        that they share, where they share at least t, the smallest number that at most `joined`
        percent of the pairs of rows reach. Of the Louvain communities with at least `smallest` and
        at most `largest` percent of the goodware rows, the suspected one is that whose common
-       strong pairs (held by more than 90 %), stamped on 100 malware rows, give these the lowest
-       median probability of malware.
+       strong pairs (held by more than 90 %), stamped on the first 100 malware rows, give these the
+       lowest median probability of malware.
     2. Watermark: over the columns that speak for goodware in the suspected rows, strongest first
        and in groups of 8, the commonest values of the suspected rows are candidates when 80 % (90 %
-       in the second group, all in later ones) hold them. Of the subsets of at least half of a
-       group's candidates the one joins whose watermark so far is the most frequent in the suspected
-       rows in proportion to the other goodware rows, unless that proportion falls; then only the
-       suspected rows that hold it stay suspected.
+       in the second group, all in later ones) hold them. Of the subsets of at least half (rounded
+       down) of a group's candidates the one joins whose watermark so far is the most frequent in
+       the suspected rows in proportion to the other goodware rows, unless that proportion falls;
+       then only the suspected rows that hold it stay suspected.
     3. Goodware rows that hold the whole watermark are removed.
 
     Read into it: columns are those of `region`, by default the ones that an attacker can set, in

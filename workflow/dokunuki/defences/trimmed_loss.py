@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.defences.filtering import GOODWARE, Filter
+from dokunuki.defences.filtering import GOODWARE, Filter, goodware_losses
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_SMALLEST_PROBABILITY = 1e-7
 
 
 class TrimmedLoss(Filter):
@@ -28,7 +26,7 @@ class TrimmedLoss(Filter):
     rounds; that goodware alone is removed is ours, since what is defended against makes malware
     pass for goodware.
 
-    After `fit_resample`, beside `sample_indices_`: `losses_`, the last ones (n,).
+    After `fit_resample`, beside `sample_indices_`: `losses_`, the goodware rows' last ones (g,).
     """
 
     def __init__(
@@ -57,9 +55,8 @@ class TrimmedLoss(Filter):
         suspicious = np.zeros(len(X), dtype=bool)
         for _ in range(self.rounds):
             model = self.classifier().fit(X[~suspicious], y[~suspicious])
-            likelihood = np.asarray(model.predict_proba(X))[np.arange(len(y)), y]
-            self.losses_ = -np.log(np.maximum(likelihood, _SMALLEST_PROBABILITY))
-            largest = np.argsort(-self.losses_[goodware], kind="stable")[:count]
+            self.losses_ = goodware_losses(model, X[goodware])
+            largest = np.argsort(-self.losses_, kind="stable")[:count]
             suspicious[:] = False
             suspicious[goodware[largest]] = True
         return suspicious

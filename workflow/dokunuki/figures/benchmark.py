@@ -287,7 +287,7 @@ def write_pareto(svg: str | Path, png: str | Path, standings: pd.DataFrame, stud
             draw_pareto(axes, rows, study)
             _title(figure, "Accuracy against worst attack success rate", title, top)
             under = top - _PARETO_HEIGHT - extra
-            handles = _legend_handles(rows)
+            handles = _legend_handles(rows.dropna(subset=["worst_asr", "accuracy_mean"]))
             legend_box = figure.legend(
                 handles=handles,
                 ncols=math.ceil(len(handles) / 2),
