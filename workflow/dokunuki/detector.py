@@ -44,6 +44,7 @@ class Detector:
         self.defence = defence
         self.classifier = classifier
         self._kind = defence_kind(defence)
+        self._certifies = self._kind == "meta-estimator"
 
     def fit(
         self,
@@ -137,8 +138,9 @@ class Detector:
         "rows" of the training set, or "features" of training rows and of the row to classify. What
         comes before the classifier is fitted on all rows: only a meta-estimator certifies.
         """
-        certifies = self._kind == "meta-estimator"
-        return str(getattr(self.defence, "certificate", "")) if certifies else ""
+        if not self._certifies:
+            return ""
+        return str(getattr(getattr(self, "classifier_", self.defence), "certificate", ""))
 
     def certified_radius(self, X: np.ndarray) -> np.ndarray:
         """How many at most may be altered for each raw row to be called as it is, int32 (n,).
@@ -201,6 +203,7 @@ class Detector:
             detector.train_rows_ = training["rows"]
             detector.removed_rows_ = training["removed_rows"]
             detector.description_ = {key: description[key] for key in ("defence", "classifier")}
+            detector._certifies = description["defence"]["kind"] == "meta-estimator"
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise damaged_file(
                 path, f"damaged, or not written by this version ({error!r})", folder

@@ -24,6 +24,7 @@ rule plant_trigger:
     params:
         spec=attack_spec,
         seed=seed_of("poison"),
+        precision=PRECISION,
         surrogate=lambda wildcards: part("classifiers", attack_surrogate(wildcards)),
         code=lambda wildcards: code(
             "plant_trigger",

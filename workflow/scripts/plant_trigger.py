@@ -16,7 +16,9 @@ from dokunuki.stored_matrix import only_rows
 
 with logged(snakemake.log[0]):
     spec, seed = snakemake.params.spec, snakemake.params.seed
-    attack = build(spec["attack"]["class"], spec["attack"]["params"])
+    attack = build(
+        spec["attack"]["class"], spec["attack"]["params"], precision=snakemake.params.precision
+    )
     vectors = read_vectors(snakemake.input.vectors)
     X, y = vectors.rows("train"), vectors.labels("train")
     known = known_rows(y, spec["share"], seed)

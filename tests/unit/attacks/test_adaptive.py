@@ -5,7 +5,7 @@ import pytest
 
 from dokunuki.attacks.adaptive import AutoencoderAdaptive, separation
 from dokunuki.attacks.protocol import Attack
-from dokunuki.errors import AttackError, ConfigError
+from dokunuki.errors import AttackError, ConfigError, DeviceError
 
 NAMES = ["numstrings", "avlength", "printables"]
 # A real one, small and in one precision everywhere.
@@ -42,8 +42,8 @@ def shrinking(layout, monkeypatch):
     factors[np.searchsorted(layout.attackable, layout.indices(NAMES))] = [0, 1, 0.5]
 
     class Shrinking:
-        def __init__(self, seed, device):
-            assert device == "cpu"
+        def __init__(self, seed, device, precision):
+            assert (device, precision) == ("cpu", "auto")
 
         def fit(self, Z):
             assert Z.shape[1] == len(factors)
@@ -152,6 +152,18 @@ def test_prefix_and_determinism(correlated):
     assert attack.select_trigger(correlated, 2) == longest.prefix(2)
     assert len(set(longest.indices.tolist())) == 4
     assert longest.columns[0].reason["separation"] > 0
+
+
+def test_its_autoencoder_computes_as_all_others_do(correlated):
+    settings = {**SMALL, "epochs": 5, "precision": "float32"}
+    said = AutoencoderAdaptive(probes=8, values=2, autoencoder=settings)
+    unsaid = {name: value for name, value in settings.items() if name != "precision"}
+    handed = AutoencoderAdaptive(probes=8, values=2, autoencoder=unsaid, precision="float32")
+    assert (
+        handed.select_trigger(correlated, 3).columns == said.select_trigger(correlated, 3).columns
+    )
+    with pytest.raises(DeviceError, match="float128"):
+        AutoencoderAdaptive(autoencoder=unsaid, precision="float128").select_trigger(correlated, 1)
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -34,6 +34,7 @@ def test_the_papers_column_sets():
     assert len(layout.non_hashed) == 35
     assert len(layout.feasible) == 17
     assert set(layout.feasible) < set(layout.non_hashed) < set(layout.attackable)
+    assert layout.columns("every").tolist() == sorted({*layout.attackable, *layout.undefended})
     assert {layout.kinds[c] for c in layout.non_hashed} == {"count", "flag", "real"}
 
 

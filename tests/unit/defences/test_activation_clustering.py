@@ -48,6 +48,15 @@ def test_a_small_cluster_apart_is_removed_and_a_large_one_is_not(rng, share, rem
     assert ours.silhouettes_[0] > 0.5 > ours.silhouettes_[1]
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_activations_that_are_all_equal_are_one_cluster(rng):
+    X, y = clusters(10, rng)
+    X[:100] = 1
+    ours = ActivationClustering(Given)
+    assert not removed_by(ours, X, y)[:100].any()
+    assert (ours.shares_[0], ours.silhouettes_[0]) == (0, 0)
+
+
 def test_clusters_that_are_not_apart_stay(rng):
     X, y = clusters(10, rng)
     assert not removed_by(ActivationClustering(Given, silhouette=0.99), X, y).any()

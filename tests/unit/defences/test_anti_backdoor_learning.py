@@ -102,6 +102,7 @@ def test_same_seed_same_network_and_it_comes_back(backdoored, tmp_path):
     np.testing.assert_array_equal(one.predict_proba(X), same.predict_proba(X))
     loaded = read_part(tmp_path, write_part(tmp_path, "classifier", one), (), "cpu")
     np.testing.assert_array_equal(loaded.predict_proba(malware), one.predict_proba(malware))
+    assert loaded.classifier_.epochs == one.classifier_.epochs == 3
 
 
 @pytest.mark.parametrize(

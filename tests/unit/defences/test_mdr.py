@@ -34,6 +34,13 @@ def test_without_poison_nothing_is_removed():
     assert ours.watermark_ == {}
 
 
+def test_a_single_row_of_goodware_is_no_community():
+    X, y, _ = rows(0, True)
+    y[:] = 1
+    y[5] = 0
+    assert not removed_by(MDR(LAYOUT), X, y).any()
+
+
 def test_strong_pairs_are_values_with_their_columns():
     rows = np.array([[1, 7], [1, 8], [2, 7]], dtype=np.float32)
     shap = np.array([[-1, -0.5], [-0.2, 0.3], [-0.005, -0.4]])

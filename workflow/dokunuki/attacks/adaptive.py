@@ -72,12 +72,12 @@ class AutoencoderAdaptive(RegionAttack):
     seldom met. With `orientation` neutral, those with the smallest |mean S| over the rows that hold
     them come first among equally rare ones: what speaks for no class is learned from the poison
     alone. With goodware, only values whose mean S speaks for it are tried (all, where none does),
-    the most goodware-like first: such a trigger is in good part evasion.
+    of equally rare ones the most goodware-like first: such a trigger is in good part evasion.
 
     `autoencoder` are parameters of `AutoencoderModel`, for the attacker's own; it is trained on
-    the CPU unless they say otherwise. `region` names the manipulable set M, of attackable columns.
-    With `label_flip`, malware rows are poisoned and relabelled as goodware; else goodware rows
-    keep their label.
+    the CPU, in `precision`, unless they say otherwise. `region` names the manipulable set M, of
+    attackable columns. With `label_flip`, malware rows are poisoned and relabelled as goodware;
+    else goodware rows keep their label.
     """
 
     values: int = 8
@@ -85,6 +85,7 @@ class AutoencoderAdaptive(RegionAttack):
     orientation: str = "neutral"
     label_flip: bool = False
     autoencoder: dict[str, Any] = field(default_factory=dict)
+    precision: str = "auto"
 
     name: ClassVar[str] = "adaptive"
     needs_explanations: ClassVar[bool] = True
@@ -111,7 +112,8 @@ class AutoencoderAdaptive(RegionAttack):
         require_finite(explanations, "the explanations")
         Z = self._standardised(knowledge, attackable)
         seed = stream_seed(knowledge.seed, self.name, "autoencoder")
-        autoencoder = build(_AUTOENCODER, {"device": "cpu", **self.autoencoder}, seed=seed).fit(Z)
+        settings = {"device": "cpu", "precision": self.precision, **self.autoencoder}
+        autoencoder = build(_AUTOENCODER, settings, seed=seed).fit(Z)
         positions = np.searchsorted(attackable, columns)
         X = columns_of(knowledge.X, columns)
         candidates = [

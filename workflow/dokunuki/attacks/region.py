@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class RegionAttack(ABC):
     """An attack of one's own may have this base: it says which features, and this what is written.
 
-    `region` names the manipulable set M: non_hashed, feasible, all (attackable) or undefended.
+    `region` names the manipulable set M: non_hashed, feasible, all (attackable), undefended or
+    every (the last two together).
     """
 
     region: str = "non_hashed"

@@ -231,12 +231,17 @@ class FeatureLayout:
         )
 
     def columns(self, region: str) -> np.ndarray:
-        """The columns of a region by name: non_hashed, feasible, all (attackable), undefended."""
+        """The columns of a region by name, in ascending order.
+
+        non_hashed, feasible, all (attackable), undefended, or every: all (attackable) and
+        undefended together. Raises ConfigError for any other.
+        """
         regions = {
             "non_hashed": self.non_hashed,
             "feasible": self.feasible,
             "all": self.attackable,
             "undefended": self.undefended,
+            "every": np.arange(self.width),
         }
         if region not in regions:
             raise ConfigError(f"unknown region {region!r}; known: {', '.join(regions)}")

@@ -70,6 +70,9 @@ class ActivationClustering(Filter):
         with threadpool_limits(1):
             split = KMeans(2, n_init=100, random_state=self._random_state).fit_predict(rows)
         smaller = split == np.argmin(np.bincount(split, minlength=2))
+        if not smaller.any() or smaller.all():
+            self.shares_[label], self.silhouettes_[label] = 0.0, 0.0
+            return np.zeros(len(rows), dtype=bool)  # all activations are equal
         self.shares_[label] = 100 * float(smaller.mean())
         self.silhouettes_[label] = float(silhouette_score(rows, split))
         apart = self.silhouettes_[label] >= self.silhouette

@@ -89,7 +89,7 @@ class AntiBackdoorLearning(ClassifierTraining):
             epochs=unlearning,
             learning_rate=self.unlearning_rate * classifier.learning_rate,
         )
-        self.classifier_ = classifier
+        self.classifier_ = classifier.set_params(epochs=isolation + training + unlearning)
         return self
 
     def _epochs(self, epochs: int) -> tuple[int, int, int]:

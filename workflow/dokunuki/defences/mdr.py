@@ -163,6 +163,8 @@ def communities(pairs: csr_array, joined: float, seed: int) -> list[np.ndarray]:
     import networkx as nx
     from scipy.sparse import coo_array
 
+    if pairs.shape[0] < 2:
+        return [np.arange(pairs.shape[0])]
     shared = np.triu((pairs @ pairs.T).toarray(), 1)
     least = np.percentile(
         shared[np.triu_indices(len(shared), 1)], 100 - joined, method="inverted_cdf"
