@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -63,6 +64,13 @@ def test_markdown_tables_have_as_many_cells_as_heads_and_escape_text():
         "| x \\| \\<y\\> | 1 |",
         "| \\* | 2 |",
     ]
+
+
+def test_what_a_label_says_is_not_said_again(benchmark):
+    said = replace(benchmark.study.attacks["badnets"], label="BadNets (loud control)")
+    study = replace(benchmark.study, attacks={**benchmark.study.attacks, "badnets": said})
+    tables = sections(leaderboard_blocks(benchmark.cells, benchmark.standings, study))
+    assert ("Feed (simulated corpus), Net", "BadNets (loud control)") in tables
 
 
 def test_every_table_prints_what_the_defences_were_told(benchmark, blocks):

@@ -488,7 +488,9 @@ def _attack_note(name: str, study: Study) -> str:
         if attack.adaptive_to
         else "",
     ]
-    text = "; ".join(note for note in notes if note)
+    # Labels often say so themselves.
+    said = attack.label.lower()
+    text = "; ".join(note for note in notes if note and note.lower() not in said)
     return f" ({text})" if text else ""
 
 
