@@ -252,8 +252,11 @@ def test_the_loud_control_alone_orders_nothing():
 
 
 def test_a_filter_that_misses_the_loud_control_has_no_rank():
-    cells, standings = built(change(metric_rows(), "spectral", "badnets", poison_recall=0.49))
-    why = "port not validated: it finds 49 % of the loud control's poison"
+    cells, standings = built(change(metric_rows(), "spectral", "badnets", poison_recall=0.59))
+    why = (
+        "port not validated: it finds 59 % of the loud control's poison "
+        "and removes 10 % of the goodware"
+    )
     assert standing_of(standings, "spectral")["rank"] == why
     assert math.isnan(standing_of(standings, "spectral")["place"])
     assert cell_of(cells, "greedy", "spectral")["status"] == why
@@ -262,8 +265,13 @@ def test_a_filter_that_misses_the_loud_control_has_no_rank():
     # Recall elsewhere neither saves nor costs it its rank.
     _, standings = built(change(metric_rows(), "spectral", "greedy", poison_recall=0.1))
     assert standing_of(standings, "spectral")["rank"] == "1"
-    _, standings = built(change(metric_rows(), "spectral", "badnets", poison_recall=0.5))
+    _, standings = built(change(metric_rows(), "spectral", "badnets", poison_recall=0.61))
     assert standing_of(standings, "spectral")["rank"] == "1"
+
+
+def test_a_filter_that_removes_half_of_everything_has_found_nothing():
+    rows = change(metric_rows(), "spectral", "badnets", poison_recall=0.9, goodware_removed=0.45)
+    assert "removes 45 % of the goodware" in standing_of(built(rows)[1], "spectral")["rank"]
 
 
 def test_the_gate_is_for_filters_of_any_family_but_not_for_bounds():

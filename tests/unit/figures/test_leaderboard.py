@@ -113,7 +113,9 @@ def test_ranks_are_shown_or_why_there_are_none(blocks):
     notes = dict(zip(column(order, "Defence"), column(order, "Note"), strict=True))
     missed, diverged = (f"A defence | number {int(name[1:])}" for name in (MISSED, DIVERGED))
     assert ranks[missed] == "port not validated"
-    assert notes[missed] == "it finds 25 % of the loud control's poison"
+    assert notes[missed] == (
+        "it finds 25 % of the loud control's poison and removes 10 % of the goodware"
+    )
     assert ranks[diverged] == "not ranked"
     assert notes[diverged] == "a result in 2 of 4 attacked cells"
     assert column(order, "Recall there").count("75.0") == 6

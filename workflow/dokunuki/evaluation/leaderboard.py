@@ -32,7 +32,7 @@ RANKED_TIERS = ("defence", "ours")
 """The tiers that were told neither clean rows nor the poison, and so share one order."""
 
 LOUD_RECALL = 0.5
-"""The share of the loud control's poison that a filter must find for its port to count."""
+"""By how much more of the loud poison than of the goodware a filter must remove."""
 
 NOT_VALIDATED = "port not validated"
 
@@ -310,6 +310,7 @@ def _compared(ok: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
 def _gated(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Cells of filters that do not find the loud control say so in their status."""
     recall = loud_recall(cells, study)
+    lost = _on_loud_control(cells, study, "goodware_removed_mean")
     removes = cells["removed_rows_mean"].notna() | cells["poison_recall_mean"].notna()
     setting = [*SETTING, "defence"]
     filters = set(cells.loc[removes, setting].itertuples(index=False, name=None))
@@ -320,7 +321,7 @@ def _gated(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     for row in cells.to_dict("records"):
         key = (row["dataset"], row["classifier"], row["defence"])
         gated = key in filters and row["tier"] != "bound" and row["seeds_ok"] > 0
-        why = _gate(recall.get(key), study) if gated else ""
+        why = _gate(recall.get(key), lost.get(key, 0.0), study) if gated else ""
         others = "" if row["status"] == OK else f"; {row['status']}"
         statuses.append(f"{why}{others}" if why else row["status"])
     return cells.assign(status=statuses)
@@ -328,9 +329,15 @@ def _gated(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def loud_recall(cells: pd.DataFrame, study: Study) -> dict[tuple[str, str, str], float]:
     """Mean poison recall on the loud control's cells, by dataset, classifier and defence."""
+    return _on_loud_control(cells, study, "poison_recall_mean")
+
+
+def _on_loud_control(
+    cells: pd.DataFrame, study: Study, measure: str
+) -> dict[tuple[str, str, str], float]:
     loud = [name for name, attack in study.attacks.items() if attack.loud]
     rows = cells[cells["attack"].isin(loud) & (cells["poison_rate"] > 0)]
-    means = rows.groupby([*SETTING, "defence"], sort=False)["poison_recall_mean"].mean()
+    means = rows.groupby([*SETTING, "defence"], sort=False)[measure].mean()
     return {
         (dataset, classifier, defence): float(value)
         for (dataset, classifier, defence), value in zip(means.index.tolist(), means, strict=True)
@@ -338,14 +345,18 @@ def loud_recall(cells: pd.DataFrame, study: Study) -> dict[tuple[str, str, str],
     }
 
 
-def _gate(recall: float | None, study: Study) -> str:
-    """Why a filter's port is not validated; empty where it is."""
+def _gate(recall: float | None, lost: float, study: Study) -> str:
+    """Why a filter's port is not validated; empty where it is.
+
+    Who removes rows at random finds as large a share of the poison as it loses of the goodware.
+    """
     if not any(attack.loud for attack in study.attacks.values()):
         return f"{NOT_VALIDATED}: the grid has no loud control"
     if recall is None:
         return f"{NOT_VALIDATED}: no recall on the loud control"
-    if recall < LOUD_RECALL:
-        return f"{NOT_VALIDATED}: it finds {100 * recall:.0f} % of the loud control's poison"
+    if recall - lost < LOUD_RECALL:
+        found = f"it finds {100 * recall:.0f} % of the loud control's poison"
+        return f"{NOT_VALIDATED}: {found} and removes {100 * lost:.0f} % of the goodware"
     return ""
 
 

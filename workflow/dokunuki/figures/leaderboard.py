@@ -412,9 +412,10 @@ def rules(cells: pd.DataFrame, study: Study) -> list[Block]:
             "none. A defence without a result in any of these cells is not ranked."
         ),
         Paragraph(
-            f"Loud control: {', '.join(loud) or 'none in this grid'}. A filter that finds less "
-            f"than {100 * LOUD_RECALL:.0f} % of its poison on average is shown as "
-            f"'{NOT_VALIDATED}': its numbers say nothing about the published method."
+            f"Loud control: {', '.join(loud) or 'none in this grid'}. A filter must find at "
+            f"least {100 * LOUD_RECALL:.0f} percentage points more of its poison than it loses of "
+            "the goodware, on average: who removes rows at random finds no more. Another "
+            f"is shown as '{NOT_VALIDATED}': its numbers say nothing about the published method."
         ),
         Paragraph(
             "Against No Defence: the mean paired difference at the same attack, N, p, classifier "
