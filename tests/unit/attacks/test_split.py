@@ -6,6 +6,7 @@ import pytest
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import Attack
 from dokunuki.attacks.split import SplitFGSM, SplitIndependent
+from dokunuki.attacks.split_adaptive import SplitAutoencoderAdaptive
 from dokunuki.errors import ConfigError
 
 
@@ -42,7 +43,14 @@ def test_the_trigger_is_that_of_the_attack_that_is_split(layout, knowing, rng):
     assert split.parameters == {"region": "non_hashed", "values": "count_abs_shap", "groups": 2}
 
 
-@pytest.mark.parametrize(("attack", "flip"), [(SplitFGSM(), True), (SplitIndependent(), False)])
+@pytest.mark.parametrize(
+    ("attack", "flip"),
+    [
+        (SplitFGSM(), True),
+        (SplitIndependent(), False),
+        (SplitAutoencoderAdaptive(label_flip=True), True),
+    ],
+)
 def test_follows_the_protocol(attack, flip, layout):
     assert isinstance(attack, Attack)
     assert (attack.label_flip, attack.poisoned_class) == (flip, int(flip))

@@ -1,0 +1,18 @@
+"""A trigger that survives an autoencoder, split over the poisoned rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dokunuki.attacks.adaptive import AutoencoderAdaptive
+from dokunuki.attacks.split import SplitTrigger
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitAutoencoderAdaptive(SplitTrigger, AutoencoderAdaptive):
+    """`AutoencoderAdaptive`, its trigger split over the poisoned rows.
+
+    Who looks for values that all poisoned rows share (MDR) finds none.
+    """
+
+    name = "split-adaptive"
