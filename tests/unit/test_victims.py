@@ -17,7 +17,6 @@ from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors, read_vectors, write_vectors
-from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError, ConfigError, DataFileError
 from dokunuki.evaluation.timing import write_timing
@@ -443,27 +442,6 @@ def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_pat
     assert scores.status == "ok"
     assert cost.seconds_defence == timing.seconds_defence
     assert (folder / "defence.safetensors").is_file()
-
-
-def test_an_autoencoder_that_no_entry_names_has_the_seed_of_its_cell(
-    vectors, monkeypatch, tmp_path
-):
-    made = []
-
-    class Recording(AutoencoderModel):
-        def fit(self, X, y=None):
-            made.append((self.seed, self.precision, self.threads))
-            self.set_params(hidden=4, code=2, epochs=1)
-            return AutoencoderModel.fit(self, X)
-
-    monkeypatch.setattr("dokunuki.defences.autoencoder.AutoencoderModel", Recording)
-    for seed in (0, 1):
-        compute = Compute("cpu", 2, "float32")
-        folder = tmp_path / str(seed)
-        spec = {**SPEC["ae"], "autoencoder": None}
-        train_reference(vectors, spec, None, seed=seed, compute=compute, folder=folder)
-    assert [how for _, *how in made] == [["float32", 2]] * 2
-    assert made[0][0] != made[1][0]
 
 
 def test_divergence_is_a_status_and_reaches_what_hangs_on_it(vectors, trigger, tmp_path):

@@ -44,7 +44,6 @@ class Detector:
         self.defence = defence
         self.classifier = classifier
         self._kind = defence_kind(defence)
-        self._certifies = self._kind == "meta-estimator"
 
     def fit(
         self,
@@ -138,7 +137,7 @@ class Detector:
         "rows" of the training set, or "features" of training rows and of the row to classify. What
         comes before the classifier is fitted on all rows: only a meta-estimator certifies.
         """
-        if not self._certifies:
+        if self._kind != "meta-estimator":
             return ""
         return str(getattr(getattr(self, "classifier_", self.defence), "certificate", ""))
 
@@ -203,7 +202,7 @@ class Detector:
             detector.train_rows_ = training["rows"]
             detector.removed_rows_ = training["removed_rows"]
             detector.description_ = {key: description[key] for key in ("defence", "classifier")}
-            detector._certifies = description["defence"]["kind"] == "meta-estimator"
+            detector._kind = description["defence"]["kind"]
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise damaged_file(
                 path, f"damaged, or not written by this version ({error!r})", folder

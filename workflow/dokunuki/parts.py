@@ -93,17 +93,6 @@ def build(class_path: str, params: Mapping[str, Any], **context: Any) -> Any:  #
     return cls(**arguments)
 
 
-def takes(class_path: str, name: str) -> bool:
-    """Whether the constructor of the class at `class_path` has a parameter `name`.
-
-    Raises ConfigError as `load_class`.
-    """
-    try:
-        return name in inspect.signature(load_class(class_path)).parameters
-    except ValueError:  # some compiled classes have none
-        return False
-
-
 def _from_context(named: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     arguments = {}
     for name, value in context.items():

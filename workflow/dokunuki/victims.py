@@ -25,7 +25,7 @@ from dokunuki.errors import DataFileError
 from dokunuki.evaluation.scores import DIVERGED, OK, EvasionKey, Scores, empty_scores
 from dokunuki.evaluation.timing import Timing, read_timing
 from dokunuki.files import read_json, write_json
-from dokunuki.parts import build, classes_of, load_class, takes
+from dokunuki.parts import build, classes_of, load_class
 from dokunuki.persistence import read_tensors, write_tensors
 from dokunuki.progress import logger
 from dokunuki.rows import change_rows, row_blocks
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 
 _DIVERGED_FILE = "diverged.json"
-# What a defence gets that takes an autoencoder and whose entry names none.
-_AUTOENCODER = "dokunuki.defences.autoencoder.AutoencoderModel"
 
 
 @dataclass(frozen=True)
@@ -386,9 +384,6 @@ def _detector(
             weights, timing = autoencoder
             watch.seconds["defence"] = read_timing(timing).seconds_defence
             context["autoencoder"] = _load_autoencoder(weights, spec["autoencoder"], compute)
-        elif role == "defence" and takes(spec[role]["class"], "autoencoder"):
-            stream = stream_seed(seed, "autoencoder of a defence", spec["defence"]["name"])
-            context["autoencoder"] = build(_AUTOENCODER, {}, **{**context, "seed": stream})
         if role == "defence":
             stream = stream_seed(seed, "classifier of a defence", spec["defence"]["name"])
             context["classifier"] = _Unfitted(

@@ -208,16 +208,9 @@ def test_defences_load_as_they_were_saved(wide, tmp_path, cls, kind):
     assert loaded.layout == LAYOUT
 
 
-def test_no_autoencoder_means_the_default_one(wide, monkeypatch):
-    made = []
-
-    def fit(self, X, y=None):
-        made.append((self.get_params(), X.shape))
-        return self
-
-    monkeypatch.setattr(AutoencoderModel, "fit", fit)
-    AutoencoderCode(LAYOUT).fit(wide)
-    assert made == [(AutoencoderModel().get_params(), (24, 1839))]
+def test_without_an_autoencoder_it_says_what_it_needs(wide):
+    with pytest.raises(ConfigError, match=r"AutoencoderCode: needs an autoencoder: set"):
+        AutoencoderCode(LAYOUT).fit(wide)
 
 
 def test_a_damaged_file_is_named(wide, tmp_path):

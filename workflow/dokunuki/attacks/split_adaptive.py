@@ -12,7 +12,8 @@ from dokunuki.attacks.split import SplitTrigger
 class SplitAutoencoderAdaptive(SplitTrigger, AutoencoderAdaptive):
     """`AutoencoderAdaptive`, its trigger split over the poisoned rows.
 
-    Who looks for values that all poisoned rows share (MDR) finds none.
+    Who looks for values that all poisoned rows share (MDR) finds none. Its autoencoder and probes
+    are drawn anew, so that the trigger need not be the one of the attack that is not split.
     """
 
     name = "split-adaptive"

@@ -22,6 +22,7 @@ from dokunuki.errors import ConfigError
 from dokunuki.estimator import Transformer, checked_rows, unfrozen
 from dokunuki.layers import GaussianNoise
 from dokunuki.network import BLOCK_ROWS, NetworkEstimator
+from dokunuki.parts import path_of
 from dokunuki.persistence import SavedAsTensors
 from dokunuki.rows import change_rows
 
@@ -191,10 +192,10 @@ class AutoencoderModel(NetworkEstimator):
 class _AutoencoderDefence(SavedAsTensors, Transformer):
     """What both defences share: which autoencoder they use, and how they keep it.
 
-    `autoencoder` is an AutoencoderModel. Unfitted (None: with its defaults) it serves as settings,
-    and `fit` trains a copy on the attackable columns. Fitted, it is used as it is, so that
-    several defences share one. `sklearn.base.clone` forgets fits: wrap a fitted one in
-    `FrozenEstimator` where the defence will be cloned. After `fit`: `autoencoder_`.
+    `autoencoder` is an AutoencoderModel. Unfitted it serves as settings, and `fit` trains a copy on
+    the attackable columns. Fitted, it is used as it is, so that several defences share one.
+    `sklearn.base.clone` forgets fits: wrap a fitted one in `FrozenEstimator` where the defence will
+    be cloned. After `fit`: `autoencoder_`.
     """
 
     def __init__(
@@ -206,10 +207,16 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
         self.autoencoder = autoencoder
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        """Train the autoencoder on the contaminated, standardised rows, or take the fitted one."""
+        """Train the autoencoder on the contaminated, standardised rows, or take the fitted one.
+
+        Raises ConfigError without one: its seed and settings are for the caller to say.
+        """
         given = unfrozen(self.autoencoder)
         if given is None:
-            given = AutoencoderModel()
+            raise ConfigError(
+                f"{path_of(self)}: needs an autoencoder: set autoencoder: NAME in its entry of "
+                "defences, one of those under autoencoders"
+            )
         if hasattr(given, "network_"):
             self.autoencoder_ = given
         else:

@@ -31,7 +31,7 @@ TIERS = ("defence", "ours", "reference", "bound")
 RANKED_TIERS = ("defence", "ours")
 """The tiers that were told neither clean rows nor the poison, and so share one order."""
 
-LOUD_RECALL = 0.5
+LOUD_MARGIN = 0.5
 """By how much more of the loud poison than of the goodware a filter must remove."""
 
 NOT_VALIDATED = "port not validated"
@@ -354,7 +354,7 @@ def _gate(recall: float | None, lost: float, study: Study) -> str:
         return f"{NOT_VALIDATED}: the grid has no loud control"
     if recall is None:
         return f"{NOT_VALIDATED}: no recall on the loud control"
-    if recall - lost < LOUD_RECALL:
+    if recall - lost < LOUD_MARGIN:
         found = f"it finds {100 * recall:.0f} % of the loud control's poison"
         return f"{NOT_VALIDATED}: {found} and removes {100 * lost:.0f} % of the goodware"
     return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dokunuki.evaluation.cells import NO_ATTACK
 from dokunuki.evaluation.leaderboard import (
-    LOUD_RECALL,
+    LOUD_MARGIN,
     NOT_VALIDATED,
     RANKED_TIERS,
     SECONDS,
@@ -413,7 +413,7 @@ def rules(cells: pd.DataFrame, study: Study) -> list[Block]:
         ),
         Paragraph(
             f"Loud control: {', '.join(loud) or 'none in this grid'}. A filter must find at "
-            f"least {100 * LOUD_RECALL:.0f} percentage points more of its poison than it loses of "
+            f"least {100 * LOUD_MARGIN:.0f} percentage points more of its poison than it loses of "
             "the goodware, on average: who removes rows at random finds no more. Another "
             f"is shown as '{NOT_VALIDATED}': its numbers say nothing about the published method."
         ),
