@@ -18,7 +18,7 @@ from typing import Any
 from bench.harness import machine
 from bench.markers import write_tables
 from bench.report import performance, section, updated
-from dokunuki.files import atomic_write
+from dokunuki.storage.files import atomic_write
 
 RESULTS = Path(__file__).parent / "results.md"
 README = Path(__file__).parents[1] / "README.md"

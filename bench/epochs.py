@@ -22,5 +22,8 @@ def epoch_ends(clock: Callable[[], float]) -> Iterator[list[float]]:
         def update(self, epoch: int, **figures: float) -> None:
             ends.append(clock())
 
-    with patch("dokunuki.training.Progress", Recorder), patch("bench.plain.Progress", Recorder):
+    with (
+        patch("dokunuki.networks.training.Progress", Recorder),
+        patch("bench.plain.Progress", Recorder),
+    ):
         yield ends

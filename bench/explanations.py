@@ -20,9 +20,9 @@ from scipy.stats import spearmanr
 
 from bench.harness import emit, machine, row
 from bench.material import surrogate, vectors
-from dokunuki.attacks.explanations import explain_network
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.devices import resolve_precision
+from dokunuki.networks.devices import resolve_precision
+from dokunuki.surrogate.explanations import explain_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable

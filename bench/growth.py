@@ -23,18 +23,18 @@ import numpy as np
 
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY
-from dokunuki.attacks.explanations import read_explanations, write_explanations
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.poisoning import plant_poison, write_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.attacks.trigger import read_trigger, write_trigger
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.index import build_index, read_index, write_index
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
-from dokunuki.corpus.simulated.generator import SimulatedSpec, write_corpus
 from dokunuki.corpus.vectors import read_vectors, vectorise_split, write_vectors
-from dokunuki.scaling import Standardiser
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.parts.standardising import Standardiser
+from dokunuki.surrogate.explanations import read_explanations, write_explanations
+from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ import torch
 from bench.epochs import epoch_ends
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY
-from dokunuki.classifiers.embernn import EmberNN
-from dokunuki.devices import resolve_precision
+from dokunuki.networks.devices import resolve_precision
+from dokunuki.networks.embernn import EmberNN
 
 WIDTH = 2351
 HIDDEN = [4000, 2000, 100]

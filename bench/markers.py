@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dokunuki.files import atomic_write
+from dokunuki.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

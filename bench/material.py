@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.release import open_release
-from dokunuki.corpus.simulated.generator import SimulatedSpec, write_corpus
 from dokunuki.corpus.vectoriser import vectorise
 from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
+from dokunuki.networks.embernn import EmberNN
+from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

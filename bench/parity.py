@@ -30,21 +30,21 @@ from bench.harness import emit, machine, row
 from bench.plain import plainly
 from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
-from dokunuki.attacks.surrogate import explain_surrogate, train_surrogate
-from dokunuki.config import load_config
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
-from dokunuki.corpus.simulated.generator import SimulatedSpec, write_corpus
 from dokunuki.corpus.vectors import vectorise_split
 from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
-from dokunuki.devices import resolve_precision
 from dokunuki.evaluation.measures import MALWARE_THRESHOLD
 from dokunuki.evaluation.summary import t_interval
-from dokunuki.files import atomic_write
-from dokunuki.parts import build
+from dokunuki.networks.devices import resolve_precision
+from dokunuki.parts.building import build
 from dokunuki.seeding import stream_seed
+from dokunuki.storage.files import atomic_write
+from dokunuki.study.configuration import load_config
+from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,9 +186,9 @@ def write_page(path: str, table: pd.DataFrame, command: str, ran_on: dict[str, A
     lines = [
         "# The fast engine and the plain loop, paired",
         "",
-        "Networks are trained by the engine in `workflow/dokunuki/engine.py`. Here its results",
-        "stand beside those of a plain PyTorch loop in float32 (`bench/plain.py`): same rows,",
-        "poison, initial weights and order of rows, other dropout masks. Differences are engine",
+        "Networks are trained by the engine in `workflow/dokunuki/networks/engine.py`. Here its",
+        "results stand beside those of a plain PyTorch loop in float32 (`bench/plain.py`): same",
+        "rows, poison, initial weights and order of rows, other dropout masks. Differences are engine",
         "less plain within a seed, in percentage points, with 95 % intervals over seeds (Student",
         "t); of twenty intervals, one is expected to miss 0 where there is no difference at all.",
         "",

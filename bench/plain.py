@@ -1,8 +1,8 @@
 """The plain PyTorch training loop in float32: the reference that the engine is held against.
 
-`train` takes the arguments of `dokunuki.training.train`, so that an estimator can be fitted by
-either (`plainly`); the same generator gives the same initial weights and order of rows, and other
-dropout masks.
+`train` takes the arguments of `dokunuki.networks.training.train`, so that an estimator can be
+fitted by either (`plainly`); the same generator gives the same initial weights and order of rows,
+and other dropout masks.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 import torch
 
-from dokunuki.devices import to_tensor
+from dokunuki.networks.devices import to_tensor
+from dokunuki.networks.training import History, TrainingDivergedError, TrainingSettings
 from dokunuki.progress import Progress
-from dokunuki.training import History, TrainingDivergedError, TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from dokunuki.engine import Loss
-    from dokunuki.training import Augmentation
+    from dokunuki.networks.engine import Loss
+    from dokunuki.networks.training import Augmentation
 
 
 def train(
@@ -89,5 +89,5 @@ def train(
 @contextmanager
 def plainly() -> Iterator[None]:
     """Within the block, estimators train by the plain loop."""
-    with patch("dokunuki.network.train", train):
+    with patch("dokunuki.networks.estimator.train", train):
         yield

@@ -33,7 +33,7 @@ import psutil
 import yaml
 
 from bench.markers import write_tables
-from dokunuki.files import atomic_write
+from dokunuki.storage.files import atomic_write
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZES = [2000, 8000, 32000, 100000]
@@ -91,8 +91,8 @@ UNMEASURED = {
 RESOURCES_HEADER = """\
 # Peak memory and processor minutes (one thread) of one job of each rule: base + per_1000_rows for
 # every 1,000 rows of the sample; of the corpus for simulate_corpus, index_corpus and draw_sample.
-# Networks as wide as the paper's, one epoch; 50 SHAP samples. workflow/dokunuki/requests.py adds
-# the headroom. Written by `make scaling`; see docs/scaling.md.
+# Networks as wide as the paper's, one epoch; 50 SHAP samples. The headroom is added by
+# workflow/dokunuki/study/requests.py. Written by `make scaling`; see docs/scaling.md.
 """
 
 # What workflow/presets/paper.yaml says.

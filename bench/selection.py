@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from bench.harness import emit, interleaved, machine, row
 from bench.material import surrogate, vectors
 from bench.plain_selection import plain_greedy, plain_independent
-from dokunuki.attacks.explanations import explain
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.layout import feature_layout
+from dokunuki.surrogate.explanations import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

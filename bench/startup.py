@@ -34,9 +34,9 @@ from snakemake.logging import logger
 script = Path("workflow/scripts/train_victim.py").read_text()
 exec("\\n".join(re.findall(r"^(?:from|import) .*$", script, re.MULTILINE)))
 from dokunuki.job import logged
-from dokunuki.parts import load_class
+from dokunuki.parts.building import load_class
 with logged(os.devnull):
-    load_class("dokunuki.classifiers.embernn.EmberNN")
+    load_class("dokunuki.networks.embernn.EmberNN")
     read_vectors(sys.argv[1]).part("train")
 """
 

@@ -21,10 +21,10 @@ import torch
 from bench.epochs import epoch_ends
 from bench.harness import CLOCKS, emit, interleaved, machine, row
 from bench.plain import plainly
-from dokunuki.classifiers.embernn import EmberNN
-from dokunuki.defences.autoencoder import AutoencoderModel
-from dokunuki.devices import resolve_precision
-from dokunuki.layers import padded
+from dokunuki.networks.autoencoder import AutoencoderModel
+from dokunuki.networks.devices import resolve_precision
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.networks.layers import padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dokunuki.classifiers.embernn import EmberNN
+from dokunuki.networks.embernn import EmberNN
 
 GOODWARE = 0
 

@@ -11,18 +11,15 @@ from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.defences.autoencoder import (
-    AutoencoderCode,
-    AutoencoderModel,
-    AutoencoderReconstruction,
-)
+from dokunuki.defences.autoencoder import AutoencoderCode, AutoencoderReconstruction
 from dokunuki.defences.deletion import Deletion
 from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, DataFileError, DokunukiError
-from dokunuki.files import read_json, write_json
+from dokunuki.networks.autoencoder import AutoencoderModel
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.storage.files import read_json, write_json
 
 LAYOUT = feature_layout(1)
 
@@ -213,7 +210,7 @@ def test_blocks_change_no_score(rng, monkeypatch):
     X, y = _rows(rng, 50)
     detector = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
     whole = detector.malware_scores(X)
-    monkeypatch.setattr("dokunuki.rows._BLOCK_ROWS", 7)
+    monkeypatch.setattr("dokunuki.storage.row_blocks._BLOCK_ROWS", 7)
     np.testing.assert_array_equal(detector.malware_scores(X), whole)
     again = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
     np.testing.assert_allclose(again.scaler_.mean_, detector.scaler_.mean_, rtol=1e-12, atol=1e-12)

@@ -12,7 +12,7 @@ from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job
 from dokunuki.attacks.poisoning import read_poison, shuffled_rows
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
-from dokunuki.files import read_json
+from dokunuki.storage.files import read_json
 
 pytestmark = pytest.mark.workflow
 

@@ -10,11 +10,11 @@ import numpy as np
 from dokunuki.defences.identity import NoDefence
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError, DokunukiError, damaged_file
-from dokunuki.files import atomic_folder, read_json, write_json
-from dokunuki.parts import path_of
-from dokunuki.persistence import parameters_of, read_part, write_part
-from dokunuki.rows import row_blocks
-from dokunuki.scaling import Standardiser
+from dokunuki.parts.building import path_of
+from dokunuki.parts.saving import parameters_of, read_part, write_part
+from dokunuki.parts.standardising import Standardiser
+from dokunuki.storage.files import atomic_folder, read_json, write_json
+from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -10,14 +10,14 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
 
-from dokunuki.config import load_config
+from dokunuki.study.configuration import load_config
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
-from dokunuki.grid import UNPOISONED, Cell, defended_classifiers, grid_cells
-from dokunuki.parts import classes_of
-from dokunuki.provenance import code_digests, offer_library
-from dokunuki.rates import rate_code
-from dokunuki.requests import read_requests
+from dokunuki.study.grid import UNPOISONED, Cell, defended_classifiers, grid_cells
+from dokunuki.parts.building import classes_of
+from dokunuki.study.provenance import code_digests, offer_library
+from dokunuki.study.rates import rate_code
+from dokunuki.study.requests import read_requests
 
 # Jobs find the library too, in whatever environment they run.
 offer_library()
@@ -500,7 +500,7 @@ def check_gpu():
     executor = workflow.executor_plugin
     runs_here = executor is None or executor.common_settings.local_exec
     if CONFIG["compute"]["device"] == "cuda" and runs_here:
-        from dokunuki.devices import check_device
+        from dokunuki.networks.devices import check_device
 
         try:
             check_device("cuda")

@@ -1,8 +1,8 @@
 """Measure every cell from its scores and write the one tidy table."""
 
-from dokunuki.evaluation.cells import cell_key
 from dokunuki.evaluation.metrics import CellFiles, build_metrics, write_metrics
 from dokunuki.job import logged
+from dokunuki.study.keys import cell_key
 
 with logged(snakemake.log[0]):
     cells = [

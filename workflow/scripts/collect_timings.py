@@ -1,8 +1,8 @@
 """Gather what every cell cost."""
 
-from dokunuki.evaluation.cells import cell_key
 from dokunuki.evaluation.timings import build_timings, write_timings
 from dokunuki.job import logged
+from dokunuki.study.keys import cell_key
 
 with logged(snakemake.log[0]):
     cells = [(cell_key(cell), cell["timing"]) for cell in snakemake.params.cells]

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.corpus.realism import compare, embedding, read_labelled
-from dokunuki.figures.realism import (
+from dokunuki.figures.style import house_style, save_figure
+from dokunuki.job import logged
+from dokunuki.parts.building import build
+from dokunuki.realism.figures import (
     plot_byte_means,
     plot_embedding,
     plot_marginals,
     realism_page,
 )
-from dokunuki.figures.style import house_style, save_figure
-from dokunuki.files import atomic_write
-from dokunuki.job import logged
-from dokunuki.parts import build
+from dokunuki.realism.measures import compare, embedding, read_labelled
+from dokunuki.storage.files import atomic_write
 
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec

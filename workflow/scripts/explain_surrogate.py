@@ -1,10 +1,10 @@
 """SHAP values of every training row that the attacker knows, under the surrogate."""
 
-from dokunuki.attacks.explanations import write_explanations
-from dokunuki.attacks.surrogate import explain_surrogate
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.detector import Detector
 from dokunuki.job import logged
+from dokunuki.surrogate.explanations import write_explanations
+from dokunuki.surrogate.training import explain_surrogate
 
 with logged(snakemake.log[0]):
     explanations = explain_surrogate(

@@ -2,8 +2,8 @@
 
 from dokunuki.corpus.index import build_index, write_index
 from dokunuki.corpus.release import open_release
-from dokunuki.files import write_json
 from dokunuki.job import logged
+from dokunuki.storage.files import write_json
 
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec

@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
-from dokunuki.attacks.explanations import read_explanations
 from dokunuki.attacks.poisoning import plant_poison, write_poison
 from dokunuki.attacks.protocol import AttackerKnowledge, MasksTrigger
 from dokunuki.attacks.row_choice import NEAR_MALWARE, choose_rows
-from dokunuki.attacks.share import known_rows
 from dokunuki.attacks.trigger import write_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.detector import Detector
 from dokunuki.job import logged
-from dokunuki.parts import build
-from dokunuki.stored_matrix import only_rows
+from dokunuki.parts.building import build
+from dokunuki.storage.matrix import only_rows
+from dokunuki.surrogate.explanations import read_explanations
+from dokunuki.surrogate.share import known_rows
 
 with logged(snakemake.log[0]):
     spec, seed = snakemake.params.spec, snakemake.params.seed

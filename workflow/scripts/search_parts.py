@@ -2,7 +2,7 @@
 
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
-from dokunuki.search import search_settings, write_search
+from dokunuki.search.trials import search_settings, write_search
 
 with logged(snakemake.log[0]):
     table = search_settings(

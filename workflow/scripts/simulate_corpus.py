@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dokunuki.corpus.simulated.generator import SimulatedSpec, write_corpus
 from dokunuki.job import logged
+from simember.generator import SimulatedSpec, write_corpus
 
 # Worker processes import this file again; only the first one writes.
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from dokunuki.attacks.poisoning import read_poison
 from dokunuki.corpus.vectors import read_vectors
-from dokunuki.evaluation.timing import write_timing
 from dokunuki.job import logged
-from dokunuki.victims import Compute, train_autoencoder
+from dokunuki.victims.cost import write_timing
+from dokunuki.victims.training import Compute, train_autoencoder
 
 with logged(snakemake.log[0]):
     path = snakemake.input.get("poison")

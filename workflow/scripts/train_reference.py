@@ -1,10 +1,10 @@
 """Train a defence and classifier on the unpoisoned rows: the reference of every attack."""
 
 from dokunuki.corpus.vectors import read_vectors
-from dokunuki.evaluation.scores import write_scores
-from dokunuki.evaluation.timing import write_timing
 from dokunuki.job import logged
-from dokunuki.victims import Compute, train_reference
+from dokunuki.victims.cost import write_timing
+from dokunuki.victims.scores import write_scores
+from dokunuki.victims.training import Compute, train_reference
 
 with logged(snakemake.log[0]):
     scores, timing = train_reference(

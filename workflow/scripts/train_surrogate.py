@@ -1,8 +1,8 @@
 """Train the attacker's model of the clean training rows that it knows."""
 
-from dokunuki.attacks.surrogate import train_surrogate
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
+from dokunuki.surrogate.training import train_surrogate
 
 with logged(snakemake.log[0]):
     surrogate = train_surrogate(

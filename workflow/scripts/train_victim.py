@@ -3,10 +3,10 @@
 from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
-from dokunuki.evaluation.scores import read_scores, write_scores
-from dokunuki.evaluation.timing import write_timing
 from dokunuki.job import logged
-from dokunuki.victims import Compute, train_victim
+from dokunuki.victims.cost import write_timing
+from dokunuki.victims.scores import read_scores, write_scores
+from dokunuki.victims.training import Compute, train_victim
 
 with logged(snakemake.log[0]):
     scores, timing = train_victim(

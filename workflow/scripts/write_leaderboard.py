@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from dokunuki.evaluation.leaderboard import build_cells, build_standings, study_of
-from dokunuki.evaluation.metrics import read_metrics
-from dokunuki.evaluation.timings import read_timings
-from dokunuki.figures.benchmark import write_heatmap, write_pareto
-from dokunuki.figures.leaderboard import (
+from dokunuki.benchmark.figures import write_heatmap, write_pareto
+from dokunuki.benchmark.pages import (
     defence_blocks,
     html,
     leaderboard_blocks,
     leaderboard_csv,
     markdown,
 )
-from dokunuki.files import atomic_write
+from dokunuki.benchmark.standings import build_cells, build_standings, study_of
+from dokunuki.evaluation.metrics import read_metrics
+from dokunuki.evaluation.timings import read_timings
 from dokunuki.job import logged
+from dokunuki.storage.files import atomic_write
 
 
 def write_text(path: str, text: str) -> None:

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from dokunuki.errors import DokunukiError
-from dokunuki.files import atomic_write, verify_checksum
 from dokunuki.job import logged
+from dokunuki.storage.files import atomic_write, verify_checksum
 
 with logged(snakemake.log[0]), atomic_write(snakemake.output.report) as temporary:
     # The report holds these two as they are.

@@ -13,8 +13,8 @@ from dokunuki.figures.tables import (
     metrics_page,
     triggers_page,
 )
-from dokunuki.files import atomic_write, read_json
 from dokunuki.job import logged
+from dokunuki.storage.files import atomic_write, read_json
 
 
 def write_text(path: str, text: str) -> None:

@@ -52,7 +52,7 @@ def shrinking(layout, monkeypatch):
         def reconstruct(self, Z):
             return Z * factors
 
-    monkeypatch.setattr("dokunuki.defences.autoencoder.AutoencoderModel", Shrinking)
+    monkeypatch.setattr("dokunuki.networks.autoencoder.AutoencoderModel", Shrinking)
 
 
 SMALL_ROWS = [[0, 0, 1], [0, 0, 2], [0, 0, 3], [8, 8, 4]]

@@ -7,7 +7,7 @@ from dokunuki.attacks.badnets import BadNets
 from dokunuki.attacks.poisoning import plant_poison
 from dokunuki.attacks.protocol import Attack
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.scaling import Standardiser
+from dokunuki.parts.standardising import Standardiser
 
 NAMES = ["numstrings", "avlength", "has_debug"]
 

@@ -17,8 +17,8 @@ from dokunuki.attacks.poisoning import (
 )
 from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.errors import AttackError, DataFileError
-from dokunuki.files import sha256_of
-from dokunuki.storage import open_arrays, read_attributes, write_arrays
+from dokunuki.storage.arrays import open_arrays, read_attributes, write_arrays
+from dokunuki.storage.files import sha256_of
 
 
 @pytest.fixture(scope="module")

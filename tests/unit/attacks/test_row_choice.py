@@ -13,8 +13,8 @@ from dokunuki.attacks.protocol import ChoosesRows
 from dokunuki.attacks.row_choice import choose_rows
 from dokunuki.attacks.selection import largest_first
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.storage import write_arrays
-from dokunuki.stored_matrix import StoredMatrix
+from dokunuki.storage.arrays import write_arrays
+from dokunuki.storage.matrix import StoredMatrix
 
 ROWS = 40
 SURROGATE = SimpleNamespace(malware_scores=lambda X: X[:, 0])
@@ -43,7 +43,7 @@ def y(rng):
 
 @pytest.fixture(name="X", params=["in memory", "in a file"])
 def training_rows(request, layout, rng, tmp_path, monkeypatch):
-    monkeypatch.setattr("dokunuki.rows._BLOCK_ROWS", 8)
+    monkeypatch.setattr("dokunuki.storage.row_blocks._BLOCK_ROWS", 8)
     matrix = np.zeros((ROWS, layout.width), dtype=np.float32)
     matrix[:, :2] = rng.permutation(2 * ROWS).reshape(ROWS, 2) / 100
     if request.param == "in memory":

@@ -7,7 +7,7 @@ import pytest
 
 from dokunuki.attacks.trigger import Trigger, read_trigger, trigger_feature, write_trigger
 from dokunuki.errors import AttackError, DataFileError
-from dokunuki.files import read_json, write_json
+from dokunuki.storage.files import read_json, write_json
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 
 from dokunuki.attacks.protocol import Attack
 from dokunuki.attacks.variation_ratio import VariationRatio
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError, ConfigError
+from dokunuki.networks.embernn import EmberNN
 
 NAMES = ["numstrings", "avlength", "printables"]
 

@@ -12,8 +12,8 @@ from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
 from dokunuki.corpus.vectors import Vectors, read_vectors, vectorise_split, write_vectors
 from dokunuki.errors import ConfigError, CorpusError, DataFileError
-from dokunuki.storage import open_arrays, read_array, read_attributes, write_arrays
-from dokunuki.stored_matrix import StoredMatrix
+from dokunuki.storage.arrays import open_arrays, read_array, read_attributes, write_arrays
+from dokunuki.storage.matrix import StoredMatrix
 
 
 @pytest.fixture

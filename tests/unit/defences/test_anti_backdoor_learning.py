@@ -3,7 +3,6 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.anti_backdoor_learning import (
     AntiBackdoorLearning,
     GlobalGradientAscent,
@@ -12,7 +11,8 @@ from dokunuki.defences.anti_backdoor_learning import (
 )
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError
-from dokunuki.persistence import read_part, write_part
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.parts.saving import read_part, write_part
 
 
 def _network(**changes):

@@ -8,7 +8,7 @@ from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.attackable import AttackableTransform
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError
-from dokunuki.persistence import read_part, write_part
+from dokunuki.parts.saving import read_part, write_part
 
 LAYOUT = feature_layout(1)
 ATTACKABLE, UNDEFENDED = LAYOUT.attackable, LAYOUT.undefended

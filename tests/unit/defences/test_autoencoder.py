@@ -5,13 +5,10 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.defences.autoencoder import (
-    AutoencoderCode,
-    AutoencoderModel,
-    AutoencoderReconstruction,
-)
+from dokunuki.defences.autoencoder import AutoencoderCode, AutoencoderReconstruction
 from dokunuki.errors import ConfigError, DataFileError
-from dokunuki.training import TrainingDivergedError
+from dokunuki.networks.autoencoder import AutoencoderModel
+from dokunuki.networks.training import TrainingDivergedError
 
 LAYOUT = feature_layout(1)
 
@@ -118,7 +115,7 @@ def test_blocks_change_nothing_but_rounding(rng, monkeypatch):
     X = _rank(rng, 50, 10, 3)
     model = _small().fit(X)
     whole = model.reconstruct(X)
-    monkeypatch.setattr("dokunuki.network.BLOCK_ROWS", 7)
+    monkeypatch.setattr("dokunuki.networks.estimator.BLOCK_ROWS", 7)
     np.testing.assert_allclose(model.reconstruct(X), whole, rtol=1e-5, atol=1e-6)
 
 

@@ -3,10 +3,10 @@ import pytest
 from sklearn.base import clone
 
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.defences.clean_autoencoder import CleanAutoencoder
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError
+from dokunuki.networks.autoencoder import AutoencoderModel
 
 LAYOUT = feature_layout(1)
 PARAMS = {"hidden": 8, "code": 4, "epochs": 2, "batch_size": 16}

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.deep_neighbours import DeepNeighbours
 from dokunuki.errors import ConfigError
+from dokunuki.networks.embernn import EmberNN
 
 
 class _Line:

@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.fine_tuning import CleanFineTuning
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError
-from dokunuki.persistence import read_part, write_part
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.parts.saving import read_part, write_part
 
 WIDTH = 6
 

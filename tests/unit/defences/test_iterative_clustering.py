@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.iterative_clustering import IterativeClustering, never_absorbed
 from dokunuki.errors import ConfigError
+from dokunuki.networks.embernn import EmberNN
 from loud_poison import loud_rows, recall_and_precision, removed_by
 
 LAYOUT = feature_layout(1)

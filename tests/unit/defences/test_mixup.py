@@ -3,11 +3,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.mixup import BatchMixer, Mixup
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError
-from dokunuki.persistence import read_part, write_part
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.parts.saving import read_part, write_part
 
 
 def _network(**changes):

@@ -4,7 +4,7 @@ import pytest
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.defences.reduced_features import GainSelection
 from dokunuki.errors import ConfigError
-from dokunuki.persistence import read_part, write_part
+from dokunuki.parts.saving import read_part, write_part
 
 
 @pytest.fixture

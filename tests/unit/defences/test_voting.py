@@ -6,16 +6,16 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from dokunuki.classifiers.embernn import EmberNN
 from dokunuki.defences.deep_partition_aggregation import DeepPartitionAggregation, row_digests
 from dokunuki.defences.feature_partition_aggregation import FeaturePartitionAggregation
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.defences.voting import reseeded_copy
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, DataFileError
-from dokunuki.estimator import Classifier
-from dokunuki.persistence import SavedAsTensors, read_part, write_part
-from dokunuki.training import TrainingDivergedError
+from dokunuki.networks.embernn import EmberNN
+from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.parts.estimator import Classifier
+from dokunuki.parts.saving import SavedAsTensors, read_part, write_part
 
 
 class Stump(SavedAsTensors, Classifier):

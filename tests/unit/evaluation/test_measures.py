@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dokunuki.evaluation.measures import MEASURES, RANGES, Measures, measure, threshold_at
-from dokunuki.evaluation.scores import Scores, empty_scores
+from dokunuki.victims.scores import Scores, empty_scores
 
 
 def cell(**changes):

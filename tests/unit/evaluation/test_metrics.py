@@ -8,20 +8,20 @@ import pytest
 import yaml
 
 from dokunuki.errors import DataFileError, DokunukiError
-from dokunuki.evaluation.cells import CellKey, cell_key
 from dokunuki.evaluation.measures import COUNTS, MEASURES
 from dokunuki.evaluation.metrics import CellFiles, build_metrics, read_metrics, write_metrics
-from dokunuki.evaluation.scores import (
+from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
+from dokunuki.evaluation.timings import build_timings, read_timings, write_timings
+from dokunuki.storage.files import write_json
+from dokunuki.study.keys import CellKey, cell_key
+from dokunuki.victims.cost import Timing, write_timing
+from dokunuki.victims.scores import (
     EvasionKey,
     Scores,
     empty_scores,
     write_evasion,
     write_scores,
 )
-from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
-from dokunuki.evaluation.timing import Timing, write_timing
-from dokunuki.evaluation.timings import build_timings, read_timings, write_timings
-from dokunuki.files import write_json
 
 
 def key(seed=1, attack="greedy", size=8, rate=1.0, defence="ae"):

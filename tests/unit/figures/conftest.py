@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dokunuki.evaluation.leaderboard import build_cells, build_standings, study_of
+from dokunuki.benchmark.standings import build_cells, build_standings, study_of
 
 FAMILIES = ("representation", "filter", "training", "certified")
 TIERS = {26: "ours", 27: "reference", 28: "bound", 29: "bound"}

@@ -19,11 +19,11 @@ from dokunuki.attacks.selection import (
     require_finite,
 )
 from dokunuki.attacks.trigger import trigger_feature
-from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.parts import build
-from dokunuki.rows import row_blocks
+from dokunuki.networks.autoencoder import AutoencoderModel
+from dokunuki.parts.building import build
 from dokunuki.seeding import generator, stream_seed
+from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

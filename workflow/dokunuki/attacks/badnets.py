@@ -15,14 +15,14 @@ from dokunuki.attacks.region import RegionAttack
 from dokunuki.attacks.selection import columns_of, largest_first
 from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.scaling import Standardiser
+from dokunuki.parts.standardising import Standardiser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dokunuki.attacks.protocol import AttackerKnowledge
     from dokunuki.attacks.trigger import TriggerFeature
-    from dokunuki.stored_matrix import Matrix
+    from dokunuki.storage.matrix import Matrix
 
 # How many candidates are tried as the centre of the poison, and which part of all is to lie near.
 _CENTRES = 256

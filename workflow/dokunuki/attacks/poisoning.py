@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dokunuki.errors import AttackError, damaged_file
-from dokunuki.files import sha256_of
-from dokunuki.rates import poison_count
 from dokunuki.seeding import generator
-from dokunuki.storage import open_arrays, read_array, write_arrays
-from dokunuki.stored_matrix import only_rows
+from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
+from dokunuki.storage.files import sha256_of
+from dokunuki.storage.matrix import only_rows
+from dokunuki.study.rates import poison_count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dokunuki.attacks.protocol import MasksTrigger
     from dokunuki.attacks.trigger import Trigger
-    from dokunuki.stored_matrix import Matrix
+    from dokunuki.storage.matrix import Matrix
 
 _CLASS_NAMES = ("goodware", "malware")
 _ARRAYS = ("indices", "columns", "values", "labels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dokunuki.errors import AttackError
 
@@ -12,25 +12,8 @@ if TYPE_CHECKING:
 
     from dokunuki.attacks.trigger import Trigger
     from dokunuki.corpus.layout import FeatureLayout
-    from dokunuki.stored_matrix import Matrix
-
-
-class Surrogate(Protocol):
-    """The attacker's model of the clean training rows: a fitted `dokunuki.detector.Detector`.
-
-    `scaler_` is its Standardiser and `classifier_` the classifier of standardised rows, of which
-    some attacks need `loss_gradient(X, y)`: the mean gradient of the binary cross-entropy, float64
-    (width,).
-    """
-
-    scaler_: Any
-    classifier_: Any
-
-    def standardise(self, X: np.ndarray) -> np.ndarray:
-        """Raw rows in units of the training rows, float32 (n, width)."""
-
-    def malware_scores(self, X: np.ndarray) -> np.ndarray:
-        """The probability that each raw row is malware, float32 (n,)."""
+    from dokunuki.storage.matrix import Matrix
+    from dokunuki.surrogate.protocol import Surrogate
 
 
 @dataclass(frozen=True)

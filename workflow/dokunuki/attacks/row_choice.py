@@ -10,12 +10,12 @@ from dokunuki.attacks.poisoning import shuffled_rows
 from dokunuki.attacks.protocol import ChoosesRows
 from dokunuki.attacks.selection import largest_first, require_finite
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.rows import row_blocks
-from dokunuki.stored_matrix import only_rows
+from dokunuki.storage.matrix import only_rows
+from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from dokunuki.attacks.protocol import Attack, AttackerKnowledge
-    from dokunuki.stored_matrix import Matrix
+    from dokunuki.storage.matrix import Matrix
 
 NEAR_MALWARE = "near_malware"
 _RULES = ("attack", "random", NEAR_MALWARE)

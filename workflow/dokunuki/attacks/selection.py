@@ -16,7 +16,7 @@ from dokunuki.errors import AttackError
 
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
-    from dokunuki.stored_matrix import Matrix
+    from dokunuki.storage.matrix import Matrix
 
 
 def manipulable_columns(layout: FeatureLayout, region: str, size: int) -> np.ndarray:

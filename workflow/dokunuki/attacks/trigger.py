@@ -10,7 +10,7 @@ import numpy as np
 
 from dokunuki.corpus.layout import FEATURE_VERSIONS, FeatureLayout, feature_layout
 from dokunuki.errors import AttackError, DataFileError, damaged_file
-from dokunuki.files import read_json, write_json
+from dokunuki.storage.files import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,15 +16,15 @@ from dokunuki.attacks.region import RegionAttack
 from dokunuki.attacks.selection import ValueTable, columns_of, largest_first
 from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.rows import row_blocks
 from dokunuki.seeding import stream_seed
+from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dokunuki.attacks.protocol import AttackerKnowledge
     from dokunuki.attacks.trigger import TriggerFeature
-    from dokunuki.stored_matrix import Matrix
+    from dokunuki.storage.matrix import Matrix
 
 _MALWARE = 1
 

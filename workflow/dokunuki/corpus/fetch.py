@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dokunuki.errors import ConfigError, CorpusError
-from dokunuki.files import sha256_of
 from dokunuki.progress import Progress, logger
+from dokunuki.storage.files import sha256_of
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

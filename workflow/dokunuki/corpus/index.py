@@ -16,7 +16,7 @@ from dokunuki.corpus.records import UNKNOWN_DIGEST, BadRow, Location, Record, fi
 from dokunuki.corpus.validation import DIGEST_BYTES, FeatureVersionError
 from dokunuki.errors import CorpusError
 from dokunuki.progress import Progress
-from dokunuki.storage import open_arrays, read_array, write_arrays
+from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,7 +19,7 @@ from dokunuki.corpus.quick_check import Identity, quick_identity
 from dokunuki.corpus.records import BATCH_ROWS, BadRow, Location, Record, file_order
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
 from dokunuki.errors import CorpusError
-from dokunuki.files import verify_checksum
+from dokunuki.storage.files import verify_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dokunuki.errors import CorpusError, damaged_file, missing_file
-from dokunuki.files import atomic_write, verify_checksum
 from dokunuki.seeding import generator
+from dokunuki.storage.files import atomic_write, verify_checksum
 
 if TYPE_CHECKING:
     from dokunuki.corpus.index import Index

@@ -11,8 +11,8 @@ from dokunuki.corpus.layout import FeatureLayout, feature_layout
 from dokunuki.corpus.sampling import ROLES
 from dokunuki.errors import ConfigError, DataFileError, damaged_file
 from dokunuki.progress import Progress
-from dokunuki.storage import open_arrays, read_array, write_arrays
-from dokunuki.stored_matrix import StoredMatrix, only_rows
+from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
+from dokunuki.storage.matrix import StoredMatrix, only_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dokunuki.corpus.index import Index
     from dokunuki.corpus.records import Release, Vectorise
     from dokunuki.corpus.sampling import Split
-    from dokunuki.stored_matrix import Matrix
+    from dokunuki.storage.matrix import Matrix
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from dokunuki.defences.classifier_training import ClassifierTraining
-from dokunuki.engine import CrossEntropy
 from dokunuki.errors import ConfigError
+from dokunuki.networks.engine import CrossEntropy
 from dokunuki.seeding import generator
 
 # Added to the label of an isolated row, to tell the loss which ones they are.

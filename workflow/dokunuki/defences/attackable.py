@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Transformer
-from dokunuki.parts import build
-from dokunuki.persistence import SavedAsTensors, pack_part, unpack_part
+from dokunuki.parts.building import build
+from dokunuki.parts.estimator import Transformer
+from dokunuki.parts.saving import SavedAsTensors, pack_part, unpack_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,183 +10,22 @@ ask which of the autoencoder's properties the defence owes its effect to: a line
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
-from torch import nn
 
-from dokunuki.engine import SquaredLoss
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Transformer, checked_rows, unfrozen
-from dokunuki.layers import GaussianNoise
-from dokunuki.network import BLOCK_ROWS, NetworkEstimator
-from dokunuki.parts import path_of
-from dokunuki.persistence import SavedAsTensors
-from dokunuki.rows import change_rows
+from dokunuki.networks.autoencoder import AutoencoderModel
+from dokunuki.networks.estimator import BLOCK_ROWS
+from dokunuki.parts.building import path_of
+from dokunuki.parts.estimator import Transformer, unfrozen
+from dokunuki.parts.saving import SavedAsTensors
+from dokunuki.storage.row_blocks import change_rows
 
 if TYPE_CHECKING:
     from sklearn.frozen import FrozenEstimator
 
     from dokunuki.corpus.layout import FeatureLayout
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "tanh": nn.Tanh,
-    "linear": nn.Identity,
-}
-
-
-class Autoencoder(nn.Module):
-    """width -> hidden -> code -> hidden -> width, with a linear code and a linear output.
-
-    The activation follows the two hidden layers; dropout follows the code, in training only. In
-    training, too, normal noise of standard deviation `noise` is added to the rows, and then dropout
-    of `input_dropout` applied to them.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        hidden: int,
-        code: int,
-        activation: str,
-        dropout: float,
-        noise: float = 0.0,
-        input_dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        # First, since the training engine applies modules in the order of their definition.
-        self.corruption = nn.Sequential(
-            GaussianNoise(noise) if noise else nn.Identity(), nn.Dropout(input_dropout)
-        )
-        activate = ACTIVATIONS[activation]
-        self.encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
-        self.dropout = nn.Dropout(dropout)
-        self.decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """The reconstruction of rows (n, width)."""
-        reconstruction: torch.Tensor = self.decoder(
-            self.dropout(self.encoder(self.corruption(rows)))
-        )
-        return reconstruction
-
-
-class AutoencoderModel(NetworkEstimator):
-    """An autoencoder for the standardised attackable columns, float32 (n, 1839).
-
-    `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
-    relu, elu, tanh, linear. `noise` (standard deviation of normal noise, in those of the columns)
-    and `input_dropout` (share of values set to 0, the column's mean, the others scaled up to keep
-    the mean) disturb the rows that it reads in training, never those that it is to rebuild. The
-    other parameters are those of `TrainingSettings` and of `NetworkEstimator`.
-
-    Trained on the squared error averaged over rows *and columns*: the paper's mean over rows of
-    the squared Euclidean norm, divided by the width. Both have the same minimum, and to the
-    optimiser the factor is one of the learning rate. So `history_` tells the share of the
-    variance, which standardising made 1 a column, that is left unexplained.
-
-    After `fit`: `network_` (an Autoencoder in evaluation mode), `device_`, `n_features_in_`,
-    `history_`.
-    """
-
-    _stream = "Autoencoder"
-
-    def __init__(
-        self,
-        hidden: int = 1024,
-        code: int = 512,
-        activation: str = "relu",
-        dropout: float = 0.2,
-        noise: float = 0.0,
-        input_dropout: float = 0.0,
-        optimiser: str = "adam",
-        learning_rate: float = 1e-3,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        batch_size: int = 256,
-        epochs: int = 30,
-        schedule: str = "constant",
-        seed: int = 0,
-        device: str = "auto",
-        threads: int = 1,
-        precision: str = "auto",
-    ) -> None:
-        self.hidden = hidden
-        self.code = code
-        self.activation = activation
-        self.dropout = dropout
-        self.noise = noise
-        self.input_dropout = input_dropout
-        self.optimiser = optimiser
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.schedule = schedule
-        self.seed = seed
-        self.device = device
-        self.threads = threads
-        self.precision = precision
-
-    def fit(
-        self, X: np.ndarray, y: np.ndarray | None = None, validation: np.ndarray | None = None
-    ) -> Self:
-        """Train from scratch without labels; `validation` rows are only watched, in `history_`.
-
-        Raises ConfigError for a parameter out of range, DeviceError for an absent device,
-        TrainingDivergedError when the loss does not stay finite.
-        """
-        X = checked_rows(X)
-        self.n_features_in_ = X.shape[1]
-        self._train(SquaredLoss, X, None, None if validation is None else (validation, None))
-        return self
-
-    def encode(self, X: np.ndarray) -> np.ndarray:
-        """The code of each row, float32 (n, code)."""
-        self.check_fitted("network_")
-        return self._apply(self.network_.encoder, X, self.code)
-
-    def reconstruct(self, X: np.ndarray) -> np.ndarray:
-        """The reconstruction of each row, float32 (n, width)."""
-        self.check_fitted("network_")
-        return self._apply(self.network_, X, self.n_features_in_)
-
-    def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
-        result = np.empty((len(X), width), dtype=np.float32)
-        start = 0
-        with torch.no_grad():
-            for rows in self._blocks(X):
-                result[start : start + len(rows)] = module(rows).cpu().numpy()
-                start += len(rows)
-        return result
-
-    def _network(self) -> Autoencoder:
-        if self.activation not in ACTIVATIONS:
-            raise ConfigError(
-                f"activation: unknown {self.activation!r}; known: {', '.join(ACTIVATIONS)}"
-            )
-        for name in ("dropout", "input_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name}: {getattr(self, name)!r} must be in [0, 1)")
-        if not 0 <= self.noise < math.inf:
-            raise ConfigError(f"noise: {self.noise!r} must be finite and at least 0")
-        for name in ("hidden", "code"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: {getattr(self, name)!r} must be at least 1")
-        return Autoencoder(
-            self.n_features_in_,
-            self.hidden,
-            self.code,
-            self.activation,
-            self.dropout,
-            self.noise,
-            self.input_dropout,
-        )
 
 
 class _AutoencoderDefence(SavedAsTensors, Transformer):

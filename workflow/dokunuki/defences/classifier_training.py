@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Classifier
-from dokunuki.parts import path_of
-from dokunuki.persistence import SavedWithParts
+from dokunuki.parts.building import path_of
+from dokunuki.parts.estimator import Classifier
+from dokunuki.parts.saving import SavedWithParts
 
 
 class ClassifierTraining(SavedWithParts, Classifier):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.defences.autoencoder import AutoencoderModel
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Estimator, checked_rows
-from dokunuki.parts import build
+from dokunuki.networks.autoencoder import AutoencoderModel
+from dokunuki.parts.building import build
+from dokunuki.parts.estimator import Estimator, checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import numpy as np
 from dokunuki.defences.classifier_training import ClassifierTraining
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError, DokunukiError
-from dokunuki.parts import build, path_of
+from dokunuki.parts.building import build, path_of
 from dokunuki.seeding import stream_seed
 
 if TYPE_CHECKING:

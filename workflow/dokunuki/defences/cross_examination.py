@@ -25,7 +25,7 @@ import numpy as np
 
 from dokunuki.defences.filtering import GOODWARE, Filter
 from dokunuki.errors import ConfigError, DokunukiError
-from dokunuki.estimator import checked_rows
+from dokunuki.parts.estimator import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from dokunuki.defences.voting import VotingEnsemble
-from dokunuki.estimator import checked_rows
-from dokunuki.scaling import Standardiser
+from dokunuki.parts.estimator import checked_rows
+from dokunuki.parts.standardising import Standardiser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from dokunuki.estimator import Transformer
-from dokunuki.persistence import SavedAsTensors
+from dokunuki.parts.estimator import Transformer
+from dokunuki.parts.saving import SavedAsTensors
 
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout

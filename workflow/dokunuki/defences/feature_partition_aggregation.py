@@ -11,7 +11,7 @@ import numpy as np
 
 from dokunuki.defences.voting import VotingEnsemble
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import checked_rows
+from dokunuki.parts.estimator import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dokunuki.estimator import Estimator, checked_rows
+from dokunuki.parts.estimator import Estimator, checked_rows
 
 GOODWARE = 0
 

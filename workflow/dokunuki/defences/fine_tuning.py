@@ -8,8 +8,8 @@ import numpy as np
 
 from dokunuki.defences.classifier_training import ClassifierTraining
 from dokunuki.errors import ConfigError
-from dokunuki.parts import path_of
-from dokunuki.persistence import is_lightgbm
+from dokunuki.parts.building import path_of
+from dokunuki.parts.saving import is_lightgbm
 
 
 class CleanFineTuning(ClassifierTraining):

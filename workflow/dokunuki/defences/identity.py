@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from dokunuki.estimator import Transformer
-from dokunuki.persistence import SavedAsTensors
+from dokunuki.parts.estimator import Transformer
+from dokunuki.parts.saving import SavedAsTensors
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ All see the same and nothing else: the contaminated training rows, standardised,
 (n, width); their labels; and the feature layout, for a constructor that takes `layout`. There are
 no clean rows, no poison count, no trigger. A constructor may also take `seed`, `device`,
 `threads`, `precision`, `autoencoder` and `classifier`, a function without arguments that gives a
-new unfitted instance of the victim's classifier (see `dokunuki.parts.build`).
+new unfitted instance of the victim's classifier (see `dokunuki.parts.building.build`).
 
 - A **transformer** gives the classifier another representation, row by row. It is fitted once and
   applied to every row that is scored: any scikit-learn transformer serves.

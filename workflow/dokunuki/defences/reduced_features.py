@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Transformer, checked_rows
-from dokunuki.persistence import SavedAsTensors
+from dokunuki.parts.estimator import Transformer, checked_rows
+from dokunuki.parts.saving import SavedAsTensors
 
 
 class GainSelection(SavedAsTensors, Transformer):

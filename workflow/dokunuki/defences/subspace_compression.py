@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Transformer, checked_rows
-from dokunuki.persistence import SavedAsTensors
+from dokunuki.parts.estimator import Transformer, checked_rows
+from dokunuki.parts.saving import SavedAsTensors
 
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dokunuki.errors import ConfigError
-from dokunuki.estimator import Classifier, checked_rows
-from dokunuki.persistence import SavedWithParts
+from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.parts.estimator import Classifier, checked_rows
+from dokunuki.parts.saving import SavedWithParts
 from dokunuki.progress import logger
 from dokunuki.seeding import stream_seed
-from dokunuki.training import TrainingDivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

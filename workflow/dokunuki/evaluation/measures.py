@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.evaluation.scores import OK
+from dokunuki.victims.scores import OK
 
 if TYPE_CHECKING:
-    from dokunuki.evaluation.scores import Scores
+    from dokunuki.victims.scores import Scores
 
 MALWARE_THRESHOLD = 0.5
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.evaluation.cells import CellKey, unique_cells
 from dokunuki.evaluation.measures import COUNTS, MEASURES, measure
-from dokunuki.evaluation.scores import (
+from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
+from dokunuki.study.keys import CellKey, unique_cells
+from dokunuki.victims.scores import (
     OK,
     EvasionKey,
     empty_scores,
     read_evasion,
     read_scores,
 )
-from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from dokunuki.evaluation.scores import Scores
+    from dokunuki.victims.scores import Scores
 
 
 @dataclass(frozen=True)

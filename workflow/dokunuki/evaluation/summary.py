@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from dokunuki.evaluation.measures import MEASURES, RANGES
-from dokunuki.evaluation.scores import OK
+from dokunuki.victims.scores import OK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

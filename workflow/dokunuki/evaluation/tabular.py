@@ -19,7 +19,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from dokunuki.errors import DataFileError, damaged_file, missing_file
-from dokunuki.files import atomic_write, verify_checksum
+from dokunuki.storage.files import atomic_write, verify_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dokunuki.evaluation.cells import unique_cells
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
-from dokunuki.evaluation.timing import read_timing
+from dokunuki.study.keys import unique_cells
+from dokunuki.victims.cost import read_timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from dokunuki.evaluation.cells import CellKey
+    from dokunuki.study.keys import CellKey
 
 
 def build_timings(cells: Iterable[tuple[CellKey, str | Path]]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from dokunuki.files import atomic_write
+from dokunuki.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

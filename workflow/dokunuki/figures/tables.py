@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.evaluation.cells import NO_ATTACK
+from dokunuki.study.keys import NO_ATTACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

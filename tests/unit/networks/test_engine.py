@@ -1,0 +1,187 @@
+import copy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dokunuki.errors import DokunukiError
+from dokunuki.networks.autoencoder import Autoencoder
+from dokunuki.networks.embernn import dense_network
+from dokunuki.networks.engine import CrossEntropy, Engine, SquaredLoss
+from dokunuki.networks.layers import Dropout, GaussianNoise, Noise, padded
+from dokunuki.networks.optimiser import Adam, Sgd
+from dokunuki.networks.training import TrainingSettings, train
+
+ROWS, WIDTH = 40, 70
+
+
+class _Replay(nn.Module):
+    """Dropout in autograd's network with the mask that the engine's layer drew last."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, rows):
+        scale = 1 / (1 - self.layer.probability)
+        mask = self.layer._mask[: len(rows), : rows.shape[1]] != 0
+        return rows * mask * scale
+
+
+class _ReplayNoise(nn.Module):
+    """As `_Replay`, for noise."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, rows):
+        return rows + self.layer._noise[: len(rows)]
+
+
+def _replayed(network, engine):
+    """A copy of the network whose dropout and noise repeat what the engine drew."""
+    drawn = iter([layer for layer in engine._layers if isinstance(layer, Dropout | Noise)])
+    copied = copy.deepcopy(network)
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, GaussianNoise):
+            copied.set_submodule(name, _ReplayNoise(next(drawn)))
+        elif isinstance(module, nn.Dropout) and module.p:
+            copied.set_submodule(name, _Replay(next(drawn)))
+    return copied.train()
+
+
+def _network(kind):
+    torch.manual_seed(0)
+    if kind == "embernn":
+        return dense_network(WIDTH, (65, 30), dropout=0.5, input_dropout=0.1)
+    if kind == "denoising":
+        return Autoencoder(WIDTH, 33, 20, "elu", dropout=0.2, noise=0.5, input_dropout=0.3)
+    return Autoencoder(WIDTH, 33, 20, kind, dropout=0.2)
+
+
+def _batch(kind, rng, dtype, rows=ROWS):
+    X = rng.normal(size=(rows, WIDTH)).astype(np.float32)
+    inputs = torch.zeros(rows, padded(WIDTH), dtype=dtype)
+    inputs[:, :WIDTH] = torch.from_numpy(X)
+    if kind == "embernn":
+        targets = torch.from_numpy((X[:, 0] > 0).astype(np.float32))
+        return CrossEntropy, inputs, targets, inputs[:, :WIDTH].float(), targets
+    return SquaredLoss, inputs, inputs, inputs[:, :WIDTH].float(), inputs[:, :WIDTH].float()
+
+
+def _engine(network, loss, dtype=torch.float32, rows=ROWS):
+    return Engine(network, loss, dtype, rows, torch.Generator().manual_seed(1))
+
+
+KINDS = ["embernn", "relu", "elu", "tanh", "linear", "denoising"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [ROWS, 7])
+def test_gradients_and_loss_are_autograds(rng, kind, rows):
+    network = _network(kind)
+    loss, inputs, targets, X, y = _batch(kind, rng, torch.float32, rows)
+    before = copy.deepcopy(network)
+    engine = _engine(network, loss)
+    with torch.no_grad():
+        value = engine.gradient_step(inputs, targets)
+    reference = _replayed(before, engine)
+    expected = loss.mean(reference(X), y)
+    expected.backward()
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+    for held, other in zip(network.parameters(), reference.parameters(), strict=True):
+        padded_gradient = engine.parameters.view(engine.parameters.gradients, held)
+        inner = tuple(slice(size) for size in other.shape)
+        scale = other.grad.abs().max().item()
+        np.testing.assert_allclose(padded_gradient[inner], other.grad, atol=1e-5 * scale, rtol=1e-4)
+        # What is beyond the parameter has no gradient at all.
+        assert padded_gradient.count_nonzero() == padded_gradient[inner].count_nonzero()
+    engine.store()
+    for name, values in network.named_buffers():
+        np.testing.assert_allclose(values, dict(reference.named_buffers())[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_gradients_point_where_autograds_do(rng, kind):
+    network = _network(kind)
+    loss, inputs, targets, X, y = _batch(kind, rng, torch.bfloat16)
+    before = copy.deepcopy(network)
+    engine = _engine(network, loss, torch.bfloat16)
+    with torch.no_grad():
+        value = engine.gradient_step(inputs, targets)
+    reference = _replayed(before, engine)
+    expected = loss.mean(reference(X), y)
+    expected.backward()
+    assert value.item() == pytest.approx(expected.item(), rel=0.02)
+    for held, other in zip(network.parameters(), reference.parameters(), strict=True):
+        view = engine.parameters.view(engine.parameters.gradients, held)
+        gradient = view[tuple(slice(size) for size in other.shape)].float().flatten()
+        cosine = torch.cosine_similarity(gradient, other.grad.flatten(), dim=0)
+        assert cosine.item() > 0.99
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("kind", ["embernn", "elu"])
+def test_a_float32_training_is_the_plain_loops(rng, kind, optimiser):
+    # Without dropout nothing is drawn but the order of rows.
+    network = (
+        dense_network(WIDTH, (65, 30), 0, 0)
+        if kind == "embernn"
+        else Autoencoder(WIDTH, 33, 20, kind, 0)
+    )
+    plain = copy.deepcopy(network)
+    loss, _, _, X, y = _batch(kind, rng, torch.float32)
+    settings = TrainingSettings(
+        optimiser, learning_rate=0.003, weight_decay=0.01, batch_size=16, epochs=3
+    )
+    labels = y.numpy() if kind == "embernn" else None
+    generator = torch.Generator().manual_seed(5)
+    train(network, loss, X.numpy(), labels, settings, generator, "toy")
+
+    generator = torch.Generator().manual_seed(5)
+    torch.randint(2**62, (), generator=generator)  # the seed of dropout
+    cls = torch.optim.Adam if optimiser == "adam" else torch.optim.SGD
+    more = {} if optimiser == "adam" else {"momentum": 0.9}
+    steps = cls(plain.parameters(), lr=0.003, weight_decay=0.01, **more)
+    plain.train()
+    for _ in range(3):
+        for rows in torch.randperm(ROWS, generator=generator).split(16):
+            steps.zero_grad()
+            loss.mean(plain(X[rows]), y[rows]).backward()
+            steps.step()
+    state = plain.state_dict()
+    for name, values in network.state_dict().items():
+        np.testing.assert_allclose(values, state[name], rtol=1e-3, atol=2e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("optimiser", [Adam, partial(Sgd, momentum=0.9)], ids=["adam", "sgd"])
+def test_padding_stays_zero_through_a_training(rng, optimiser):
+    network = _network("embernn")
+    loss, inputs, targets, _, _ = _batch("embernn", rng, torch.bfloat16)
+    engine = _engine(network, loss, torch.bfloat16)
+    held = engine.parameters
+    steps = optimiser(held.masters, held.gradients, held.working, weight_decay=0.01)
+    with torch.no_grad():
+        for _ in range(3):
+            engine.gradient_step(inputs, targets)
+            steps.step(0.01)
+    assert torch.equal(held.masters.to(torch.bfloat16), held.working)
+    held.store()
+    for parameter in network.parameters():
+        values = held.view(held.masters, parameter).clone()
+        assert values.count_nonzero() > 0
+        values[tuple(slice(size) for size in parameter.shape)] = 0
+        assert values.count_nonzero() == 0
+
+
+@pytest.mark.parametrize(
+    "network",
+    [nn.Sequential(nn.Linear(4, 4), nn.GELU()), nn.Sequential(nn.Linear(4, 4, bias=False))],
+    ids=["unknown layer", "no bias"],
+)
+def test_a_network_that_the_engine_cannot_train_is_refused(network):
+    with pytest.raises(DokunukiError, match="the training engine"):
+        _engine(network, SquaredLoss)

@@ -1,0 +1,103 @@
+"""A matrix in a file indexes as the same matrix in memory does."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from dokunuki import storage
+from dokunuki.errors import DataFileError
+from dokunuki.storage.arrays import write_arrays
+from dokunuki.storage.files import sha256_of
+from dokunuki.storage.matrix import StoredMatrix, only_rows
+
+
+@pytest.fixture
+def matrix(rng):
+    return rng.normal(size=(50, 7)).astype(np.float32)
+
+
+@pytest.fixture
+def stored(matrix, tmp_path, monkeypatch):
+    monkeypatch.setattr("dokunuki.storage.row_blocks._BLOCK_ROWS", 8)
+    write_arrays(tmp_path / "matrix.h5", {"X": matrix})
+    return StoredMatrix(tmp_path / "matrix.h5", "X")
+
+
+KEYS = [
+    slice(None),
+    slice(5, 20),
+    np.arange(50) % 3 == 0,
+    np.array([40, 3, 3, 12]),
+    np.array([], dtype=int),
+    (slice(None), [6, 0]),
+    (slice(10, 12), slice(2, 4)),
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_indexes_as_numpy_does(stored, matrix, key):
+    np.testing.assert_array_equal(stored[key], matrix[key])
+    assert stored[key].dtype == matrix.dtype
+    assert stored[key].shape == matrix[key].shape
+    assert stored[key].flags.writeable
+
+
+@pytest.mark.parametrize("key", KEYS[3:], ids=str)
+def test_some_of_its_rows_are_a_matrix_too(stored, matrix, key):
+    odd = np.arange(50) % 2 == 1
+    part = stored.only(odd)
+    assert (part.shape, part.ndim, len(part)) == ((25, 7), 2, 25)
+    wanted = np.array([20, 1]) if isinstance(key, np.ndarray) else key
+    np.testing.assert_array_equal(part[wanted], matrix[odd][wanted])
+    np.testing.assert_array_equal(part.only(np.array([3, 2]))[:], matrix[odd][[3, 2]])
+
+
+def test_is_an_array_where_one_is_asked_for(stored, matrix):
+    np.testing.assert_array_equal(np.asarray(stored, dtype=np.float64), matrix.astype(np.float64))
+
+
+def test_rows_and_columns_by_index_are_refused(stored):
+    with pytest.raises(IndexError, match="takes a slice of rows"):
+        stored[np.array([1, 2]), np.array([3, 4])]
+
+
+def test_reads_no_more_rows_than_the_blocks_that_hold_them(stored, monkeypatch):
+    from dokunuki import stored_matrix
+
+    read = []
+
+    def spying(file, name, rows, read_array=stored_matrix.read_array):
+        read.append(rows)
+        return read_array(file, name, rows)
+
+    monkeypatch.setattr(stored_matrix, "read_array", spying)
+    stored[np.array([17, 23, 41])]
+    assert [rows.start for rows in read] == [16, 40]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataFileError, match=r"none\.h5: no such file"):
+        StoredMatrix(tmp_path / "none.h5", "X")
+
+
+def test_its_file_is_checked_once_and_again_when_it_changed(stored, matrix, tmp_path, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(storage, "sha256_of", lambda *file: hashed.append(file) or sha256_of(*file))
+    path = tmp_path / "matrix.h5"
+    os.utime(path, (0, 0))
+    for row in range(5):
+        np.testing.assert_array_equal(stored[row : row + 1], matrix[row : row + 1])
+    assert len(hashed) == 1
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataFileError, match=r"matrix\.h5: damaged"):
+        stored[:1]
+
+
+def test_some_rows_stay_where_the_matrix_is(matrix, stored):
+    rows = np.array([40, 3, 12])
+    assert isinstance(only_rows(stored, rows), StoredMatrix)
+    for held in (matrix, stored):
+        assert np.array_equal(only_rows(held, rows)[:], matrix[rows])

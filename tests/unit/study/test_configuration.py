@@ -1,0 +1,244 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dokunuki.errors import ConfigError
+from dokunuki.study.configuration import load_config
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
+
+
+@pytest.fixture
+def raw():
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config["datasets"]["ember"] = {"kind": "ember", "path": "release"}
+    config["grid"]["datasets"] = ["ember"]
+    return config
+
+
+def change(config, path, value):
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[last] = value
+
+
+def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
+    before = copy.deepcopy(raw)
+    config = load_config(raw, SCHEMA)
+    assert raw == before
+    assert config["datasets"]["ember"]["version"] == 1
+    assert config["corpus"] == {"vectoriser": "dokunuki", "bad_rows": "fail"}
+    assert config["defences"]["none"]["params"] == {}
+    assert config["defences"]["none"]["autoencoder"] is None
+    assert config["attacks"]["greedy"] == {
+        **raw["attacks"]["greedy"],
+        "rows": "attack",
+        "surrogate": None,
+        "attacker_share": 100,
+        "loud": False,
+        "adaptive_to": None,
+        "trainings": 0,
+    }
+    assert config["defences"]["none"]["tier"] == "defence"
+    assert config["defences"]["none"]["knowledge"] == {
+        "clean_rows": False,
+        "poison": False,
+        "poison_rate": "none",
+        "trigger_size": "none",
+        "region": "none",
+        "target_class": False,
+        "tuned_on": "nothing",
+    }
+    assert (config["sample"]["calibration_rows"], config["sample"]["clean_rows"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "grid.poison_ratess",
+            [1],
+            r"grid\.poison_ratess: unknown key; .*'poison_rates'",
+        ),
+        ("sampel", {}, r"sampel: unknown key; did you mean 'sample'"),
+        ("defences.ae.clas", "x.Y", r"defences\.ae\.clas: unknown key; did you mean 'class'"),
+        (
+            "grid.attacks",
+            ["gredy"],
+            r"grid\.attacks: unknown attack 'gredy'; .*'greedy'",
+        ),
+        ("grid.defences", ["aee"], r"grid\.defences: unknown defence 'aee'; did you mean 'ae'"),
+        ("grid.datasets", ["zzz"], r"grid\.datasets: unknown dataset 'zzz'; known: .*simulated"),
+        ("defences.ae.autoencoder", "pap", r"defences\.ae\.autoencoder: unknown autoencoder 'pap'"),
+        ("surrogate.classifier", "embrnn", r"surrogate\.classifier: unknown classifier 'embrnn'"),
+        ("grid.trigger_sizes", [36], r"grid\.trigger_sizes: a trigger of 36 .* the 35 features"),
+        ("grid.fixed_trigger_size", 40, r"grid\.fixed_trigger_size: a trigger of 40 features"),
+        ("grid.poison_rates", [0.005], r"grid\.poison_rates: 0\.005 is not a multiple of 0\.01"),
+        ("grid.seeds", ["a"], r"grid\.seeds\[0\]: 'a' is not of type 'integer'"),
+        ("seeds", {"x": {}}, r"seeds: 'x' does not (match|have)"),
+        ("seeds", {3: {"sampel": 1}}, r"seeds\.3\.sampel: unknown key; did you mean 'sample'"),
+        ("seeds", {3: {"poison": -1}}, r"seeds\.3\.poison: -1 is less than the minimum"),
+        ("grid.restricted", {"lightgmb": ["ae"]}, r"restricted: unknown classifier 'lightgmb'"),
+        ("grid.restricted", {"lightgbm": ["aee"]}, r"restricted\.lightgbm: unknown defence 'aee'"),
+        (
+            "grid",
+            {"defences": ["none"], "restricted": {"embernn": ["ae"]}},
+            r"grid\.restricted\.embernn: none of these defences is in grid\.defences",
+        ),
+        ("grid.seeds", [], r"grid\.seeds: \[\] (should be non-empty|is too short)"),
+        ("sample.rows", 1001, r"sample: rows and rows x test_share must be even"),
+        ("sample.calibration_rows", 7, r"sample\.calibration_rows: 7 is not a multiple of 2"),
+        ("sample.clean_rows", 7, r"sample\.clean_rows: 7 is not a multiple of 2"),
+        ("defences.ae.tier", "best", r"defences\.ae\.tier: 'best' is not one of"),
+        ("defences.ae.knowledge", {"poison_rate": 4}, r"poison_rate: 4 is not of type 'string'"),
+        ("defences.ae.knowledge", {"poison": True}, r"knowledge\.poison: .*say tier: bound"),
+        (
+            "defences.ae.knowledge",
+            {"clean_rows": "true"},
+            r"knowledge\.clean_rows: .* tier 'defence' .*say tier: reference or bound",
+        ),
+        ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
+        ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
+        ("datasets.ember.version", 3, r"datasets\.ember\.version: 3 is not one of \[1, 2\]"),
+        (
+            "datasets.ember.path",
+            None,
+            r"datasets\.ember\.path: no folder .*make run EMBER",
+        ),
+        (
+            "attacks.greedy.class",
+            "Greedy",
+            r"attacks\.greedy\.class: 'Greedy' does not have",
+        ),
+        ("attacks.greedy.params", {"region": "al"}, r"unknown region 'al'"),
+        ("attacks.greedy.rows", "near", r"attacks\.greedy\.rows: 'near' is not one of"),
+        (
+            "attacks.greedy.surrogate",
+            "lightgmb",
+            r"attacks\.greedy\.surrogate: unknown classifier 'lightgmb'; .*'lightgbm'",
+        ),
+        (
+            "attacks.greedy.adaptive_to",
+            "aee",
+            r"attacks\.greedy\.adaptive_to: unknown defence 'aee'; did you mean 'ae'",
+        ),
+        ("attacks.greedy.attacker_share", 0, r"attacks\.greedy\.attacker_share: 0 is less than"),
+        ("attacks.greedy.attacker_share", 101, r"attacks\.greedy\.attacker_share: 101 is great"),
+        (
+            "attacks.greedy.attacker_share",
+            33.333,
+            r"attacks\.greedy\.attacker_share: 33\.333 is not a multiple of 0\.01",
+        ),
+        (
+            "attacks.greedy.attacker_share",
+            0.1,
+            r"attacker_share: 0\.1 % of 480 training rows .* no row; the smallest .* 0\.11 %",
+        ),
+        ("attacks.greedy.loud", 1, r"attacks\.greedy\.loud: 1 is not of type 'boolean'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):
+    if path == "grid":
+        value = {**raw["grid"], **value}
+    change(raw, path, value)
+    with pytest.raises(ConfigError, match=message):
+        load_config(raw, SCHEMA)
+
+
+def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):
+    raw["datasets"]["ember"]["version"] = "2"
+    raw["datasets"]["ember"]["path"] = "2017"
+    raw["grid"]["seeds"] = ["3", "4"]
+    raw["grid"]["poison_rates"] = ["0", "0.5"]
+    raw["classifiers"]["embernn"]["params"]["learning_rate"] = "0.01"
+    config = load_config(raw, SCHEMA)
+    assert config["datasets"]["ember"]["version"] == 2
+    assert config["datasets"]["ember"]["path"] == "2017"
+    assert config["grid"]["seeds"] == [3, 4]
+    assert config["grid"]["poison_rates"] == [0, 0.5]
+    assert config["classifiers"]["embernn"]["params"]["learning_rate"] == 0.01
+
+
+def test_seeds_are_text_as_in_paths(raw):
+    raw["seeds"] = {3: {"sample": 0}, "4": {"poison": "1", "initialisation": 2}}
+    config = load_config(raw, SCHEMA)
+    assert config["seeds"] == {"3": {"sample": 0}, "4": {"poison": 1, "initialisation": 2}}
+
+
+def test_clean_rows_are_drawn_where_a_defence_of_the_grid_has_them(raw):
+    raw["defences"]["ae"] |= {"tier": "reference", "knowledge": {"clean_rows": True}}
+    with pytest.raises(ConfigError, match=r"defences\.ae\.knowledge.*set sample\.clean_rows"):
+        load_config(raw, SCHEMA)
+    load_config({**raw, "sample": {**raw["sample"], "clean_rows": 40}}, SCHEMA)
+    raw["grid"]["defences"] = ["none"]
+    load_config(raw, SCHEMA)
+
+
+def test_a_rate_that_rounds_to_no_row_names_the_smallest_that_does_not(raw):
+    raw["sample"]["rows"] = 100
+    raw["grid"]["poison_rates"] = [0.5]
+    with pytest.raises(ConfigError, match=r"0\.5 % of 80 training rows rounds to no row.*0\.63 %"):
+        load_config(raw, SCHEMA)
+
+
+def test_every_key_of_the_schema_is_explained():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    unexplained = []
+
+    def walk(node, where):
+        for key, child in node.get("properties", {}).items():
+            described = child.get("description") or "$ref" in child
+            if not described:
+                unexplained.append(f"{where}.{key}")
+            walk(child, f"{where}.{key}")
+        if isinstance(node.get("additionalProperties"), dict):
+            walk(node["additionalProperties"], f"{where}.*")
+
+    walk(schema, "")
+    assert not unexplained
+
+
+def _merge(base, over):
+    for key, value in over.items():
+        if isinstance(value, dict):
+            _merge(base.setdefault(key, {}), value)
+        else:
+            base[key] = value
+
+
+@pytest.mark.parametrize(
+    "presets",
+    [
+        "paper",
+        "sample",
+        "smoke",
+        "benchmark",
+        "benchmark-ember",
+        "benchmark label-flip",
+        "benchmark label-flip-ideas",
+        "benchmark-ember six-attacks",
+        "benchmark-ember label-flip",
+        "benchmark-ember label-flip-ideas",
+    ],
+)
+def test_presets_are_valid(raw, presets):
+    for preset in presets.split():
+        overlay = (REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text()
+        _merge(raw, yaml.safe_load(overlay))
+    load_config(raw, SCHEMA)
+
+
+def test_the_benchmarks_presets_agree():
+    presets = REPOSITORY / "workflow" / "presets"
+    benchmark, ember, smoke = (
+        yaml.safe_load((presets / f"{name}.yaml").read_text())
+        for name in ("benchmark", "benchmark-ember", "smoke")
+    )
+    assert ember["grid"] == benchmark["grid"]
+    assert ember["seeds"] == benchmark["seeds"]
+    assert set(smoke["grid"]["defences"]) >= set(benchmark["grid"]["defences"])

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from dokunuki import provenance
+from dokunuki.study.provenance import code_digests
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "workflow" / "scripts"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of four modules: the script uses a, a uses b inside a function, c stands alone."""
+    folder = tmp_path / "dokunuki"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "deep" / "__init__.py").write_text("")
+    (folder / "a.py").write_text("def f():\n    from dokunuki.deep import b\n    return b.x\n")
+    (folder / "deep" / "b.py").write_text('"""Words."""\nx = 1  # one\n')
+    (folder / "c.py").write_text("import numpy\nx = 2\n")
+    (tmp_path / "script.py").write_text("import dokunuki.a\n")
+    monkeypatch.setattr(provenance, "_LIBRARY", tmp_path)
+
+    def digests(*parts):
+        provenance._parsed.cache_clear()
+        return code_digests(tmp_path / "script.py", *parts)
+
+    yield folder, digests
+    provenance._parsed.cache_clear()
+
+
+def test_imports_are_followed_and_named_parts_are_added(package):
+    _, digests = package
+    packages = ["dokunuki", "dokunuki.deep"]
+    modules = ["script.py", "dokunuki.a", "dokunuki.deep.b", *packages]
+    assert set(digests()) == set(modules)
+    assert set(digests("dokunuki.c.Class")) == {*modules, "dokunuki.c"}
+    assert set(digests("sklearn.svm.SVC")) == set(modules)
+
+
+def test_own_parts_beside_the_package_are_followed(package):
+    folder, digests = package
+    own = folder.parent / "own"
+    own.mkdir()
+    (own / "__init__.py").write_text("")
+    (own / "defence.py").write_text("from .helper import y\nfrom . import other\n")
+    (own / "helper.py").write_text("import dokunuki.c\n")
+    (own / "other.py").write_text("")
+    followed = {"own", "own.defence", "own.helper", "own.other", "dokunuki.c"}
+    assert set(digests("own.defence.Class")) - set(digests()) == followed
+
+
+@pytest.mark.parametrize(
+    ("edit", "changes"),
+    [
+        ('"""Other words."""\nx = 1  # uno\n', False),
+        ('"""Words."""\n\n\nx = (1)\n', False),
+        ('"""Words."""\nfrom typing import TYPE_CHECKING\nx = 1\n', True),
+        ('"""Words."""\nx = 2\n', True),
+    ],
+)
+def test_only_what_runs_counts(package, edit, changes):
+    folder, digests = package
+    before = digests()
+    (folder / "deep" / "b.py").write_text(edit)
+    assert (digests() != before) == changes
+
+
+def test_code_for_type_checkers_does_not_count(package):
+    folder, digests = package
+    guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import {}\nx = 1\n"
+    (folder / "deep" / "b.py").write_text(guarded.format("dokunuki.c"))
+    before = digests()
+    assert "dokunuki.c" not in before
+    (folder / "deep" / "b.py").write_text(guarded.format("os"))
+    assert digests() == before
+
+
+def test_jobs_depend_on_what_they_run_and_on_nothing_beside_it():
+    victim = code_digests(SCRIPTS / "train_victim.py", "dokunuki.defences.deletion.Deletion")
+    assert {"dokunuki.defences.deletion", "dokunuki.detector", "train_victim.py"} <= victim.keys()
+    # Editing these must not train anything again.
+    for module in ("defences.autoencoder", "evaluation.measures", "evaluation.metrics"):
+        assert f"dokunuki.{module}" not in victim
+    metrics = code_digests(SCRIPTS / "collect_metrics.py")
+    assert "dokunuki.evaluation.measures" in metrics
+    assert "dokunuki.networks.training" not in metrics

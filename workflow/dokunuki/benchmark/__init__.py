@@ -1,0 +1,1 @@
+"""The reference benchmark: all attacks against all defences, in order."""

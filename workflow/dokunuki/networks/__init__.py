@@ -1,0 +1,1 @@
+"""Neural networks: how they are trained, and the two kinds that are."""

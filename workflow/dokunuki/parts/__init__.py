@@ -1,0 +1,1 @@
+"""What classifiers, defences and attacks have in common: parameters, making, saving."""

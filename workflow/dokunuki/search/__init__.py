@@ -1,0 +1,1 @@
+"""The choice, on clean rows alone, of what the paper leaves open."""

@@ -1,0 +1,149 @@
+"""HDF5 files that notice any damage, and whose bytes are equal when their content is.
+
+HDF5's own checksums cover neither scalars nor attributes nor the places of things. The sha256 of
+the whole file therefore stands in the block that HDF5 leaves to its users at the start of a file.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from dokunuki.errors import damaged_file, missing_file
+from dokunuki.storage.files import atomic_write, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from _typeshed import ReadableBuffer
+
+# Rows per chunk: small enough to read single rows cheaply, large enough to compress well.
+_CHUNK_BYTES = 1 << 20
+# The least that HDF5 allows.
+_BLOCK_BYTES = 512
+_MAGIC = b"dokunuki, HDF5 from byte 512 on, with the sha256 "
+
+
+class _Disk(io.FileIO):
+    """The file under HDF5, which crashes the process when a write fails: failures come later."""
+
+    failure: OSError | None = None
+
+    def write(self, content: ReadableBuffer, /) -> int:
+        rest = memoryview(content).cast("B")
+        length = len(rest)
+        while rest and self.failure is None:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.failure = error
+        return length
+
+
+def _encoded(values: Any) -> np.ndarray:  # noqa: ANN401 - array-likes
+    """Unicode arrays become fixed-width UTF-8, which HDF5 stores without variable-length heaps."""
+    array = np.asarray(values)
+    if array.dtype.kind == "U":
+        array = np.char.encode(array, "utf-8")
+    return array
+
+
+def _create_dataset(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401
+    """Store an array, shuffled and compressed, without time stamps."""
+    array = _encoded(values)
+    if array.ndim == 0 or array.size == 0:  # scalars and empty arrays cannot be chunked
+        group.create_dataset(name, data=array, track_times=False)
+        return
+    row_bytes = max(1, array[0].nbytes)
+    rows = int(min(len(array), max(1, _CHUNK_BYTES // row_bytes)))
+    group.create_dataset(
+        name,
+        data=array,
+        chunks=(rows, *array.shape[1:]),
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+        track_times=False,
+    )
+
+
+def write_arrays(
+    path: str | Path,
+    arrays: Mapping[str, Any],
+    attributes: Mapping[str, str | int | float] | None = None,
+) -> None:
+    """Write named arrays (any numpy dtype or Unicode strings) and attributes, atomically."""
+    with atomic_write(path) as temporary:
+        with _Disk(temporary, "w+") as disk:
+            try:
+                with h5py.File(disk, "w", userblock_size=_BLOCK_BYTES) as file:
+                    for name, values in arrays.items():
+                        _create_dataset(file, name, values)
+                    for key, value in (attributes or {}).items():
+                        file.attrs[key] = value
+            finally:
+                # The cause of whatever HDF5 says when it misses what could not be written.
+                if disk.failure is not None:
+                    raise disk.failure
+        block = _block(temporary)
+        with temporary.open("r+b") as file:
+            file.write(block)
+
+
+def _block(path: Path) -> bytes:
+    return (_MAGIC + sha256_of(path, _BLOCK_BYTES).encode()).ljust(_BLOCK_BYTES, b"\n")
+
+
+@contextmanager
+def open_arrays(path: str | Path) -> Iterator[h5py.File]:
+    """Open a file for reading, when every byte of it is as it was written.
+
+    Raises DataFileError, which says what to rebuild, for one that is missing, damaged or not
+    written by `write_arrays`.
+    """
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError as error:
+        raise missing_file(path) from error
+    _check(Path(path), status.st_ino, status.st_size, status.st_mtime_ns)
+    with h5py.File(path, "r") as file:
+        yield file
+
+
+@lru_cache
+def _check(path: Path, inode: int, size: int, modified: int) -> None:
+    """Compare a file with its sha256, once per process while it stays the same file.
+
+    A matrix that is read block by block would else be hashed whole for each of its blocks.
+    """
+    with path.open("rb") as raw:
+        block = raw.read(_BLOCK_BYTES)
+    if not block.startswith(_MAGIC):
+        raise damaged_file(path, "damaged, or not written by this version")
+    if block != _block(path):
+        raise damaged_file(path, "damaged or truncated: its content does not match its sha256")
+
+
+def read_array(file: h5py.File, name: str, rows: Any = slice(None)) -> np.ndarray:  # noqa: ANN401
+    """Read a dataset (or some of its rows); fixed-width bytes come back as Unicode."""
+    if name not in file:
+        raise damaged_file(
+            file.filename, f"has no dataset {name!r}: it was not written by this version"
+        )
+    array = np.asarray(file[name][rows] if file[name].ndim else file[name][()])
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8")
+    return array
+
+
+def read_attributes(file: h5py.File) -> dict[str, Any]:
+    """The attributes of an open file as plain Python values."""
+    return {
+        key: value.item() if hasattr(value, "item") else value for key, value in file.attrs.items()
+    }

@@ -1,0 +1,1 @@
+"""What is studied: the configuration, the catalogue, the grid, and what jobs depend on."""

@@ -1,0 +1,54 @@
+"""The grid of experiments: which (attack, N, p) cells there are, and their readable ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dokunuki.study.rates import rate_code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNPOISONED = "unpoisoned"
+"""Id of the cell without any attack."""
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One attack at one trigger size N and one poison rate p (in percent)."""
+
+    attack: str
+    size: int
+    rate: float
+
+    @property
+    def id(self) -> str:
+        """For paths, e.g. independent-n008-p0100 for N = 8 and p = 1.00 percent."""
+        return f"{self.attack}-n{self.size:03d}-p{rate_code(self.rate):04d}"
+
+
+def attack_cells(grid: Mapping[str, Any], attack: str) -> list[Cell]:
+    """The cells of one attack: N varies at the fixed p, and p at the fixed N; each cell once."""
+    over_size = [Cell(attack, size, grid["fixed_poison_rate"]) for size in grid["trigger_sizes"]]
+    over_rate = [Cell(attack, grid["fixed_trigger_size"], rate) for rate in grid["poison_rates"]]
+    return list({cell.id: cell for cell in [*over_size, *over_rate]}.values())
+
+
+def grid_cells(grid: Mapping[str, Any]) -> dict[str, Cell]:
+    """All cells by id, in the order of the grid's attacks; without the unpoisoned one."""
+    return {cell.id: cell for attack in grid["attacks"] for cell in attack_cells(grid, attack)}
+
+
+def defended_classifiers(grid: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which defences run with which classifiers, (defence, classifier) in the grid's order.
+
+    All with all, but for the classifiers that `restricted` names: with those run the defences
+    listed there.
+    """
+    return [
+        (defence, classifier)
+        for defence in grid["defences"]
+        for classifier in grid["classifiers"]
+        if defence in grid["restricted"].get(classifier, grid["defences"])
+    ]

@@ -1,0 +1,111 @@
+"""Which code a job depends on: digests of its script and of every module that it imports.
+
+Snakemake does not see imported modules, and it sees scripts by time stamp only, so that a fresh
+checkout would rerun everything. The rules therefore carry, as a parameter, one digest per module
+that the script reaches through imports. A digest is taken over the syntax tree without
+docstrings: comments, docstrings and formatting rerun nothing.
+
+Followed are this package and whatever lies beside it in the folder `workflow`, a user's own parts
+for instance. All else belongs to the environment, and its versions are the environment's business.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+_HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
+_LIBRARY = Path(__file__).resolve().parents[2]
+
+
+def offer_library() -> None:
+    """Let child processes import this package, whether it is installed for them or not."""
+    paths = [str(_LIBRARY), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
+def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
+    """Digests by module name of all that `script` and the classes `parts` (dotted paths) import.
+
+    The packages that hold a module count too, since importing it runs them. The script itself
+    stands under its file name.
+    """
+    found: set[str] = set()
+    pending = set(_imports(Path(script)))
+    pending |= {module for part in parts if (module := _module_of(part)) is not None}
+    while pending:
+        module = pending.pop()
+        found.add(module)
+        path = module_path(module)
+        imported = set(_imports(path)) if path is not None else set()
+        if package := module.rpartition(".")[0]:
+            imported.add(package)
+        pending |= imported - found
+    digests = {Path(script).name: _digest(Path(script))}
+    for module in sorted(found):
+        path = module_path(module)
+        if path is not None:
+            digests[module] = _digest(path)
+    return digests
+
+
+def module_path(module: str) -> Path | None:
+    """The file of a module that is followed; None when there is none."""
+    base = _LIBRARY.joinpath(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _module_of(dotted: str) -> str | None:
+    """The followed module that holds a dotted path, a class's say."""
+    while dotted and module_path(dotted) is None:
+        dotted = dotted.rpartition(".")[0]
+    return dotted or None
+
+
+@cache
+def _parsed(path: Path) -> tuple[str, frozenset[str]]:
+    """Digest and followed imports of a file, in one pass: whoever starts a run waits for it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    names: set[str] = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.If) and _is_type_checking(node.test):
+            node.body = [ast.Pass()]  # annotations only: never runs
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = ".".join(filter(None, (_package(path, node.level), node.module)))
+            names |= {f"{origin}.{alias.name}" for alias in node.names}
+        # Expressions, most of a tree, hold neither imports nor docstrings.
+        pending += [child for child in ast.iter_child_nodes(node) if isinstance(child, _HOLDERS)]
+    followed = frozenset(module for name in names if (module := _module_of(name)) is not None)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], followed
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _digest(path: Path) -> str:
+    return _parsed(path)[0]
+
+
+def _imports(path: Path) -> frozenset[str]:
+    """Followed modules that a file imports anywhere, inside functions too."""
+    return _parsed(path)[1]
+
+
+def _package(path: Path, level: int) -> str:
+    """The package that a relative import of `level` dots in a file starts from."""
+    return ".".join(path.parents[level - 1].relative_to(_LIBRARY).parts) if level else ""

@@ -1,0 +1,1 @@
+"""Detectors trained on contaminated rows, how they score and what they cost."""
