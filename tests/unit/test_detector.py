@@ -306,7 +306,14 @@ def test_a_folder_from_another_version_is_refused(rng, tmp_path):
 
 
 def test_heavy_libraries_are_imported_by_those_who_use_them():
-    modules = ["detector", "parts", "training", "devices", "defences.deletion", "defences.identity"]
+    modules = [
+        "detector",
+        "parts.building",
+        "networks.training",
+        "networks.devices",
+        "defences.deletion",
+        "defences.identity",
+    ]
     code = "; ".join(f"import dokunuki.{module}" for module in modules)
     code += "; import sys; print([m for m in ('torch', 'lightgbm', 'skops') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -134,7 +134,7 @@ def test_same_seed_same_bytes_and_loading_gives_the_same(rng, tmp_path):
 
 @pytest.mark.parametrize("defence", [AutoencoderReconstruction, AutoencoderCode])
 def test_in_place_gives_the_same_bytes(wide, monkeypatch, defence):
-    for module in ("defences.autoencoder", "network"):
+    for module in ("defences.autoencoder", "networks.estimator"):
         monkeypatch.setattr(f"dokunuki.{module}.BLOCK_ROWS", 7)
     fitted = defence(LAYOUT, _small()).fit(wide)
     expected = fitted.transform(wide)

@@ -33,7 +33,7 @@ from types import SimpleNamespace
 
 import torch
 
-from dokunuki import devices
+from dokunuki.networks import devices
 
 torch.cuda.is_available = lambda: True
 torch.cuda.device_count = lambda: 2

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from dokunuki import storage
+from dokunuki.storage import arrays
 from dokunuki.errors import DataFileError
 from dokunuki.storage.arrays import write_arrays
 from dokunuki.storage.files import sha256_of
@@ -65,15 +65,15 @@ def test_rows_and_columns_by_index_are_refused(stored):
 
 
 def test_reads_no_more_rows_than_the_blocks_that_hold_them(stored, monkeypatch):
-    from dokunuki import stored_matrix
+    from dokunuki.storage import matrix
 
     read = []
 
-    def spying(file, name, rows, read_array=stored_matrix.read_array):
+    def spying(file, name, rows, read_array=matrix.read_array):
         read.append(rows)
         return read_array(file, name, rows)
 
-    monkeypatch.setattr(stored_matrix, "read_array", spying)
+    monkeypatch.setattr(matrix, "read_array", spying)
     stored[np.array([17, 23, 41])]
     assert [rows.start for rows in read] == [16, 40]
 
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_its_file_is_checked_once_and_again_when_it_changed(stored, matrix, tmp_path, monkeypatch):
     hashed = []
-    monkeypatch.setattr(storage, "sha256_of", lambda *file: hashed.append(file) or sha256_of(*file))
+    monkeypatch.setattr(arrays, "sha256_of", lambda *file: hashed.append(file) or sha256_of(*file))
     path = tmp_path / "matrix.h5"
     os.utime(path, (0, 0))
     for row in range(5):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dokunuki import provenance
+from dokunuki.study import provenance
 from dokunuki.study.provenance import code_digests
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "workflow" / "scripts"

@@ -541,10 +541,10 @@ def test_a_surrogate_that_diverges_is_an_error(vectors):
 def stored(tmp_path, monkeypatch) -> Vectors:
     """2,000 training rows left in their file, and blocks small enough not to be counted as rows."""
     for name in (
-        "rows._BLOCK_ROWS",
-        "network.BLOCK_ROWS",
+        "storage.row_blocks._BLOCK_ROWS",
+        "networks.estimator.BLOCK_ROWS",
         "defences.autoencoder.BLOCK_ROWS",
-        "attacks.explanations._ROWS_PER_BLOCK",
+        "surrogate.explanations._ROWS_PER_BLOCK",
     ):
         monkeypatch.setattr(f"dokunuki.{name}", 64)
     rng = np.random.default_rng(4)
