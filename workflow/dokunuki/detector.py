@@ -1,4 +1,4 @@
-"""A detector: scaler, defence and classifier, all fitted on the contaminated rows alone."""
+"""A detector: scaler, defences and classifier, all fitted on the contaminated rows alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dokunuki.defences.identity import NoDefence
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError, DokunukiError, damaged_file
 from dokunuki.parts.building import path_of
@@ -17,10 +16,10 @@ from dokunuki.storage.files import atomic_folder, read_json, write_json
 from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 _DESCRIPTION_FILE = "detector.json"
-_FORMAT = 2
+_FORMAT = 3
 _MALWARE = 1
 # What a defence may be told beside the contaminated rows: the method that takes it, and the key of
 # the configuration's ledger that allows it.
@@ -28,22 +27,34 @@ _TOLD = {"give_clean_rows": "clean_rows", "give_poison": "poison"}
 
 
 class Detector:
-    """StandardScaler, then the defence, then the classifier.
+    """StandardScaler, then the defences in order, then the classifier.
 
-    `defence` is one of the three kinds of `dokunuki.defences.protocol`, `classifier` any with
-    scikit-learn's `fit` and `predict_proba`. Both are fitted in place, not copied: networks are
+    `defences` are a list, as the steps of a Pipeline of imbalanced-learn, of the three kinds of
+    `dokunuki.defences.protocol`; none of them leaves the classifier undefended. Samplers change the
+    rows to train on, for the steps after them. Transformers change those and all rows that are
+    scored. A meta-estimator trains the classifier, and can only come last. `classifier` is any with
+    scikit-learn's `fit` and `predict_proba`. All are fitted in place, not copied: networks are
     large, and a fitted autoencoder may be shared.
 
-    After `fit` or `load`: `scaler_`; `defence` (after `load`, of a defence that shapes training
-    only, NoDefence stands here, and `description_` says which it was); `classifier_`, which
-    predicts: the classifier, or the meta-estimator around it; `train_rows_` and `removed_rows_`
-    (by a sampler); `kept_indices_` (int64, of a sampler that tells; else None).
+    After `fit` or `load`: `scaler_`; `transformers_`, those of the defences that change rows which
+    are scored; `classifier_`, which predicts: the classifier, or the meta-estimator around it;
+    `train_rows_` and `removed_rows_` (by samplers); `kept_indices_` (int64, the training rows that
+    samplers kept, where one tells and none of the others leaves it open; else None, as after
+    `load`); `description_` says of what class and parameters all were.
     """
 
-    def __init__(self, defence: Any, classifier: Any) -> None:  # noqa: ANN401 - by protocol
-        self.defence = defence
+    def __init__(self, defences: Sequence[Any], classifier: Any) -> None:  # noqa: ANN401 - by protocol
+        self.defences = list(defences)
         self.classifier = classifier
-        self._kind = defence_kind(defence)
+        self._kinds = [defence_kind(defence) for defence in self.defences]
+        for defence, kind in zip(self.defences[:-1], self._kinds, strict=False):
+            if kind == "meta-estimator":
+                raise ConfigError(
+                    f"{path_of(defence)} trains the classifier and must be the last step"
+                )
+        for defence in self.defences if len(self.defences) > 1 else ():
+            if getattr(defence, "raw_rows", False):
+                raise ConfigError(f"{path_of(defence)} has raw_rows: it only serves by itself")
 
     def fit(
         self,
@@ -58,13 +69,13 @@ class Detector:
 
         With `copy` False the rows may be overwritten, which saves the memory of as many. `clean`,
         raw rows float32 (c, width) and their labels (c,), and `poison`, bool (n,), True for the
-        poisoned rows, go to the defence that has `give_clean_rows` or `give_poison`. Raises
-        DokunukiError when a class is absent, at first or after a sampler, and ConfigError when a
-        defence would be told what it does not take, or takes what it is not told.
+        poisoned rows, go to the defences that have `give_clean_rows` or `give_poison`. Raises
+        DokunukiError when a class is absent, at first or after a sampler, and ConfigError when no
+        defence takes what is told, or one takes what it is not told.
         """
-        return self.fit_classifier(*self.fit_defence(X, y, copy, clean=clean, poison=poison))
+        return self.fit_classifier(*self.fit_defences(X, y, copy, clean=clean, poison=poison))
 
-    def fit_defence(
+    def fit_defences(
         self,
         X: np.ndarray,
         y: np.ndarray,
@@ -76,40 +87,58 @@ class Detector:
         """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
         self._check_classes(y, "the training rows")
         self._check_told({"give_clean_rows": clean is not None, "give_poison": poison is not None})
-        raw = getattr(self.defence, "raw_rows", False)
+        raw = any(getattr(defence, "raw_rows", False) for defence in self.defences)
         self.scaler_ = Standardiser().fit_identity(X) if raw else Standardiser().fit(X)
         if clean is not None:
-            self.defence.give_clean_rows(self.scaler_.transform(clean[0]), clean[1])
-        if poison is not None:
-            self.defence.give_poison(poison)
+            clean = self.scaler_.transform(clean[0]), clean[1]
         rows = self.scaler_.transform(X) if copy else self.scaler_.transform_in_place(X)
         labels = np.asarray(y)
-        self.kept_indices_: np.ndarray | None = None
+        kept: np.ndarray | None = np.arange(len(labels))
+        told = False
+        self.transformers_: list[Any] = []
         self.classifier_ = self.classifier
-        if self._kind == "transformer":
-            fitted = self.defence.fit(rows, labels)
-            # Others than our own may keep the rows that they were fitted on.
-            rows = getattr(fitted, "transform_in_place", fitted.transform)(rows)
-        elif self._kind == "sampler":
-            rows, labels = self.defence.fit_resample(rows, labels)
-            self._check_classes(labels, f"what {path_of(self.defence)} left of the training rows")
-            kept = getattr(self.defence, "sample_indices_", None)
-            self.kept_indices_ = None if kept is None else np.asarray(kept, dtype=np.int64)
-        else:
-            self.classifier_ = self.defence.set_params(estimator=self.classifier)
+        for defence, kind in zip(self.defences, self._kinds, strict=True):
+            if clean is not None and hasattr(defence, "give_clean_rows"):
+                defence.give_clean_rows(*clean)
+            if poison is not None and hasattr(defence, "give_poison"):
+                if kept is None:
+                    raise ConfigError(
+                        f"{path_of(defence)}: a step before it does not tell which rows it kept, so "
+                        "that it cannot be told which are poisoned; put it first"
+                    )
+                defence.give_poison(poison[kept])
+            if kind == "transformer":
+                fitted = defence.fit(rows, labels)
+                self.transformers_.append(defence)
+                if clean is not None:
+                    clean = fitted.transform(clean[0]), clean[1]
+                # Others than our own may keep the rows that they were fitted on.
+                rows = getattr(fitted, "transform_in_place", fitted.transform)(rows)
+            elif kind == "sampler":
+                before = len(labels)
+                rows, labels = map(np.asarray, defence.fit_resample(rows, labels))
+                self._check_classes(labels, f"what {path_of(defence)} left of the training rows")
+                sampled = getattr(defence, "sample_indices_", None)
+                told = told or sampled is not None
+                if sampled is not None:
+                    kept = None if kept is None else kept[np.asarray(sampled, dtype=np.int64)]
+                elif len(labels) != before:
+                    kept = None
+            else:
+                self.classifier_ = defence.set_params(estimator=self.classifier)
+        self.kept_indices_ = kept if told else None
         self.train_rows_ = len(X)
         self.removed_rows_ = len(X) - len(labels)
         return rows, labels
 
     def fit_classifier(self, rows: np.ndarray, labels: np.ndarray) -> Self:
-        """The second half of `fit`: train on what `fit_defence` gave."""
+        """The second half of `fit`: train on what `fit_defences` gave."""
         self.classifier_.fit(rows, labels)
         self.description_ = {
-            "defence": {
-                "kind": self._kind,
-                "class": path_of(self.defence),
-                "parameters": parameters_of(self.defence),
-            },
+            "defences": [
+                {"kind": kind, "class": path_of(part), "parameters": parameters_of(part)}
+                for part, kind in zip(self.defences, self._kinds, strict=True)
+            ],
             "classifier": {
                 "class": path_of(self.classifier),
                 "parameters": parameters_of(self.classifier),
@@ -135,11 +164,12 @@ class Detector:
         """What an attacker may alter within `certified_radius`; empty where nothing is certified.
 
         "rows" of the training set, or "features" of training rows and of the row to classify. What
-        comes before the classifier is fitted on all rows: only a meta-estimator certifies.
+        comes before the classifier is fitted on all rows: only a meta-estimator by itself certifies.
         """
-        if self._kind != "meta-estimator":
+        if self._kinds != ["meta-estimator"]:
             return ""
-        return str(getattr(getattr(self, "classifier_", self.defence), "certificate", ""))
+        certifying = getattr(self, "classifier_", None) or self.defences[0]
+        return str(getattr(certifying, "certificate", ""))
 
     def certified_radius(self, X: np.ndarray) -> np.ndarray:
         """How many at most may be altered for each raw row to be called as it is, int32 (n,).
@@ -152,9 +182,11 @@ class Detector:
         return radius
 
     def represent(self, X: np.ndarray) -> np.ndarray:
-        """What the classifier is given of raw rows: standardised and, by a transformer, changed."""
+        """What the classifier is given of raw rows: standardised and, by transformers, changed."""
         rows = self.standardise(X)
-        return self.defence.transform(rows) if self._kind == "transformer" else rows
+        for transformer in self.transformers_:
+            rows = transformer.transform(rows)
+        return rows
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted detector as a folder of files without pickle, all or nothing.
@@ -162,12 +194,14 @@ class Detector:
         Raises DokunukiError when a part cannot be written so, or `folder` holds other things.
         """
         with atomic_folder(folder, _DESCRIPTION_FILE) as temporary:
-            saved = {
+            saved: dict[str, Any] = {
                 "scaler": write_part(temporary, "scaler", self.scaler_),
                 "classifier": write_part(temporary, "classifier", self.classifier_),
+                "transformers": [
+                    write_part(temporary, f"transformer-{number}", part)
+                    for number, part in enumerate(self.transformers_, start=1)
+                ],
             }
-            if self.description_["defence"]["kind"] == "transformer":
-                saved["defence"] = write_part(temporary, "defence", self.defence)
             description = {
                 "format": _FORMAT,
                 "training": {"rows": self.train_rows_, "removed_rows": self.removed_rows_},
@@ -195,19 +229,18 @@ class Detector:
             saved, training = description["files"], description["training"]
             scaler = read_part(folder, saved["scaler"], trusted, device)
             classifier = read_part(folder, saved["classifier"], trusted, device)
-            defence: Any = NoDefence()
-            if "defence" in saved:
-                defence = read_part(folder, saved["defence"], trusted, device)
-            detector = cls(defence, classifier)
+            transformers = [read_part(folder, p, trusted, device) for p in saved["transformers"]]
+            detector = cls(transformers, classifier)
             detector.train_rows_ = training["rows"]
             detector.removed_rows_ = training["removed_rows"]
-            detector.description_ = {key: description[key] for key in ("defence", "classifier")}
-            detector._kind = description["defence"]["kind"]
+            detector.description_ = {key: description[key] for key in ("defences", "classifier")}
+            detector._kinds = [part["kind"] for part in description["defences"]]
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise damaged_file(
                 path, f"damaged, or not written by this version ({error!r})", folder
             ) from error
         detector.kept_indices_ = None
+        detector.transformers_ = transformers
         detector.classifier_ = classifier
         detector.scaler_ = scaler
         return detector
@@ -220,18 +253,19 @@ class Detector:
             )
 
     def _check_told(self, told: Mapping[str, bool]) -> None:
-        """The defence is told what its ledger says, and takes all that it is told."""
+        """A defence is told what its ledger says, and takes all that it is told."""
         for method, key in _TOLD.items():
-            takes = hasattr(self.defence, method)
+            takes = [path_of(defence) for defence in self.defences if hasattr(defence, method)]
             if takes and not told[method]:
                 raise ConfigError(
-                    f"{path_of(self.defence)}: has {method}, and its ledger does not say so: set "
-                    f"knowledge: {{{key}: true}} in its entry of defences"
+                    f"{takes[0]}: has {method}, and its ledger does not say so: set "
+                    f"ledger: {{{key}: true}} in its entry of defences"
                 )
             if told[method] and not takes:
+                named = " and ".join(map(path_of, self.defences)) or "no defence"
                 raise ConfigError(
-                    f"{path_of(self.defence)}: has no {method}, and its ledger says that it is "
-                    f"told: leave knowledge: {{{key}: true}} out of its entry of defences"
+                    f"{named}: has no {method}, and its ledger says that it is "
+                    f"told: leave ledger: {{{key}: true}} out of its entry of defences"
                 )
 
     @staticmethod

@@ -20,7 +20,6 @@ from dokunuki.attacks.selection import (
 )
 from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import AttackError, ConfigError
-from dokunuki.networks.autoencoder import AutoencoderModel
 from dokunuki.parts.building import build
 from dokunuki.seeding import generator, stream_seed
 from dokunuki.storage.row_blocks import row_blocks
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 
     from dokunuki.attacks.protocol import AttackerKnowledge
     from dokunuki.attacks.trigger import TriggerFeature
+    from dokunuki.networks.autoencoder import AutoencoderModel
 
 _ORIENTATIONS = ("neutral", "goodware")
-_AUTOENCODER = f"{AutoencoderModel.__module__}.{AutoencoderModel.__qualname__}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,9 @@ class AutoencoderAdaptive(RegionAttack):
     def _features(
         self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
     ) -> Iterable[TriggerFeature]:
+        # Here, since whoever only asks how long a trigger can be must not pay for torch.
+        from dokunuki.networks.autoencoder import AutoencoderModel
+
         self._check_parameters()
         attackable = knowledge.layout.attackable
         if not np.isin(columns, attackable).all():
@@ -113,7 +115,7 @@ class AutoencoderAdaptive(RegionAttack):
         Z = self._standardised(knowledge, attackable)
         seed = stream_seed(knowledge.seed, self.name, "autoencoder")
         settings = {"device": "cpu", "precision": self.precision, **self.autoencoder}
-        autoencoder = build(_AUTOENCODER, settings, seed=seed).fit(Z)
+        autoencoder = build(AutoencoderModel, settings, seed=seed).fit(Z)
         positions = np.searchsorted(attackable, columns)
         X = columns_of(knowledge.X, columns)
         candidates = [

@@ -63,7 +63,7 @@ class CleanAutoencoder(Estimator):
                 "entry of defences, knowledge: {clean_rows: true}"
             )
         model = build(
-            f"{AutoencoderModel.__module__}.{AutoencoderModel.__qualname__}",
+            AutoencoderModel,
             self.params or {},
             seed=self.seed,
             device=self.device,

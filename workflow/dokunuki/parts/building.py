@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+class MissingPackageError(ConfigError):
+    """A class cannot be imported since a package that it needs is not installed here."""
+
+
 # Where a class takes the value under another name, as scikit-learn's and LightGBM's do.
 _ALIASES = {"seed": "random_state", "threads": "n_jobs"}
 # scikit-learn takes seeds below 2^32, LightGBM below 2^31.
@@ -59,8 +63,8 @@ def path_of(part: object) -> str:
     return f"{type(part).__module__}.{type(part).__qualname__}"
 
 
-def build(class_path: str, params: Mapping[str, Any], **context: Any) -> Any:  # noqa: ANN401
-    """An instance of the class at `class_path` with `params` from the config.
+def build(made: str | type, params: Mapping[str, Any], **context: Any) -> Any:  # noqa: ANN401
+    """An instance of a class, or of the one at a dotted path, with `params` from the config.
 
     Of `context` (layout, seed, device, threads, precision, autoencoder, classifier) it gets what
     its constructor takes; `seed` goes to `random_state` and `threads` to `n_jobs` where it takes
@@ -68,7 +72,11 @@ def build(class_path: str, params: Mapping[str, Any], **context: Any) -> Any:  #
     that the class does not take (with the nearest that it does) and for one that it needs and is
     not given.
     """
-    cls = load_class(class_path)
+    cls, class_path = (
+        (load_class(made), made)
+        if isinstance(made, str)
+        else (made, f"{made.__module__}.{made.__qualname__}")
+    )
     try:
         signature = inspect.signature(cls)
     except ValueError:  # some compiled classes have none
@@ -110,7 +118,7 @@ def _load_module(module_name: str, class_path: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module_name != missing and not module_name.startswith(f"{missing}."):
-            raise ConfigError(
+            raise MissingPackageError(
                 f"{class_path}: importing {module_name} failed: no package {missing!r}; install it"
             ) from error
     parent, _, name = missing.rpartition(".")

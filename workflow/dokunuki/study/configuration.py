@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import math
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,46 +13,106 @@ from jsonschema import Draft202012Validator
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import ConfigError
+from dokunuki.parts.building import MissingPackageError, build
+from dokunuki.study.catalogue import (
+    KINDS,
+    autoencoder_of,
+    changed_entry,
+    expand_tags,
+    nearest,
+    read_catalogue,
+    read_yaml,
+    resolve_extends,
+    steps_of,
+)
 from dokunuki.study.grid import defended_classifiers
 from dokunuki.study.rates import poison_count, rate_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 Config = dict[str, Any]
 
-# libyaml, where PyYAML was built with it, reads the schema ten times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Text naming the nearest known word, or all of them when none is near."""
-    known = sorted(known)
-    matches = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {matches[0]!r}?" if matches else f"known: {', '.join(known)}"
-
-
-def load_config(raw: Mapping[str, Any], schema_path: str | Path) -> Config:
-    """Check a configuration and fill in the schema's defaults.
+def load_config(raw: Mapping[str, Any], workflow: str | Path) -> Config:
+    """Check a configuration, join it with the catalogue and fill in the schema's defaults.
 
     `raw` is what Snakemake merged from config.yaml, overlays and the command line; it is not
-    changed. Raises ConfigError, naming the key, for an unknown key, a value of the wrong type or
-    range, a name that the grid uses and no section defines, and a grid that the sample cannot
-    hold.
+    changed. `workflow` is the folder that holds `schemas` and `catalogue`. In what comes back the
+    sections of methods hold all of the catalogue with the overlays' changes, every `extends` and
+    every tag resolved. Raises ConfigError, naming the key, and the file where it is one of the
+    catalogue's, for an unknown key, a value of the wrong type or range, a name that the grid uses
+    and no section defines, and a grid that the sample or an attack cannot hold.
     """
-    with open(schema_path, encoding="utf-8") as file:  # noqa: PTH123 - a str or a Path
-        schema = yaml.load(file, _LOADER)
+    workflow = Path(workflow)
+    schema = read_yaml(workflow / "schemas" / "config.schema.yaml")
     config: Config = _typed(copy.deepcopy(dict(raw)), schema, schema)
+    files = _join_catalogue(config, workflow / "catalogue")
     _fill_defaults(config, schema, schema)
     if isinstance(config["seeds"], dict):
         # YAML reads them as numbers, and the wildcards of a path are text.
         config["seeds"] = {str(seed): entry for seed, entry in config["seeds"].items()}
-    _check_schema(config, schema)
+    _check_schema(config, schema, files)
+    _expand_tags(config)
     _check_names(config)
-    _check_knowledge(config)
+    _check_ledgers(config)
     _check_grid(config)
     return config
+
+
+def catalogue_folders(raw: Mapping[str, Any]) -> list[str]:
+    """The user's own folders of the catalogue, as the configuration names them."""
+    folders = raw.get("catalogue", [])
+    listed = [folders] if isinstance(folders, str) else folders
+    if not (isinstance(listed, list) and all(isinstance(folder, str) for folder in listed)):
+        raise ConfigError(f"config: catalogue: {folders!r} is not a list of folders")
+    return [os.path.expanduser(folder) for folder in listed]  # noqa: PTH111 - paths stay relative
+
+
+def _join_catalogue(config: Config, library: Path) -> Mapping[tuple[str, str], Path]:
+    """Put the catalogue under the sections of methods; the files of entries left as they are."""
+    config["catalogue"] = catalogue_folders(config)
+    catalogue, files = read_catalogue([library, *config["catalogue"]])
+    for kind in KINDS:
+        overlay = config.get(kind) or {}
+        if not (isinstance(overlay, dict) and all(isinstance(e, dict) for e in overlay.values())):
+            continue  # the schema says what is wrong
+        section = {
+            name: changed_entry(entry, overlay.get(name, {}))
+            for name, entry in catalogue[kind].items()
+        }
+        section |= {name: entry for name, entry in overlay.items() if name not in section}
+        config[kind] = resolve_extends(section, kind)
+        for name in overlay:
+            # What an overlay changed may be the overlay's fault.
+            files.pop((kind, name), None)
+    return files
+
+
+def _expand_tags(config: Config) -> None:
+    grid = config["grid"]
+    for kind in ("attacks", "defences", "classifiers"):
+        grid[kind] = expand_tags(grid[kind], config[kind], f"grid.{kind}")
+    for classifier, names in grid["restricted"].items():
+        where = f"grid.restricted.{classifier}"
+        grid["restricted"][classifier] = expand_tags(names, config["defences"], where)
+
+
+def used_methods(config: Config) -> Config:
+    """The configuration with those entries of attacks, defences and models that the grid uses."""
+    grid = config["grid"]
+    steps = [step for name in grid["defences"] for step in steps_of(config["defences"], name)]
+    defences = dict.fromkeys([*grid["defences"], *steps])
+    own = (config["attacks"][name]["surrogate"] for name in grid["attacks"])
+    used: dict[str, Iterable[str | None]] = {
+        "attacks": grid["attacks"],
+        "defences": defences,
+        "autoencoders": [autoencoder_of(config["defences"], name) for name in defences],
+        "classifiers": [*grid["classifiers"], config["surrogate"]["classifier"], *own],
+    }
+    return config | {
+        kind: {name: config[kind][name] for name in dict.fromkeys(names) if name is not None}
+        for kind, names in used.items()
+    }
 
 
 def _resolve(node: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,15 +167,20 @@ def _key(path: Iterable[str | int]) -> str:
     return text or "(top level)"
 
 
-def _check_schema(config: Config, schema: Mapping[str, Any]) -> None:
+def _check_schema(
+    config: Config, schema: Mapping[str, Any], files: Mapping[tuple[str, str], Path]
+) -> None:
     validator = Draft202012Validator(dict(schema))
     problems = []
     for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path))):
-        where = _key(error.absolute_path)
+        path = list(error.absolute_path)
+        file = files.get((str(path[0]), str(path[1]))) if len(path) > 1 else None
+        source = f" ({file})" if file else ""
+        where = _key(path) + source
         if error.validator == "additionalProperties" and isinstance(error.instance, dict):
             known = error.schema.get("properties", {})
             for key in error.instance.keys() - known.keys():
-                inside = _key([*error.absolute_path, key])
+                inside = _key([*path, key]) + source
                 problems.append(f"{inside}: unknown key; {nearest(str(key), known)}")
         elif error.validator == "pattern":
             problems.append(f"{where}: {error.instance!r} does not have the form that is needed")
@@ -159,6 +225,10 @@ def _check_names(config: Config) -> None:
                 f"config: {where}: unknown {section[:-1]} {name!r}; "
                 f"{nearest(name, config[section])}"
             )
+    for name, defence in config["defences"].items():
+        if ("class" in defence) == ("steps" in defence):
+            raise ConfigError(f"config: defences.{name}: needs either a class or steps")
+        autoencoder_of(config["defences"], name)
     for name in config["grid"]["datasets"]:
         dataset = config["datasets"][name]
         if dataset["kind"] == "ember" and not dataset["path"]:
@@ -175,20 +245,20 @@ _PART_KINDS = ("datasets", "attacks", "defences", "classifiers")
 _MAY_BE_TOLD = {"clean_rows": ("reference", "bound"), "poison": ("bound",)}
 
 
-def _check_knowledge(config: Config) -> None:
+def _check_ledgers(config: Config) -> None:
     """The tier of a defence allows what it is told, and the sample holds it."""
     for name, defence in config["defences"].items():
         for key, tiers in _MAY_BE_TOLD.items():
-            if defence["knowledge"][key] and defence["tier"] not in tiers:
+            if defence["ledger"][key] and defence["tier"] not in tiers:
                 raise ConfigError(
-                    f"config: defences.{name}.knowledge.{key}: a defence of tier "
+                    f"config: defences.{name}.ledger.{key}: a defence of tier "
                     f"{defence['tier']!r} is not told this; say tier: {' or '.join(tiers)}"
                 )
     for name in config["grid"]["defences"]:
-        needed = config["defences"][name]["knowledge"]["clean_rows"]
+        needed = config["defences"][name]["ledger"]["clean_rows"]
         if needed and not config["sample"]["clean_rows"]:
             raise ConfigError(
-                f"config: defences.{name}.knowledge.clean_rows: the sample has none; set "
+                f"config: defences.{name}.ledger.clean_rows: the sample has none; set "
                 "sample.clean_rows"
             )
 
@@ -225,17 +295,44 @@ def _check_grid(config: Config) -> None:
             "add one there, or leave the classifier out of grid.classifiers"
         )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
+    sizes = {
+        "trigger_sizes": max(grid["trigger_sizes"]),
+        "fixed_trigger_size": grid["fixed_trigger_size"],
+    }
     for name in grid["attacks"]:
-        region = config["attacks"][name]["params"].get("region", "non_hashed")
-        most = min(len(feature_layout(version).columns(region)) for version in versions)
-        for key in ("trigger_sizes", "fixed_trigger_size"):
-            sizes = grid[key] if isinstance(grid[key], list) else [grid[key]]
-            if max(sizes) > most:
+        most = min(
+            (longest_trigger(config["attacks"][name], name, version) for version in versions),
+            default=math.inf,
+        )
+        for key, size in sizes.items():
+            if size > most:
                 raise ConfigError(
-                    f"config: grid.{key}: a trigger of {max(sizes)} features does not fit the "
-                    f"{most} features of region {region!r} (attacks.{name}); lower it or name a "
-                    "larger region"
+                    f"config: grid.{key}: a trigger of {size} features does not fit the {most} "
+                    f"features that attacks.{name} can set; lower it, or choose a larger region "
+                    "where the attack has one"
                 )
+
+
+def longest_trigger(attack: Mapping[str, Any], name: str, version: int) -> float:
+    """The most features that an entry of attacks can set in a feature version, as its class says.
+
+    Infinity where the class needs a package that is not installed here: jobs may run in another
+    environment, and ask again. Raises ConfigError, naming the entry, for a class that is none or
+    does not take the entry's parameters.
+    """
+    try:
+        made = build(attack["class"], attack["params"])
+        longest: int = made.longest(feature_layout(version))
+    except MissingPackageError:
+        return math.inf
+    except ConfigError as error:
+        raise ConfigError(f"config: attacks.{name}: {error}") from error
+    except AttributeError:
+        raise ConfigError(
+            f"config: attacks.{name}: {attack['class']} has no method longest(layout), which says "
+            "how many features its longest trigger has; see dokunuki.attacks.protocol"
+        ) from None
+    return longest
 
 
 def _check_share(attack: str, share: float, train_rows: int) -> None:
