@@ -99,7 +99,7 @@ RESOURCES_HEADER = """\
 PAPER_SEEDS = 5
 PAPER_EPOCHS = {
     "train_surrogate": 10,
-    "train_reference": 10,
+    "train_unpoisoned": 10,
     "train_victim": 10,
     "train_autoencoder": 30,
 }
@@ -356,7 +356,7 @@ def gpu_seconds(rows: float) -> dict[str, float]:
     per_weight = 3 * 2 * rows / GPU_FLOPS
     return {
         "train_surrogate": per_weight * PAPER_EPOCHS["train_surrogate"] * victims[0],
-        "train_reference": per_weight * PAPER_EPOCHS["train_reference"] * float(np.mean(victims)),
+        "train_unpoisoned": per_weight * PAPER_EPOCHS["train_unpoisoned"] * float(np.mean(victims)),
         "train_victim": per_weight * PAPER_EPOCHS["train_victim"] * float(np.mean(victims)),
         "train_autoencoder": per_weight
         * PAPER_EPOCHS["train_autoencoder"]
@@ -373,7 +373,7 @@ def prediction_table(memory: pd.DataFrame, used: pd.DataFrame, disk: pd.DataFram
         **dict.fromkeys(["shap.h5", "surrogate", "detectors of one cell"], PAPER_SEEDS),
         "autoencoder": cells / PAPER_SEEDS,  # those of the first seed alone are kept
         "poison.h5": jobs["plant_trigger"],
-        "scores.h5": jobs["train_victim"] + jobs["train_reference"],
+        "scores.h5": jobs["train_victim"] + jobs["train_unpoisoned"],
     }
     body = []
     for name, rows in PREDICTED.items():

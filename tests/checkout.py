@@ -49,7 +49,7 @@ TRAINING = {
     "train_surrogate",
     "explain_surrogate",
     "train_autoencoder",
-    "train_reference",
+    "train_unpoisoned",
     "train_victim",
 }
 

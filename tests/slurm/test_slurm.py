@@ -234,14 +234,14 @@ def test_a_node_that_dies_and_comes_back_loses_nothing(cluster, edited, local):
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(edited.snakemake, *COMMAND, "metrics")
         try:
-            wait_for_training(edited, "train_reference")
+            wait_for_training(edited, "train_unpoisoned")
             cluster_command("kill-node", cluster)
         finally:
             cluster_command("start-node", cluster)
         run.result()
     jobs = slurm_jobs(edited)
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    assert {job["Restarts"] for job in jobs if rule_of(job) == "train_reference"} >= {"1"}
+    assert {job["Restarts"] for job in jobs if rule_of(job) == "train_unpoisoned"} >= {"1"}
     # SLURM brought the jobs back: nothing was submitted twice, and what had finished stayed.
     assert len({job["Comment"] for job in jobs}) == len(jobs)
     assert "train_surrogate" not in {rule_of(job) for job in jobs}

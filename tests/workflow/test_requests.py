@@ -55,7 +55,7 @@ def test_requests_grow_with_rows_and_epochs(requested):
         "classifiers={embernn: {params: {epochs: 40}}}",
     )
     assert {"train_victim", "vectorise_rows", "index_corpus", "plot_panels"} <= small.keys()
-    for rule in ("train_victim", "train_reference", "train_surrogate", "train_autoencoder"):
+    for rule in ("train_victim", "train_unpoisoned", "train_surrogate", "train_autoencoder"):
         assert large[rule]["mem_mb"] > small[rule]["mem_mb"] + 700
         assert large[rule]["runtime"] > small[rule]["runtime"]
     assert large["simulate_corpus"]["runtime"] > small["simulate_corpus"]["runtime"]
@@ -69,6 +69,6 @@ def test_requests_grow_with_what_a_part_trains_by_itself(requested):
     large = requested(
         grid, rows, "attacks={greedy: {trainings: 5}}", "defences={none: {trainings: 10}}"
     )
-    for rule in ("plant_trigger", "train_victim", "train_reference"):
+    for rule in ("plant_trigger", "train_victim", "train_unpoisoned"):
         assert large[rule]["runtime"] > 2 * small[rule]["runtime"]
     assert large["train_surrogate"] == small["train_surrogate"]

@@ -170,7 +170,7 @@ def autoencoder_of(wildcards):
     stem = (
         f"results/{wildcards.dataset}/seed-{wildcards.seed}/{cell}/autoencoders/{name}"
     )
-    return [f"{stem}.safetensors", f"{stem}.timing.json"] if name else []
+    return [f"{stem}.safetensors", f"{stem}.cost.json"] if name else []
 
 
 # The detectors without poison that every trigger meets.
@@ -314,7 +314,7 @@ def result_files(dataset, seed, cell, defence, classifier):
         "evasion": (
             f"{folder}/attacks/{cell['attack']}/evasion.h5" if attacked else None
         ),
-        "timing": f"{result}/timing.json" if trained == cell["cell"] else None,
+        "cost": f"{result}/cost.json" if trained == cell["cell"] else None,
     }
 
 

@@ -7,7 +7,7 @@ rule train_autoencoder:
         poison=poison_of,
     output:
         autoencoder="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.safetensors",
-        timing="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.timing.json",
+        cost="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.cost.json",
     log:
         "results/logs/train_autoencoder/{dataset}/seed-{seed}/{cell}/{autoencoder}.log",
     benchmark:
@@ -44,6 +44,6 @@ use rule train_autoencoder as train_temporary_autoencoder with:
         autoencoder=temp(
             "results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.safetensors"
         ),
-        timing="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.timing.json",
+        cost="results/{dataset}/seed-{seed}/{cell}/autoencoders/{autoencoder}.cost.json",
     wildcard_constraints:
         seed=OTHER_SEEDS,

@@ -1,6 +1,6 @@
 # The two tables: what every run measured, and what it cost.
 RESULTS = result_keys()
-TRAINED = [result for result in RESULTS if result["timing"]]
+TRAINED = [result for result in RESULTS if result["cost"]]
 
 
 rule collect_metrics:
@@ -35,7 +35,7 @@ rule collect_metrics:
 
 rule collect_timings:
     input:
-        timings=[result["timing"] for result in TRAINED],
+        timings=[result["cost"] for result in TRAINED],
         schema="workflow/schemas/timings.schema.yaml",
     output:
         timings=report(

@@ -2,7 +2,7 @@
 # The reference detector is the same defence and classifier trained on the unpoisoned rows.
 
 
-rule train_reference:
+rule train_unpoisoned:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         autoencoder=autoencoder_of,
@@ -11,17 +11,17 @@ rule train_reference:
             "results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector"
         ),
         scores="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
-        timing="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/timing.json",
+        cost="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/cost.json",
     log:
-        "results/logs/train_reference/{dataset}/seed-{seed}/{defence}/{classifier}.log",
+        "results/logs/train_unpoisoned/{dataset}/seed-{seed}/{defence}/{classifier}.log",
     benchmark:
-        "results/benchmarks/train_reference/{dataset}/seed-{seed}/{defence}/{classifier}.tsv"
+        "results/benchmarks/train_unpoisoned/{dataset}/seed-{seed}/{defence}/{classifier}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=memory("train_reference"),
-        runtime=minutes("train_reference", times=victim_epochs),
+        mem_mb=memory("train_unpoisoned"),
+        runtime=minutes("train_unpoisoned", times=victim_epochs),
         gpu=GPU,
         device=DEVICE,
     params:
@@ -29,9 +29,9 @@ rule train_reference:
         seed=seed_of("initialisation"),
         threads=THREADS,
         precision=PRECISION,
-        code=victim_code("train_reference"),
+        code=victim_code("train_unpoisoned"),
     script:
-        "../scripts/train_reference.py"
+        "../scripts/train_unpoisoned.py"
 
 
 rule train_victim:
@@ -43,7 +43,7 @@ rule train_victim:
         reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
     output:
         scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
-        timing="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/timing.json",
+        cost="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/cost.json",
     log:
         "results/logs/train_victim/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}.log",
     benchmark:

@@ -3,8 +3,8 @@
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
+from dokunuki.victims.evasion import score_evasion
 from dokunuki.victims.scores import write_evasion
-from dokunuki.victims.training import score_evasion
 
 with logged(snakemake.log[0]):
     scores = score_evasion(

@@ -3,13 +3,14 @@
 from dokunuki.attacks.poisoning import read_poison
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
-from dokunuki.victims.cost import write_timing
-from dokunuki.victims.training import Compute, train_autoencoder
+from dokunuki.victims.autoencoders import train_autoencoder
+from dokunuki.victims.compute import Compute
+from dokunuki.victims.cost import write_cost
 
 with logged(snakemake.log[0]):
     path = snakemake.input.get("poison")
     poison = read_poison(path, vectors=snakemake.input.vectors) if path else None
-    timing = train_autoencoder(
+    cost = train_autoencoder(
         read_vectors(snakemake.input.vectors),
         poison.cell(**snakemake.params.cell) if poison else None,
         snakemake.params.spec,
@@ -19,4 +20,4 @@ with logged(snakemake.log[0]):
         ),
         path=snakemake.output.autoencoder,
     )
-    write_timing(snakemake.output.timing, timing)
+    write_cost(snakemake.output.cost, cost)

@@ -4,12 +4,13 @@ from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
-from dokunuki.victims.cost import write_timing
+from dokunuki.victims.compute import Compute
+from dokunuki.victims.cost import write_cost
 from dokunuki.victims.scores import read_scores, write_scores
-from dokunuki.victims.training import Compute, train_victim
+from dokunuki.victims.training import train_victim
 
 with logged(snakemake.log[0]):
-    scores, timing = train_victim(
+    scores, cost = train_victim(
         read_vectors(snakemake.input.vectors),
         read_poison(snakemake.input.poison, vectors=snakemake.input.vectors).cell(
             **snakemake.params.cell
@@ -25,4 +26,4 @@ with logged(snakemake.log[0]):
         poison_seed=snakemake.params.poison_seed,
     )
     write_scores(snakemake.output.scores, scores)
-    write_timing(snakemake.output.timing, timing)
+    write_cost(snakemake.output.cost, cost)

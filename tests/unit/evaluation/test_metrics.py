@@ -14,7 +14,7 @@ from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
 from dokunuki.evaluation.timings import build_timings, read_timings, write_timings
 from dokunuki.storage.files import write_json
 from dokunuki.study.keys import CellKey, cell_key
-from dokunuki.victims.cost import Timing, write_timing
+from dokunuki.victims.cost import Cost, write_cost
 from dokunuki.victims.scores import (
     EvasionKey,
     Scores,
@@ -206,8 +206,8 @@ def test_the_schema_describes_every_column(name):
 
 
 def test_timings_have_a_row_per_cell(tmp_path):
-    write_timing(tmp_path / "timing.json", Timing(1.5, 20.0, 0.25, 812.5, "cpu", 2))
-    table = build_timings([(key(), tmp_path / "timing.json")])
+    write_cost(tmp_path / "cost.json", Cost(1.5, 20.0, 0.25, 812.5, "cpu", 2))
+    table = build_timings([(key(), tmp_path / "cost.json")])
     write_timings(tmp_path / "timings.csv", table)
     row = read_timings(tmp_path / "timings.csv").to_dict("records")[0]
     assert (row["seconds_defence"], row["seconds_training"], row["threads"]) == (1.5, 20.0, 2)
@@ -215,6 +215,6 @@ def test_timings_have_a_row_per_cell(tmp_path):
 
 
 def test_a_timing_of_another_version_is_named(tmp_path):
-    write_json(tmp_path / "timing.json", {"seconds_defence": 1})
-    with pytest.raises(DataFileError, match=r"timing\.json: not the timing of a cell"):
-        build_timings([(key(), tmp_path / "timing.json")])
+    write_json(tmp_path / "cost.json", {"seconds_defence": 1})
+    with pytest.raises(DataFileError, match=r"cost\.json: not the cost of a job"):
+        build_timings([(key(), tmp_path / "cost.json")])

@@ -19,7 +19,7 @@ from dokunuki.detector import Detector
 from dokunuki.errors import DokunukiError
 from dokunuki.parts.saving import read_tensors, write_tensors
 from dokunuki.storage.arrays import open_arrays, read_array, read_attributes, write_arrays
-from dokunuki.victims.cost import Timing, read_timing, write_timing
+from dokunuki.victims.cost import Cost, read_cost, write_cost
 
 LAYOUT = feature_layout(1)
 
@@ -72,10 +72,10 @@ FORMATS = {
     "arrays.h5": (_write_arrays, _read_arrays, ("arrays.h5",)),
     "part.safetensors": (_write_tensors, _read_tensors, ("part.safetensors",)),
     "trigger.json": (_write_trigger, read_trigger, ("trigger.json",)),
-    "timing.json": (
-        lambda path: write_timing(path, Timing(1.5, 20.0, 0.25, 812.5, "cpu", 2)),
-        read_timing,
-        ("timing.json",),
+    "cost.json": (
+        lambda path: write_cost(path, Cost(1.5, 20.0, 0.25, 812.5, "cpu", 2)),
+        read_cost,
+        ("cost.json",),
     ),
     "split.csv": (_write_split, _read_split, ("split.csv", "split.csv.sha256")),
 }

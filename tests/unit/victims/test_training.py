@@ -20,16 +20,13 @@ from dokunuki.networks.embernn import EmberNN
 from dokunuki.networks.training import TrainingDivergedError
 from dokunuki.search.trials import search_settings, write_search
 from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from dokunuki.victims.autoencoders import train_autoencoder
 from dokunuki.victims.calibration import calibration_rows
-from dokunuki.victims.cost import write_timing
-from dokunuki.victims.training import (
-    Compute,
-    contaminated_rows,
-    score_evasion,
-    train_autoencoder,
-    train_reference,
-    train_victim,
-)
+from dokunuki.victims.compute import Compute
+from dokunuki.victims.contamination import contaminated_rows
+from dokunuki.victims.cost import write_cost
+from dokunuki.victims.evasion import score_evasion
+from dokunuki.victims.training import train_unpoisoned, train_victim
 
 LAYOUT = feature_layout(1)
 # Columns that carry the label: enough to learn it, few enough for a trigger to outweigh them.
@@ -104,7 +101,7 @@ def evasion_of(vectors, trigger, folder):
 @pytest.fixture(scope="module")
 def reference(vectors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference") / "detector"
-    scores, timing = train_reference(
+    scores, timing = train_unpoisoned(
         vectors, SPEC["none"], None, seed=0, compute=COMPUTE, folder=folder
     )
     return folder, scores, timing
@@ -147,7 +144,7 @@ def test_a_victim_that_sees_what_the_reference_saw_is_not_trained(
     vectors, tmp_path, monkeypatch, region, label_flip, trained
 ):
     spec = {**SPEC["none"], "defence": DELETION}
-    clean, _ = train_reference(
+    clean, _ = train_unpoisoned(
         vectors, spec, None, seed=0, compute=COMPUTE, folder=tmp_path / "detector"
     )
     columns = LAYOUT.columns(region)[:5]
@@ -231,7 +228,7 @@ def defended(name, params=None, **knowledge):
 
 def both(vectors, poison, trigger, spec, folder):
     victim = {"seed": 0, "compute": COMPUTE}
-    clean, _ = train_reference(vectors, spec, None, folder=folder, **victim)
+    clean, _ = train_unpoisoned(vectors, spec, None, folder=folder, **victim)
     scores, _ = train_victim(vectors, poison, trigger, spec, None, reference=clean, **victim)
     return clean, scores
 
@@ -240,7 +237,7 @@ def test_a_combination_of_a_users_own_parts_is_loaded_for_evasion(toys, vectors,
     steps = [{"class": "toy_parts.RemovesFirst"}, {"class": "toy_parts.Halves"}]
     combination = {"class": "dokunuki.defences.combination.Combination", "params": {"steps": steps}}
     spec = {**SPEC["none"], "defence": {"name": "toy", **combination}}
-    train_reference(vectors, spec, None, seed=0, compute=COMPUTE, folder=tmp_path / "detector")
+    train_unpoisoned(vectors, spec, None, seed=0, compute=COMPUTE, folder=tmp_path / "detector")
     references = [(spec, tmp_path / "detector")]
     (scores,) = score_evasion(vectors, trigger, [2], references, device="cpu").values()
     malware = trigger.prefix(2).stamp(vectors.part("validation")[0])
@@ -336,7 +333,7 @@ def test_scores_are_taken_only_where_the_calibration_rows_are_the_same_too(
     poison = clean_label_poison(extended, trigger)
     spec = {**SPEC["none"], "defence": DELETION}
     victim = {"seed": 0, "compute": COMPUTE}
-    clean, _ = train_reference(extended, spec, None, folder=tmp_path / "detector", **victim)
+    clean, _ = train_unpoisoned(extended, spec, None, folder=tmp_path / "detector", **victim)
     fits = []
     fit = EmberNN.fit
     monkeypatch.setattr(EmberNN, "fit", lambda *rows: fits.append(1) or fit(*rows))
@@ -367,7 +364,7 @@ def test_a_filter_says_what_it_removed_and_has_the_classifier_to_train(
     assert (type(first), first.hidden) == (EmberNN, [16])
     context = {"seed": 0, "compute": COMPUTE}
     folder = tmp_path / "again"
-    train_reference(vectors, spec, None, folder=folder, **context)
+    train_unpoisoned(vectors, spec, None, folder=folder, **context)
     for path in folder.iterdir():
         assert path.read_bytes() == (tmp_path / "detector" / path.name).read_bytes()
 
@@ -396,7 +393,7 @@ def test_a_defence_is_told_what_its_ledger_says_and_then_always_trained(
     monkeypatch.setattr(EmberNN, "fit", lambda *rows: fits.append(1) or fit(*rows))
     spec = defended("Told", clean_rows=True, poison=True)
     victim = {"seed": 0, "compute": COMPUTE}
-    clean, _ = train_reference(extended, spec, None, folder=tmp_path / "detector", **victim)
+    clean, _ = train_unpoisoned(extended, spec, None, folder=tmp_path / "detector", **victim)
     assert toys.Told.mask.shape == (60,)
     assert not toys.Told.mask.any()
     rows, labels = toys.Told.clean
@@ -434,9 +431,9 @@ def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_pat
     timing = train_autoencoder(vectors, poison, AUTOENCODER, seed=0, compute=COMPUTE, path=path)
     assert timing.seconds_defence > 0
     folder = tmp_path / "detector"
-    files = [str(path), str(tmp_path / "timing.json")]
-    write_timing(files[1], timing)
-    scores, cost = train_reference(
+    files = [str(path), str(tmp_path / "cost.json")]
+    write_cost(files[1], timing)
+    scores, cost = train_unpoisoned(
         vectors, SPEC["ae"], files, seed=0, compute=COMPUTE, folder=folder
     )
     assert scores.status == "ok"
@@ -447,7 +444,7 @@ def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_pat
 def test_divergence_is_a_status_and_reaches_what_hangs_on_it(vectors, trigger, tmp_path):
     spec = {**SPEC["none"], "classifier": DIVERGING}
     folder = tmp_path / "detector"
-    scores, _ = train_reference(vectors, spec, None, seed=0, compute=COMPUTE, folder=folder)
+    scores, _ = train_unpoisoned(vectors, spec, None, seed=0, compute=COMPUTE, folder=folder)
     assert scores.status == "diverged"
     assert "diverged in epoch" in scores.detail
     poison = poison_of(vectors, trigger)
@@ -464,20 +461,20 @@ def test_a_diverged_autoencoder_makes_its_victims_diverge(vectors, trigger, tmp_
     spec = {**AUTOENCODER, "params": absurd}
     path = tmp_path / "autoencoder.safetensors"
     timing = train_autoencoder(vectors, None, spec, seed=0, compute=COMPUTE, path=path)
-    files = [str(path), str(tmp_path / "timing.json")]
-    write_timing(files[1], timing)
-    scores, _ = train_reference(
+    files = [str(path), str(tmp_path / "cost.json")]
+    write_cost(files[1], timing)
+    scores, _ = train_unpoisoned(
         vectors, SPEC["ae"], files, seed=0, compute=COMPUTE, folder=tmp_path / "detector"
     )
     assert scores.status == "diverged"
 
 
 def test_the_same_seed_gives_the_same_scores(vectors, reference, tmp_path):
-    again, _ = train_reference(
+    again, _ = train_unpoisoned(
         vectors, SPEC["none"], None, seed=0, compute=COMPUTE, folder=tmp_path / "detector"
     )
     np.testing.assert_array_equal(again.test, reference[1].test)
-    other, _ = train_reference(
+    other, _ = train_unpoisoned(
         vectors, SPEC["none"], None, seed=1, compute=COMPUTE, folder=tmp_path / "other"
     )
     assert not np.array_equal(other.test, again.test)
@@ -563,13 +560,13 @@ def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
     weights = [str(tmp_path / "ae.safetensors"), str(tmp_path / "ae.json")]
 
     def autoencoder():
-        write_timing(
+        write_cost(
             weights[1],
             train_autoencoder(stored, None, AUTOENCODER, seed=0, compute=COMPUTE, path=weights[0]),
         )
 
     def reference(parts=spec, files=None):
-        scores, _ = train_reference(
+        scores, _ = train_unpoisoned(
             stored, parts, files, seed=0, compute=COMPUTE, folder=tmp_path / "reference"
         )
         return scores

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
 from dokunuki.study.keys import unique_cells
-from dokunuki.victims.cost import read_timing
+from dokunuki.victims.cost import read_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 
 def build_timings(cells: Iterable[tuple[CellKey, str | Path]]) -> pd.DataFrame:
-    """One row per cell from its `timing.json`, sorted as the metrics are."""
-    rows = [
-        {**asdict(key), **asdict(read_timing(path))} for key, path in unique_cells(cells).items()
-    ]
+    """One row per cell from its `cost.json`, sorted as the metrics are."""
+    rows = [{**asdict(key), **asdict(read_cost(path))} for key, path in unique_cells(cells).items()]
     return build_table(rows, load_schema("timings"))
 
 

@@ -2,12 +2,13 @@
 
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
-from dokunuki.victims.cost import write_timing
+from dokunuki.victims.compute import Compute
+from dokunuki.victims.cost import write_cost
 from dokunuki.victims.scores import write_scores
-from dokunuki.victims.training import Compute, train_reference
+from dokunuki.victims.training import train_unpoisoned
 
 with logged(snakemake.log[0]):
-    scores, timing = train_reference(
+    scores, cost = train_unpoisoned(
         read_vectors(snakemake.input.vectors),
         snakemake.params.spec,
         snakemake.input.get("autoencoder") or None,
@@ -18,4 +19,4 @@ with logged(snakemake.log[0]):
         folder=snakemake.output.detector,
     )
     write_scores(snakemake.output.scores, scores)
-    write_timing(snakemake.output.timing, timing)
+    write_cost(snakemake.output.cost, cost)

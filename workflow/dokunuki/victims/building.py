@@ -1,0 +1,85 @@
+"""How a detector is made from a spec: the defence and the classifier that the config names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dokunuki.detector import Detector
+from dokunuki.parts.building import build, classes_of
+from dokunuki.seeding import stream_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.victims.compute import Compute
+
+
+@dataclass(frozen=True)
+class _Unfitted:
+    """Gives new instances of the victim's classifier, for a defence that trains models of its own.
+
+    A class, since a detector's description holds the `repr` of what a defence was made with.
+    """
+
+    class_path: str
+    params: Mapping[str, Any]
+    context: Mapping[str, Any] = field(repr=False)
+
+    def __call__(self) -> Any:  # noqa: ANN401 - by protocol
+        return build(self.class_path, self.params, **self.context)
+
+
+def build_detector(
+    spec: Mapping[str, Any],
+    layout: FeatureLayout,
+    *,
+    seed: int,
+    compute: Compute,
+    autoencoder: Any = None,  # noqa: ANN401 - the model that the defence asks for, fitted
+) -> Detector:
+    """The `defence` and the `classifier` of a spec (name, class, params each), not fitted."""
+    context = {
+        "layout": layout,
+        "device": compute.device,
+        "threads": compute.threads,
+        "precision": compute.precision,
+    }
+    defence, classifier = spec["defence"], spec["classifier"]
+    given = {} if autoencoder is None else {"autoencoder": autoencoder}
+    stream = stream_seed(seed, "classifier of a defence", defence["name"])
+    return Detector(
+        build(
+            defence["class"],
+            defence["params"],
+            **context,
+            **given,
+            seed=stream_seed(seed, "defence", defence["name"]),
+            classifier=_Unfitted(
+                classifier["class"], classifier["params"], {**context, "seed": stream}
+            ),
+        ),
+        build(
+            classifier["class"],
+            classifier["params"],
+            **context,
+            seed=stream_seed(seed, "classifier", classifier["name"]),
+        ),
+    )
+
+
+def load_detector(folder: str | Path, spec: Mapping[str, Any], *, device: str) -> Detector:
+    """A detector that was made from `spec`, read from the folder it was saved to.
+
+    Classes that the configuration names are trusted: they ran when the detector was trained.
+    """
+    trusted = [path for role in ("defence", "classifier") for path in classes_of(spec[role])]
+    return Detector.load(folder, device=device, trusted=trusted)
+
+
+def told(spec: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether the defence of a spec is told the `clean_rows` and the `poison`."""
+    knowledge = spec["defence"].get("knowledge", {})
+    return {key: bool(knowledge.get(key)) for key in ("clean_rows", "poison")}
