@@ -48,7 +48,7 @@ slurm: $(VENV)/.slurm
 
 # All attacks against all defences, in the sizes of workflow/presets/benchmark.yaml unless another
 # preset is named.
-benchmark: PRESET ?= $(if $(EMBER),benchmark-ember,benchmark)
+benchmark: PRESET ?= benchmark $(if $(EMBER),benchmark-ember)
 benchmark: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS) -- benchmark
 	@echo "The leaderboard is at $(CURDIR)/results/benchmark/leaderboard.md"

@@ -22,14 +22,16 @@ rule plant_trigger:
         runtime=planting_minutes,
         device="cpu",
     params:
-        spec=attack_spec,
+        spec=lambda wildcards: specs.attack_spec(CONFIG, wildcards.attack),
         seed=seed_of("poison"),
         precision=PRECISION,
-        surrogate=lambda wildcards: part("classifiers", attack_surrogate(wildcards)),
+        surrogate=lambda wildcards: specs.part_spec(
+            CONFIG, "classifiers", specs.surrogate_of(CONFIG, wildcards.attack)
+        ),
         code=lambda wildcards: code(
             "plant_trigger",
             attacks=wildcards.attack,
-            classifiers=attack_surrogate(wildcards),
+            classifiers=specs.surrogate_of(CONFIG, wildcards.attack),
         ),
     script:
         "../scripts/plant_trigger.py"

@@ -48,16 +48,17 @@ rule write_leaderboard:
         "results/logs/write_leaderboard.log",
     benchmark:
         "results/benchmarks/write_leaderboard.tsv"
+    # It asks the defences' classes what they assume, and so imports them.
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=memory("write_leaderboard"),
         runtime=minutes("write_leaderboard"),
     params:
-        study=benchmark_study(),
+        study=results.benchmark_study(CONFIG),
         # Not while the workflow is parsed: most runs make no leaderboard.
-        code=lambda wildcards: code("write_leaderboard"),
+        code=lambda wildcards: code("write_leaderboard", defences=GRID["defences"]),
     script:
         "../scripts/write_leaderboard.py"
 

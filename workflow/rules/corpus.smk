@@ -3,9 +3,9 @@
 
 rule simulate_corpus:
     output:
-        raw=[f"results/{{dataset}}/release/{file}" for file in SIMULATED_FILES],
+        raw=[f"results/{{dataset}}/release/{file}" for file in specs.SIMULATED_FILES],
         checksums=[
-            f"results/{{dataset}}/release/{file}.sha256" for file in SIMULATED_FILES
+            f"results/{{dataset}}/release/{file}.sha256" for file in specs.SIMULATED_FILES
         ],
         metadata="results/{dataset}/release/metadata.csv",
     log:
@@ -19,9 +19,7 @@ rule simulate_corpus:
         mem_mb=memory("simulate_corpus", rows=corpus_rows),
         runtime=minutes("simulate_corpus", rows=corpus_rows),
     params:
-        spec=lambda wildcards: {
-            key: CONFIG["datasets"][wildcards.dataset][key] for key in SIMULATION_KEYS
-        },
+        spec=lambda wildcards: specs.simulation_spec(CONFIG, wildcards.dataset),
         code=code("simulate_corpus"),
     script:
         "../scripts/simulate_corpus.py"
@@ -44,7 +42,7 @@ rule index_corpus:
         mem_mb=memory("index_corpus", rows=corpus_rows),
         runtime=minutes("index_corpus", rows=corpus_rows),
     params:
-        spec=corpus_spec,
+        spec=lambda wildcards: specs.corpus_spec(CONFIG, wildcards.dataset),
         code=code("index_corpus"),
     script:
         "../scripts/index_corpus.py"
@@ -92,12 +90,7 @@ rule vectorise_rows:
         mem_mb=memory("vectorise_rows"),
         runtime=vectorising_minutes,
     params:
-        spec=lambda wildcards: {
-            "path": release_path(wildcards.dataset),
-            "version": CONFIG["datasets"][wildcards.dataset]["version"],
-            "kind": CONFIG["datasets"][wildcards.dataset]["kind"],
-            "vectoriser": CONFIG["corpus"]["vectoriser"],
-        },
+        spec=lambda wildcards: specs.vectors_spec(CONFIG, wildcards.dataset),
         code=code("vectorise_rows"),
     script:
         "../scripts/vectorise_rows.py"

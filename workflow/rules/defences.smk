@@ -21,12 +21,16 @@ rule train_autoencoder:
         mem_mb=memory("train_autoencoder"),
         runtime=minutes(
             "train_autoencoder",
-            times=lambda wildcards: epochs("autoencoders", wildcards.autoencoder),
+            times=lambda wildcards: specs.epochs(
+                CONFIG, "autoencoders", wildcards.autoencoder
+            ),
         ),
         gpu=GPU,
         device=DEVICE,
     params:
-        spec=lambda wildcards: part("autoencoders", wildcards.autoencoder),
+        spec=lambda wildcards: specs.part_spec(
+            CONFIG, "autoencoders", wildcards.autoencoder
+        ),
         cell=cell_extent,
         seed=seed_of("initialisation"),
         threads=THREADS,

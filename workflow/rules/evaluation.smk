@@ -1,5 +1,5 @@
 # The two tables: what every run measured, and what it cost.
-RESULTS = result_keys()
+RESULTS = results.grid_runs(CONFIG)
 TRAINED = [result for result in RESULTS if result["cost"]]
 
 

@@ -41,7 +41,7 @@ rule plot_panels:
         runtime=minutes("plot_panels"),
     params:
         spec={
-            "titles": titles(),
+            "titles": results.titles(CONFIG),
             "defences": GRID["defences"],
             "fixed_trigger_size": GRID["fixed_trigger_size"],
             "fixed_poison_rate": float(GRID["fixed_poison_rate"]),
@@ -98,8 +98,8 @@ rule write_tables:
         mem_mb=memory("write_tables"),
         runtime=minutes("write_tables"),
     params:
-        config=CONFIG,
-        titles=titles(),
+        config=configuration.used_methods(CONFIG),
+        titles=results.titles(CONFIG),
         code=code("write_tables"),
     script:
         "../scripts/write_tables.py"

@@ -8,8 +8,8 @@ rule realism:
 
 rule simulate_for_realism:
     output:
-        raw=[f"results/realism/release/{file}" for file in SIMULATED_FILES],
-        checksums=[f"results/realism/release/{file}.sha256" for file in SIMULATED_FILES],
+        raw=[f"results/realism/release/{file}" for file in specs.SIMULATED_FILES],
+        checksums=[f"results/realism/release/{file}.sha256" for file in specs.SIMULATED_FILES],
         metadata="results/realism/release/metadata.csv",
     log:
         "results/logs/simulate_for_realism.log",
@@ -26,16 +26,12 @@ rule simulate_for_realism:
             "simulate_corpus", rows=lambda wildcards: CONFIG["realism"]["rows"]
         ),
     params:
-        spec={
-            **{
-                key: CONFIG["datasets"]
-                .get(CONFIG["realism"]["simulated"], {})
-                .get(key)
-                for key in SIMULATION_KEYS
-            },
-            "rows": CONFIG["realism"]["rows"],
-            "malware_share": 0.5,
-        },
+        spec=specs.simulation_spec(
+            CONFIG,
+            CONFIG["realism"]["simulated"],
+            rows=CONFIG["realism"]["rows"],
+            malware_share=0.5,
+        ),
         code=code("simulate_corpus"),
     script:
         "../scripts/simulate_corpus.py"
@@ -69,17 +65,7 @@ rule compare_with_real_rows:
         gpu=GPU,
         device=DEVICE,
     params:
-        spec={
-            "real": CONFIG["realism"]["real"],
-            "real_path": CONFIG["datasets"]
-            .get(CONFIG["realism"]["real"], {})
-            .get("path"),
-            "real_rows": CONFIG["realism"]["real_rows"],
-            "version": CONFIG["datasets"]
-            .get(CONFIG["realism"]["real"], {})
-            .get("version"),
-            "classifier": part("classifiers", CONFIG["realism"]["classifier"]),
-        },
+        spec=specs.realism_spec(CONFIG),
         threads=THREADS,
         precision=PRECISION,
         code=code("compare_with_real_rows", classifiers=CONFIG["realism"]["classifier"]),

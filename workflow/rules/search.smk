@@ -32,19 +32,11 @@ rule search_parts:
     threads: THREADS
     resources:
         mem_mb=memory("train_surrogate"),
-        runtime=minutes("train_surrogate", times=search_epochs),
+        runtime=minutes("train_surrogate", times=lambda wildcards: specs.search_epochs(CONFIG, wildcards.kind)),
         gpu=GPU,
         device=DEVICE,
     params:
-        spec=lambda wildcards: {
-            "values": CONFIG["search"][wildcards.kind],
-            "parts": {
-                name: part(wildcards.kind, name)
-                for name in CONFIG["search"][wildcards.kind]
-            },
-            "seed": CONFIG["search"]["seed"],
-            "validation_share": CONFIG["search"]["validation_share"],
-        },
+        spec=lambda wildcards: specs.search_spec(CONFIG, wildcards.kind),
         threads=THREADS,
         precision=PRECISION,
         code=lambda wildcards: code("search_parts"),

@@ -49,8 +49,7 @@ rule explain_surrogate:
         mem_mb=memory("explain_surrogate"),
         runtime=minutes(
             "explain_surrogate",
-            times=lambda wildcards: CONFIG["surrogate"]["shap_samples"]
-            / MEASURED_SHAP_SAMPLES,
+            times=lambda wildcards: specs.shap_share(CONFIG),
         ),
         gpu=GPU,
         device=DEVICE,

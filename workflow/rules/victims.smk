@@ -5,7 +5,7 @@
 rule train_unpoisoned:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
-        autoencoder=autoencoder_of,
+        autoencoder=autoencoder_files,
     output:
         detector=directory(
             "results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector"
@@ -39,7 +39,7 @@ rule train_victim:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         poison=poison_of,
         trigger=trigger_of,
-        autoencoder=autoencoder_of,
+        autoencoder=autoencoder_files,
         reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
     output:
         scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
@@ -94,7 +94,7 @@ rule score_evasion:
         runtime=minutes("score_evasion"),
         device="cpu",
     params:
-        specs=REFERENCES,
+        specs=specs.unpoisoned_specs(CONFIG),
         sizes=sorted({*GRID["trigger_sizes"], GRID["fixed_trigger_size"]}),
         threads=THREADS,
         # Not while the workflow is parsed: it goes through every part of the grid.

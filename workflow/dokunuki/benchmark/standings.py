@@ -16,8 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.defences.protocol import assumed_regions
 from dokunuki.errors import DokunukiError
 from dokunuki.evaluation.comparisons import compare, holm
+from dokunuki.parts.building import build
 from dokunuki.study.keys import NO_ATTACK
 from dokunuki.victims.scores import OK
 
@@ -53,13 +56,12 @@ SECONDS = ("seconds_defence", "seconds_training", "seconds_scoring")
 
 COMPARED = ("asr", "accuracy")
 
-REGIONS = {
+_REGIONS = {
     "feasible": "the feasible columns",
     "non_hashed": "the non-hashed columns",
     "all": "the attackable columns",
     "undefended": "the byte histograms",
 }
-"""The regions that a defence may assume a trigger to lie in, in words."""
 
 _LEVEL = 0.95
 # Numbers that are printed alike are a tie: shares to 0.1 percentage points.
@@ -67,25 +69,30 @@ _PRINTED = 3
 
 
 @dataclass(frozen=True)
-class Knowledge:
-    """The ledger of a defence: what it was told beside the contaminated rows."""
+class Ledger:
+    """What a defence was told, or assumes, beside the contaminated rows.
+
+    `regions` are those in one of which it assumes a trigger to lie, as its own class says; none for
+    no assumption.
+    """
 
     clean_rows: bool = False
     poison: bool = False
     poison_rate: str = "none"
     trigger_size: str = "none"
-    region: str = "none"
     target_class: bool = False
     tuned_on: str = "nothing"
+    regions: tuple[str, ...] = ()
 
     def told(self) -> str:
         """The ledger in one line; "nothing" where all of it is empty."""
+        regions = " or ".join(_REGIONS.get(region, region) for region in self.regions)
         facts = [
             "clean rows" if self.clean_rows else "",
             "which rows are poison" if self.poison else "",
             f"p: {self.poison_rate}" if self.poison_rate != "none" else "",
             f"N: {self.trigger_size}" if self.trigger_size != "none" else "",
-            f"a trigger within {REGIONS[self.region]}" if self.region != "none" else "",
+            f"a trigger within {regions}" if regions else "",
             "the target class" if self.target_class else "",
             f"tuned on {self.tuned_on}" if self.tuned_on != "nothing" else "",
         ]
@@ -94,15 +101,14 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Defence:
-    """A defence as the configuration describes it."""
+    """A defence as the configuration describes it; `steps` (class and params) are its parts."""
 
     label: str
     tier: str = "defence"
     family: str = "none"
     paper: str = ""
-    dotted_path: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    knowledge: Knowledge = Knowledge()
+    steps: Sequence[Mapping[str, Any]] = ()
+    ledger: Ledger = Ledger()
 
 
 @dataclass(frozen=True)
@@ -154,10 +160,10 @@ class Study:
 
 def study_of(values: Mapping[str, Any]) -> Study:
     """The study in a mapping of plain values; see `Study` for its keys."""
-    defences = {
-        name: Defence(**{**entry, "knowledge": Knowledge(**entry.get("knowledge", {}))})
-        for name, entry in values["defences"].items()
-    }
+    defences = {}
+    for name, entry in values["defences"].items():
+        ledger = Ledger(**entry.get("ledger", {}), regions=_regions(entry.get("steps", ())))
+        defences[name] = Defence(**{**entry, "ledger": ledger})
     return Study(
         datasets=values["datasets"],
         attacks={name: Attack(**entry) for name, entry in values["attacks"].items()},
@@ -168,6 +174,13 @@ def study_of(values: Mapping[str, Any]) -> Study:
         restricted=values.get("restricted", {}),
         not_applicable=values.get("not_applicable", {}),
     )
+
+
+def _regions(steps: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The regions that the steps of a defence assume, as objects made of them say."""
+    context = {"layout": feature_layout(1), "seed": 0, "classifier": None, "autoencoder": None}
+    made = [build(step["class"], step["params"], **context) for step in steps]
+    return tuple(dict.fromkeys(region for part in made for region in assumed_regions(part)))
 
 
 def build_cells(metrics: pd.DataFrame, timings: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -198,7 +211,7 @@ def build_cells(metrics: pd.DataFrame, timings: pd.DataFrame, study: Study) -> p
     table = expected.assign(
         tier=[study.defences[name].tier for name in expected["defence"]],
         family=[study.defences[name].family for name in expected["defence"]],
-        told=[study.defences[name].knowledge.told() for name in expected["defence"]],
+        told=[study.defences[name].ledger.told() for name in expected["defence"]],
         seeds=len(study.seeds),
         seeds_ok=_counts(ok, index),
         seeds_diverged=_counts(seeds[seeds["status"] != OK], index),

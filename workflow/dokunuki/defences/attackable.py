@@ -7,7 +7,7 @@ it is the lossy compression that defends, not the autoencoder.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class AttackableTransform(SavedAsTensors, Transformer):
 
     After `fit`: `transformer_`.
     """
+
+    assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ ask which of the autoencoder's properties the defence owes its effect to: a line
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
     `sklearn.base.clone` forgets fits: wrap a fitted one in `FrozenEstimator` where the defence will
     be cloned. After `fit`: `autoencoder_`.
     """
+
+    assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class CleanAutoencoder(Estimator):
 
     After `fit_resample`: `autoencoder_`.
     """
+
+    assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class CleanAutoencoder(Estimator):
         if len(getattr(self, "_clean", ())) < 2:
             raise ConfigError(
                 "CleanAutoencoder: was given no clean rows; set sample.clean_rows and, in its "
-                "entry of defences, knowledge: {clean_rows: true}"
+                "entry of defences, ledger: {clean_rows: true}"
             )
         model = build(
             AutoencoderModel,

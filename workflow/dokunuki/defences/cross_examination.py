@@ -69,6 +69,11 @@ class CrossExaminationFilter(Filter):
         self.seed = seed
         self.threads = threads
 
+    @property
+    def assumed_regions(self) -> tuple[str, ...]:
+        """The regions that are hidden: the trigger must lie in one of them to be contradicted."""
+        return tuple(self.hide)
+
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         self._check_parameters()
         self.contradicted_ = np.zeros(len(X), dtype=bool)

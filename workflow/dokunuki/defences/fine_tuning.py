@@ -48,7 +48,7 @@ class CleanFineTuning(ClassifierTraining):
         if len(getattr(self, "_clean", ((), ()))[1]) < 2:
             raise ConfigError(
                 "CleanFineTuning: was given no clean rows; set sample.clean_rows and, in its "
-                "entry of defences, knowledge: {clean_rows: true}"
+                "entry of defences, ledger: {clean_rows: true}"
             )
         if not (hasattr(self.estimator, "fit_more") or is_lightgbm(self.estimator)):
             raise ConfigError(

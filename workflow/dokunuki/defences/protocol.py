@@ -18,8 +18,8 @@ new unfitted instance of the victim's classifier (see `dokunuki.parts.building.b
   is no guarantee.
 
 What stands for comparison only may be told more, by methods of these names, called just before
-`fit` or `fit_resample`. The `knowledge` of its entry in the configuration must say so, for the
-tables to show it; ConfigError when the two disagree.
+`fit` or `fit_resample`. The `ledger` of its entry in the configuration must say so, for the tables
+to show it; ConfigError when the two disagree.
 
 - `give_clean_rows(X, y)`: trusted rows that no attacker saw, float32 (c, width), standardised by
   the contaminated rows' mean and scale, and their labels int8 (c,).
@@ -28,6 +28,10 @@ tables to show it; ConfigError when the two disagree.
 
 A class attribute `raw_rows = True` asks for rows that are not standardised: the scaler is fitted on
 all rows, and a certificate that counts altered rows holds only where no row reaches all others.
+
+Tables say in which region of the columns a defence assumes the trigger to lie. It is read off the
+object, and so cannot disagree with its parameters: off its attribute `assumed_regions` (names of
+regions; the trigger lies in one of them) or, where it has none, its parameter `region`.
 """
 
 from __future__ import annotations
@@ -87,3 +91,9 @@ def defence_kind(defence: Any) -> DefenceKind:  # noqa: ANN401 - this is what te
         "(transformer), nor fit_resample (sampler), nor predict_proba and a parameter `estimator` "
         "(meta-estimator)"
     )
+
+
+def assumed_regions(defence: Any) -> tuple[str, ...]:  # noqa: ANN401 - any defence
+    """The regions in one of which a defence assumes a trigger to lie; empty for no assumption."""
+    named = getattr(defence, "assumed_regions", getattr(defence, "region", ()))
+    return (named,) if isinstance(named, str) else tuple(named)

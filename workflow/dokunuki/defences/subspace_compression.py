@@ -7,7 +7,7 @@ tell from others is held by many rows, none is left that poison alone gives a me
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class SubspaceCompression(SavedAsTensors, Transformer):
     float32 (columns, most), filled up with infinity; `mean_` and `scale_` of the numbers, float64
     (columns,), the scale 0 for a column that became constant.
     """
+
+    assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
     def __init__(self, layout: FeatureLayout, density: float = 0.08, intervals: int = 100) -> None:
         self.layout = layout

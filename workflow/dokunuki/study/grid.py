@@ -28,6 +28,12 @@ class Cell:
         return f"{self.attack}-n{self.size:03d}-p{rate_code(self.rate):04d}"
 
 
+def cell_of_id(cell_id: str) -> Cell:
+    """The cell that an id stands for, one outside the grid too; ValueError for anything else."""
+    attack, size, rate = cell_id.rsplit("-", 2)
+    return Cell(attack, int(size[1:]), int(rate[1:]) / 100)
+
+
 def attack_cells(grid: Mapping[str, Any], attack: str) -> list[Cell]:
     """The cells of one attack: N varies at the fixed p, and p at the fixed N; each cell once."""
     over_size = [Cell(attack, size, grid["fixed_poison_rate"]) for size in grid["trigger_sizes"]]

@@ -5,8 +5,8 @@ checkout would rerun everything. The rules therefore carry, as a parameter, one 
 that the script reaches through imports. A digest is taken over the syntax tree without
 docstrings: comments, docstrings and formatting rerun nothing.
 
-Followed are this package and whatever lies beside it in the folder `workflow`, a user's own parts
-for instance. All else belongs to the environment, and its versions are the environment's business.
+Followed are this package, whatever lies beside it in the folder `workflow`, and the modules in the
+folders of the catalogue that a user names. All else belongs to the environment, and its versions are the environment's business.
 """
 
 from __future__ import annotations
@@ -14,17 +14,30 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
 _LIBRARY = Path(__file__).resolve().parents[2]
+# Where modules are followed: the library, and what lies beside it; then the user's own folders.
+_ROOTS = [_LIBRARY]
 
 
-def offer_library() -> None:
-    """Let child processes import this package, whether it is installed for them or not."""
-    paths = [str(_LIBRARY), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+def offer_library(folders: Iterable[str | Path] = ()) -> None:
+    """Let this process and its children import this package and the modules in `folders`.
+
+    Whether the package is installed for them or not. From now on such modules are followed.
+    """
+    _ROOTS[1:] = [Path(folder).resolve() for folder in folders]
+    own = [str(root) for root in _ROOTS]
+    paths = [*own, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    sys.path.extend(path for path in own if path not in sys.path)
 
 
 def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
@@ -54,10 +67,11 @@ def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
 
 def module_path(module: str) -> Path | None:
     """The file of a module that is followed; None when there is none."""
-    base = _LIBRARY.joinpath(*module.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
+    for root in _ROOTS:
+        base = root.joinpath(*module.split("."))
+        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
     return None
 
 
@@ -108,4 +122,8 @@ def _imports(path: Path) -> frozenset[str]:
 
 def _package(path: Path, level: int) -> str:
     """The package that a relative import of `level` dots in a file starts from."""
-    return ".".join(path.parents[level - 1].relative_to(_LIBRARY).parts) if level else ""
+    if not level:
+        return ""
+    folder = path.parents[level - 1]
+    root = next(root for root in _ROOTS if folder.is_relative_to(root))
+    return ".".join(folder.relative_to(root).parts)

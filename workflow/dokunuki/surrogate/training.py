@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.parts.building import build
 from dokunuki.seeding import stream_seed
@@ -44,7 +43,7 @@ def train_surrogate(
         precision=precision,
         layout=vectors.layout,
     )
-    return Detector(NoDefence(), classifier).fit(*_known(vectors, share, seed), copy=False)
+    return Detector([], classifier).fit(*_known(vectors, share, seed), copy=False)
 
 
 def explain_surrogate(

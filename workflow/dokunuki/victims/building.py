@@ -40,27 +40,36 @@ def build_detector(
     compute: Compute,
     autoencoder: Any = None,  # noqa: ANN401 - the model that the defence asks for, fitted
 ) -> Detector:
-    """The `defence` and the `classifier` of a spec (name, class, params each), not fitted."""
+    """The `defence` (name, steps) and the `classifier` (name, class, params) of a spec, not fitted.
+
+    Each step (class, params) of several has a random stream of its own. All are offered the same
+    autoencoder, that of the contaminated rows as they were at first.
+    """
     context = {
         "layout": layout,
         "device": compute.device,
         "threads": compute.threads,
         "precision": compute.precision,
     }
-    defence, classifier = spec["defence"], spec["classifier"]
+    name, steps, classifier = spec["defence"]["name"], spec["defence"]["steps"], spec["classifier"]
     given = {} if autoencoder is None else {"autoencoder": autoencoder}
-    stream = stream_seed(seed, "classifier of a defence", defence["name"])
-    return Detector(
+    given["classifier"] = _Unfitted(
+        classifier["class"],
+        classifier["params"],
+        {**context, "seed": stream_seed(seed, "classifier of a defence", name)},
+    )
+    defences = [
         build(
-            defence["class"],
-            defence["params"],
+            step["class"],
+            step["params"],
             **context,
             **given,
-            seed=stream_seed(seed, "defence", defence["name"]),
-            classifier=_Unfitted(
-                classifier["class"], classifier["params"], {**context, "seed": stream}
-            ),
-        ),
+            seed=stream_seed(seed, "defence", name, *([number] if len(steps) > 1 else [])),
+        )
+        for number, step in enumerate(steps, start=1)
+    ]
+    return Detector(
+        defences,
         build(
             classifier["class"],
             classifier["params"],
@@ -81,5 +90,5 @@ def load_detector(folder: str | Path, spec: Mapping[str, Any], *, device: str) -
 
 def told(spec: Mapping[str, Any]) -> dict[str, bool]:
     """Whether the defence of a spec is told the `clean_rows` and the `poison`."""
-    knowledge = spec["defence"].get("knowledge", {})
-    return {key: bool(knowledge.get(key)) for key in ("clean_rows", "poison")}
+    told = spec["defence"].get("told", {})
+    return {key: bool(told.get(key)) for key in ("clean_rows", "poison")}

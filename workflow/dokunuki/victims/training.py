@@ -51,10 +51,10 @@ def train_unpoisoned(
 ) -> tuple[Scores, Cost]:
     """Train on the unpoisoned rows, save the detector to `folder`, and score rows without trigger.
 
-    `spec` holds the specs (name, class, params) of `defence` and `classifier`, and of the
+    `spec` holds the specs of the `defence` (name, steps of class and params, and `told`, whether it
+    is told the `clean_rows` and the `poison`), of the `classifier` (name, class, params) and of the
     `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
-    (weights and cost). `knowledge` in the defence's spec says whether it is told the `clean_rows`
-    and the `poison`. The scores say by sha256 what the classifier was given, for `train_victim` to
+    (weights and cost). The scores say by sha256 what the classifier was given, for `train_victim` to
     compare.
     """
     watch = Stopwatch()
@@ -150,7 +150,7 @@ def _fit_defence(
         if detector.certificate:
             flipped = np.count_nonzero(poison.labels != poison.poisoned_class)
             facts["flipped_rows"] = int(flipped)
-    rows, labels = detector.fit_defence(
+    rows, labels = detector.fit_defences(
         X,
         y,
         copy=False,

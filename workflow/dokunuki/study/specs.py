@@ -1,0 +1,268 @@
+"""What jobs are given of the configuration: the leaves that they depend on, as plain values.
+
+What is not in a job's spec makes nothing run again: labels, tags, what a ledger says for the reader.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dokunuki.corpus.release import release_files
+from dokunuki.errors import ConfigError
+from dokunuki.parts.building import classes_of
+from dokunuki.study.catalogue import autoencoder_of, steps_of
+from dokunuki.study.grid import defended_classifiers
+from dokunuki.study.rates import rate_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from dokunuki.study.configuration import Config
+
+SIMULATED_FILES = (
+    *(f"train_features_{part}.jsonl" for part in range(6)),
+    "test_features.jsonl",
+)
+
+# What a simulated corpus is made from, besides its name and title.
+_SIMULATION_KEYS = (
+    "families",
+    "malware_share",
+    "overlap",
+    "rows",
+    "seed",
+    "variants",
+    "vendors",
+    "version",
+)
+# About what a row takes in the files of a release, by their suffix: only sizes are known early.
+_ROW_BYTES = {".jsonl": 6000, ".bz2": 1400, ".dat": 9400}
+# Of a part whose parameters do not say: the most that any of ours has.
+_DEFAULT_EPOCHS = 30
+# Minutes were measured for one epoch, and for this many SHAP samples.
+_MEASURED_SHAP_SAMPLES = 50
+
+
+def part_spec(config: Config, kind: str, name: str) -> dict[str, Any]:
+    """What makes a method what it is: its class and parameters, not its label."""
+    entry = config[kind][name]
+    return {"name": name, "class": entry["class"], "params": entry["params"]}
+
+
+def defence_spec(config: Config, name: str) -> dict[str, Any]:
+    """A defence's steps (class and params each) and what it is told."""
+    ledger = config["defences"][name]["ledger"]
+    steps = [part_spec(config, "defences", step) for step in steps_of(config["defences"], name)]
+    return {
+        "name": name,
+        "steps": [{"class": step["class"], "params": step["params"]} for step in steps],
+        "told": {key: ledger[key] for key in ("clean_rows", "poison")},
+    }
+
+
+def detector_spec(config: Config, defence: str, classifier: str) -> dict[str, Any]:
+    """A defended classifier, with the autoencoder that the defence uses, or None."""
+    autoencoder = autoencoder_of(config["defences"], defence)
+    return {
+        "defence": defence_spec(config, defence),
+        "classifier": part_spec(config, "classifiers", classifier),
+        "autoencoder": part_spec(config, "autoencoders", autoencoder) if autoencoder else None,
+    }
+
+
+def unpoisoned_specs(config: Config) -> list[dict[str, Any]]:
+    """The detectors trained without poison that every trigger of the grid meets."""
+    return [
+        {
+            "defence": defence_spec(config, defence),
+            "classifier": part_spec(config, "classifiers", classifier),
+        }
+        for defence, classifier in defended_classifiers(config["grid"])
+    ]
+
+
+def method_classes(config: Config, kind: str, names: Iterable[str]) -> list[str]:
+    """The dotted paths of the classes that entries name, also those of a defence's steps."""
+    entries = [
+        config[kind][step]
+        for name in names
+        for step in (steps_of(config[kind], name) if kind == "defences" else [name])
+    ]
+    return [path for entry in entries for path in classes_of(entry)]
+
+
+def longest_trigger_size(config: Config) -> int:
+    """N of the trigger that is chosen: a smaller one is a prefix of it, and chosen with it."""
+    grid = config["grid"]
+    return max(64, *grid["trigger_sizes"], grid["fixed_trigger_size"])
+
+
+def largest_poison_rate(config: Config) -> float:
+    """p of the rows that are planted: those of a smaller one are the first of them."""
+    grid = config["grid"]
+    return max(10, *grid["poison_rates"], grid["fixed_poison_rate"])
+
+
+def attack_spec(config: Config, name: str) -> dict[str, Any]:
+    """What decides an attack's trigger and poison."""
+    entry = config["attacks"][name]
+    return {
+        "attack": part_spec(config, "attacks", name),
+        "rows": entry["rows"],
+        "share": float(entry["attacker_share"]),
+        "size": longest_trigger_size(config),
+        "rate": largest_poison_rate(config),
+    }
+
+
+def surrogate_of(config: Config, attack: str) -> str:
+    """Name of the classifier that an attack's surrogate is."""
+    own: str | None = config["attacks"][attack]["surrogate"]
+    return own or str(config["surrogate"]["classifier"])
+
+
+def surrogate_id(config: Config, attack: str) -> str:
+    """For paths, a classifier and the share of the rows that it sees: embernn-10000 for all."""
+    share = rate_code(config["attacks"][attack]["attacker_share"])
+    return f"{surrogate_of(config, attack)}-{share:05d}"
+
+
+def split_surrogate_id(surrogate: str) -> tuple[str, float]:
+    """The classifier, and the percent of the training rows that it sees, of a `surrogate_id`."""
+    classifier, _, share = surrogate.rpartition("-")
+    return classifier, int(share) / 100
+
+
+def job_seed(config: Config, seed: str, purpose: str) -> int:
+    """What a seed of the grid stands for: in `sample`, `poison` or `initialisation`."""
+    return int(config["seeds"].get(seed, {}).get(purpose, seed))
+
+
+def release_path(config: Config, dataset: str) -> str:
+    """Where a dataset's release lies: what the user named, or what is simulated."""
+    entry = config["datasets"][dataset]
+    return str(entry["path"]) if entry["kind"] == "ember" else f"results/{dataset}/release"
+
+
+def corpus_spec(config: Config, dataset: str) -> dict[str, Any]:
+    """What decides the rows: the corpus, how it is read, and a published release's file sizes.
+
+    Raises CorpusError when the release is not there.
+    """
+    spec = {
+        "path": release_path(config, dataset),
+        "version": config["datasets"][dataset]["version"],
+        "bad_rows": config["corpus"]["bad_rows"],
+    }
+    if config["datasets"][dataset]["kind"] == "ember":
+        files = release_files(spec["path"])
+        spec["sizes"] = {file.name: file.stat().st_size for file in files}
+    return spec
+
+
+def vectors_spec(config: Config, dataset: str) -> dict[str, Any]:
+    """What decides how drawn rows become vectors."""
+    entry = config["datasets"][dataset]
+    return {
+        "path": release_path(config, dataset),
+        "version": entry["version"],
+        "kind": entry["kind"],
+        "vectoriser": config["corpus"]["vectoriser"],
+    }
+
+
+def simulation_spec(config: Config, dataset: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """What a simulated corpus is made from, with changes; None for what the dataset lacks."""
+    entry = config["datasets"].get(dataset, {})
+    return {key: entry.get(key) for key in _SIMULATION_KEYS} | changes
+
+
+def real_rows(config: Config) -> list[Path]:
+    """The files of the real rows that a simulated corpus is held against.
+
+    Raises ConfigError when none are given, CorpusError when they are not there.
+    """
+    name = config["realism"]["real"]
+    path = config["datasets"].get(name, {}).get("path")
+    if not path:
+        raise ConfigError(
+            f"config: datasets.{name}.path: the comparison needs real rows; "
+            "say `make realism EMBER=folder`"
+        )
+    return list(release_files(path))
+
+
+def realism_spec(config: Config) -> dict[str, Any]:
+    """The real rows that a simulated corpus is held against, and the network that tells."""
+    wanted = config["realism"]
+    real = config["datasets"].get(wanted["real"], {})
+    return {
+        "real": wanted["real"],
+        "real_path": real.get("path"),
+        "real_rows": wanted["real_rows"],
+        "version": real.get("version"),
+        "classifier": part_spec(config, "classifiers", wanted["classifier"]),
+    }
+
+
+def search_spec(config: Config, kind: str) -> dict[str, Any]:
+    """What is tried, of which parts, on which rows."""
+    values = config["search"][kind]
+    return {
+        "values": values,
+        "parts": {name: part_spec(config, kind, name) for name in values},
+        "seed": config["search"]["seed"],
+        "validation_share": config["search"]["validation_share"],
+    }
+
+
+def sample_rows(config: Config) -> int:
+    """How many rows are drawn a seed, for requests of memory and time."""
+    keys = ("rows", "validation_malware", "calibration_rows", "clean_rows")
+    return sum(config["sample"][key] for key in keys)
+
+
+def corpus_rows(config: Config, dataset: str) -> float:
+    """How many rows a corpus has, of a published release roughly."""
+    entry = config["datasets"][dataset]
+    if entry["kind"] == "simulated":
+        return float(entry["rows"])
+    fewest = min(_ROW_BYTES.values())
+    return sum(
+        file.stat().st_size / _ROW_BYTES.get(file.suffix, fewest)
+        for file in release_files(entry["path"])
+    )
+
+
+def epochs(config: Config, kind: str, name: str) -> int:
+    """How often a network goes through its rows, for requests of time."""
+    return int(config[kind][name]["params"].get("epochs", _DEFAULT_EPOCHS))
+
+
+def victim_epochs(config: Config, defence: str, classifier: str) -> float:
+    """Epochs of all trainings that a defended classifier takes."""
+    trainings: float = config["defences"][defence]["trainings"]
+    return trainings * epochs(config, "classifiers", classifier)
+
+
+def attack_epochs(config: Config, attack: str) -> float:
+    """Epochs of all trainings that an attack does by itself before it chooses."""
+    trainings: float = config["attacks"][attack]["trainings"]
+    return trainings * epochs(config, "classifiers", surrogate_of(config, attack))
+
+
+def search_epochs(config: Config, kind: str) -> float:
+    """Epochs of all trainings of a search."""
+    total = 0
+    for name, values in config["search"][kind].items():
+        tried = 1
+        for listed in values.values():
+            tried *= len(listed)
+        total += tried * max(values.get("epochs", [epochs(config, kind, name)]))
+    return total
+
+
+def shap_share(config: Config) -> float:
+    """SHAP draws a row as a share of those that minutes were measured for."""
+    return float(config["surrogate"]["shap_samples"]) / _MEASURED_SHAP_SAMPLES
