@@ -13,7 +13,6 @@ from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.vectoriser import vectorise
-from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.networks.embernn import EmberNN
 from simember.generator import SimulatedSpec, write_corpus
@@ -59,4 +58,4 @@ def surrogate(
     network = EmberNN(
         hidden=hidden, epochs=epochs, learning_rate=3e-4, device="cpu", threads=threads
     )
-    return Detector(NoDefence(), network).fit(X, y)
+    return Detector([], network).fit(X, y)

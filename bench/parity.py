@@ -34,7 +34,6 @@ from dokunuki.corpus.index import build_index
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
 from dokunuki.corpus.vectors import vectorise_split
-from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.evaluation.measures import MALWARE_THRESHOLD
 from dokunuki.evaluation.summary import t_interval
@@ -146,7 +145,7 @@ def _victim(
         **context,
     )
     if defence == "none":
-        return Detector(NoDefence(), network)
+        return Detector([], network)
     entry = config["defences"][defence]
     settings = config["autoencoders"][entry["autoencoder"]]
     autoencoder = build(
@@ -156,7 +155,7 @@ def _victim(
         **context,
     )
     shaping = build(entry["class"], entry["params"], layout=vectors.layout, autoencoder=autoencoder)
-    return Detector(shaping, network)
+    return Detector([shaping], network)
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:

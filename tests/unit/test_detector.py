@@ -14,7 +14,6 @@ from sklearn.tree import DecisionTreeClassifier
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.autoencoder import AutoencoderCode, AutoencoderReconstruction
 from dokunuki.defences.deletion import Deletion
-from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, DataFileError, DokunukiError
 from dokunuki.networks.autoencoder import AutoencoderModel
@@ -37,7 +36,7 @@ class KeepsMalwareOnly(BaseEstimator):
         return X[y == 1], y[y == 1]
 
 
-class TakesAll(NoDefence):
+class TakesAll(FunctionTransformer):
     """Keeps what it is told."""
 
     def give_clean_rows(self, X, y):
@@ -75,22 +74,26 @@ def _autoencoder():
 
 
 PARTS = {
-    "none-embernn": lambda: (NoDefence(), _network()),
+    "none-embernn": lambda: ([], _network()),
     "deletion-lightgbm": lambda: (
-        Deletion(LAYOUT),
+        [Deletion(LAYOUT)],
         lightgbm.LGBMClassifier(
             n_estimators=5, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1
         ),
     ),
-    "none-forest": lambda: (NoDefence(), RandomForestClassifier(5, random_state=0)),
-    "pca-logistic": lambda: (PCA(3, random_state=0), LogisticRegression()),
-    "code-embernn": lambda: (AutoencoderCode(LAYOUT, _autoencoder()), _network()),
+    "none-forest": lambda: ([], RandomForestClassifier(5, random_state=0)),
+    "pca-logistic": lambda: ([PCA(3, random_state=0)], LogisticRegression()),
+    "code-embernn": lambda: ([AutoencoderCode(LAYOUT, _autoencoder())], _network()),
     "reconstruction-logistic": lambda: (
-        AutoencoderReconstruction(LAYOUT, _autoencoder()),
+        [AutoencoderReconstruction(LAYOUT, _autoencoder())],
         LogisticRegression(),
     ),
-    "sampler-embernn": lambda: (DropsEveryFourth(), _network()),
-    "bagging-tree": lambda: (BaggingClassifier(n_estimators=3, random_state=0), _tree()),
+    "sampler-embernn": lambda: ([DropsEveryFourth()], _network()),
+    "bagging-tree": lambda: ([BaggingClassifier(n_estimators=3, random_state=0)], _tree()),
+    "steps-embernn": lambda: (
+        [DropsEveryFourth(), AutoencoderReconstruction(LAYOUT, _autoencoder()), PCA(30)],
+        _network(),
+    ),
 }
 
 
@@ -128,20 +131,20 @@ def test_learns_and_comes_back_from_its_folder(rng, tmp_path, name):
 
 def test_description_names_classes_and_parameters(rng, tmp_path):
     X, y = _rows(rng, 40)
-    Detector(AutoencoderCode(LAYOUT, _autoencoder()), _network(epochs=1)).fit(X, y).save(
+    Detector([AutoencoderCode(LAYOUT, _autoencoder())], _network(epochs=1)).fit(X, y).save(
         tmp_path / "detector"
     )
     description = json.loads((tmp_path / "detector" / "detector.json").read_text())
-    assert description["defence"]["class"] == "dokunuki.defences.autoencoder.AutoencoderCode"
-    assert description["defence"]["kind"] == "transformer"
-    assert description["defence"]["parameters"]["autoencoder"]["parameters"]["code"] == 4
+    assert description["defences"][0]["class"] == "dokunuki.defences.autoencoder.AutoencoderCode"
+    assert description["defences"][0]["kind"] == "transformer"
+    assert description["defences"][0]["parameters"]["autoencoder"]["parameters"]["code"] == 4
     assert description["classifier"]["parameters"]["hidden"] == [16]
     assert description["training"] == {"rows": 40, "removed_rows": 0}
 
 
 def test_a_sampler_shapes_training_only(rng):
     X, y = _rows(rng, 40)
-    detector = Detector(DropsEveryFourth(), _tree()).fit(X, y)
+    detector = Detector([DropsEveryFourth()], _tree()).fit(X, y)
     assert detector.removed_rows_ == 10
     np.testing.assert_array_equal(detector.kept_indices_ % 4 != 3, True)
     # The scaler is fitted on all contaminated rows; the classifier on what the filter left.
@@ -154,11 +157,11 @@ def test_a_sampler_shapes_training_only(rng):
 
 def test_a_sampler_that_removes_a_class_is_named(rng):
     with pytest.raises(DokunukiError, match=r"KeepsMalwareOnly left .* labels \[1\]"):
-        Detector(KeepsMalwareOnly(), _tree()).fit(*_rows(rng, 20))
+        Detector([KeepsMalwareOnly()], _tree()).fit(*_rows(rng, 20))
 
 
 def test_a_meta_estimator_wraps_the_classifier(rng):
-    detector = Detector(BaggingClassifier(n_estimators=2, random_state=0), _tree())
+    detector = Detector([BaggingClassifier(n_estimators=2, random_state=0)], _tree())
     detector.fit(*_rows(rng, 40))
     assert isinstance(detector.classifier_, BaggingClassifier)
     assert {type(tree) for tree in detector.classifier_.estimators_} == {DecisionTreeClassifier}
@@ -168,24 +171,24 @@ def test_a_defence_is_told_before_it_is_fitted_in_the_units_of_the_contaminated_
     X, y = _rows(rng, 40)
     clean, labels = _rows(rng, 6)
     poison = np.arange(40) < 3
-    detector = Detector(TakesAll(), _tree()).fit(X, y, clean=(clean, labels), poison=poison)
-    assert detector.defence.told_before_fit
-    np.testing.assert_array_equal(detector.defence.clean[0], detector.standardise(clean))
-    assert detector.defence.clean[0].dtype == np.float32
-    np.testing.assert_array_equal(detector.defence.clean[1], labels)
-    np.testing.assert_array_equal(detector.defence.poison, poison)
-    meta = Detector(TakesPoison(n_estimators=2, random_state=0), _tree())
+    detector = Detector([TakesAll()], _tree()).fit(X, y, clean=(clean, labels), poison=poison)
+    assert detector.defences[0].told_before_fit
+    np.testing.assert_array_equal(detector.defences[0].clean[0], detector.standardise(clean))
+    assert detector.defences[0].clean[0].dtype == np.float32
+    np.testing.assert_array_equal(detector.defences[0].clean[1], labels)
+    np.testing.assert_array_equal(detector.defences[0].poison, poison)
+    meta = Detector([TakesPoison(n_estimators=2, random_state=0)], _tree())
     np.testing.assert_array_equal(meta.fit(X, y, poison=poison).classifier_.poison, poison)
 
 
 def test_a_defence_that_is_not_told_what_it_takes_or_does_not_take_it_is_refused(rng):
     X, y = _rows(rng, 40)
     with pytest.raises(ConfigError, match=r"TakesAll: has give_clean_rows.*clean_rows: true"):
-        Detector(TakesAll(), _tree()).fit(X, y, poison=y == 1)
+        Detector([TakesAll()], _tree()).fit(X, y, poison=y == 1)
     with pytest.raises(ConfigError, match=r"TakesPoison: has give_poison.*poison: true"):
-        Detector(TakesPoison(), _tree()).fit(X, y)
-    with pytest.raises(ConfigError, match=r"NoDefence: has no give_poison.*poison: true"):
-        Detector(NoDefence(), _tree()).fit(X, y, poison=y == 1)
+        Detector([TakesPoison()], _tree()).fit(X, y)
+    with pytest.raises(ConfigError, match=r"no defence: has no give_poison.*poison: true"):
+        Detector([], _tree()).fit(X, y, poison=y == 1)
 
 
 def test_scaling_is_fitted_on_the_contaminated_rows_in_float64(rng):
@@ -194,7 +197,7 @@ def test_scaling_is_fitted_on_the_contaminated_rows_in_float64(rng):
     X[:, 1] = np.float32(0.1)
     stamp = LAYOUT.index("timestamp")
     X[:, stamp] = 2.0**31 + 256 * np.arange(60)  # neighbouring float32 values
-    detector = Detector(NoDefence(), _tree()).fit(X, y)
+    detector = Detector([], _tree()).fit(X, y)
     standardised = detector.standardise(X)
     assert standardised.dtype == np.float32
     np.testing.assert_array_equal(standardised[:, :2], 0)
@@ -208,11 +211,11 @@ def test_scaling_is_fitted_on_the_contaminated_rows_in_float64(rng):
 
 def test_blocks_change_no_score(rng, monkeypatch):
     X, y = _rows(rng, 50)
-    detector = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
+    detector = Detector([Deletion(LAYOUT)], RandomForestClassifier(3, random_state=0)).fit(X, y)
     whole = detector.malware_scores(X)
     monkeypatch.setattr("dokunuki.storage.row_blocks._BLOCK_ROWS", 7)
     np.testing.assert_array_equal(detector.malware_scores(X), whole)
-    again = Detector(Deletion(LAYOUT), RandomForestClassifier(3, random_state=0)).fit(X, y)
+    again = Detector([Deletion(LAYOUT)], RandomForestClassifier(3, random_state=0)).fit(X, y)
     np.testing.assert_allclose(again.scaler_.mean_, detector.scaler_.mean_, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(again.scaler_.scale_, detector.scaler_.scale_, rtol=1e-9)
 
@@ -220,7 +223,7 @@ def test_blocks_change_no_score(rng, monkeypatch):
 def test_rows_are_not_changed(rng):
     X, y = _rows(rng, 30)
     before = X.copy()
-    detector = Detector(AutoencoderReconstruction(LAYOUT, _autoencoder()), _tree()).fit(X, y)
+    detector = Detector([AutoencoderReconstruction(LAYOUT, _autoencoder())], _tree()).fit(X, y)
     detector.malware_scores(X)
     np.testing.assert_array_equal(X, before)
 
@@ -244,19 +247,19 @@ def test_what_a_foreign_defence_keeps_of_the_rows_stays_as_it_was(rng):
             return X * np.float32(2)
 
     X, y = _rows(rng, 40)
-    expected = Detector(NoDefence(), _tree()).fit(X, y).standardise(X)
-    detector = Detector(KeepsRows(), _tree()).fit(X, y, copy=False)
-    np.testing.assert_array_equal(detector.defence.rows_, expected)
+    expected = Detector([], _tree()).fit(X, y).standardise(X)
+    detector = Detector([KeepsRows()], _tree()).fit(X, y, copy=False)
+    np.testing.assert_array_equal(detector.defences[0].rows_, expected)
 
 
 def test_no_rows_give_no_scores(rng):
     X, y = _rows(rng, 30)
-    assert Detector(NoDefence(), _network(epochs=1)).fit(X, y).malware_scores(X[:0]).shape == (0,)
+    assert Detector([], _network(epochs=1)).fit(X, y).malware_scores(X[:0]).shape == (0,)
 
 
 def test_deletion_is_blind_to_the_attackable_region(rng):
     X, y = _rows(rng, 30)
-    detector = Detector(Deletion(LAYOUT), _tree()).fit(X, y)
+    detector = Detector([Deletion(LAYOUT)], _tree()).fit(X, y)
     stamped = X.copy()
     stamped[:, LAYOUT.attackable] = 1e6
     np.testing.assert_array_equal(detector.malware_scores(stamped), detector.malware_scores(X))
@@ -264,7 +267,7 @@ def test_deletion_is_blind_to_the_attackable_region(rng):
 
 def test_rows_of_another_width_are_refused(rng):
     X, y = _rows(rng, 30)
-    detector = Detector(NoDefence(), _tree()).fit(X, y)
+    detector = Detector([], _tree()).fit(X, y)
     with pytest.raises(DokunukiError, match="fitted on 2351 columns"):
         detector.malware_scores(X[:, :-1])
 
@@ -272,21 +275,21 @@ def test_rows_of_another_width_are_refused(rng):
 def test_one_class_is_refused(rng):
     X, _ = _rows(rng, 10)
     with pytest.raises(DokunukiError, match=r"hold the labels \[0\]"):
-        Detector(NoDefence(), _tree()).fit(X, np.zeros(10, dtype=np.int8))
+        Detector([], _tree()).fit(X, np.zeros(10, dtype=np.int8))
 
 
 def test_what_is_no_defence_is_refused_at_once():
     with pytest.raises(ConfigError, match="is no defence"):
-        Detector(LogisticRegression(), _tree())
+        Detector([LogisticRegression()], _tree())
 
 
 @pytest.mark.parametrize(
-    "file", ["detector.json", "scaler.safetensors", "classifier.skops", "defence.safetensors"]
+    "file", ["detector.json", "scaler.safetensors", "classifier.skops", "transformer-1.safetensors"]
 )
 @pytest.mark.parametrize("damage", ["absent", "truncated"])
 def test_damaged_folders_name_the_file(rng, tmp_path, file, damage):
     X, y = _rows(rng, 20)
-    Detector(Deletion(LAYOUT), _tree()).fit(X, y).save(tmp_path / "detector")
+    Detector([Deletion(LAYOUT)], _tree()).fit(X, y).save(tmp_path / "detector")
     path = tmp_path / "detector" / file
     if damage == "absent":
         path.unlink()
@@ -298,7 +301,7 @@ def test_damaged_folders_name_the_file(rng, tmp_path, file, damage):
 
 def test_a_folder_from_another_version_is_refused(rng, tmp_path):
     X, y = _rows(rng, 20)
-    Detector(NoDefence(), _tree()).fit(X, y).save(tmp_path / "detector")
+    Detector([], _tree()).fit(X, y).save(tmp_path / "detector")
     path = tmp_path / "detector" / "detector.json"
     write_json(path, {**read_json(path), "format": 9})
     with pytest.raises(DataFileError, match="format 9"):
@@ -312,7 +315,6 @@ def test_heavy_libraries_are_imported_by_those_who_use_them():
         "networks.training",
         "networks.devices",
         "defences.deletion",
-        "defences.identity",
     ]
     code = "; ".join(f"import dokunuki.{module}" for module in modules)
     code += "; import sys; print([m for m in ('torch', 'lightgbm', 'skops') if m in sys.modules])"

@@ -7,7 +7,6 @@ import pytest
 
 from dokunuki.attacks.protocol import Attack
 from dokunuki.attacks.variation_ratio import VariationRatio
-from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.networks.embernn import EmberNN
@@ -152,7 +151,7 @@ def test_order_is_the_same_each_time(layout, knowing, rng):
     y = np.arange(60) % 2
     X[y == 1, :5] += 1
     network = EmberNN(hidden=[4], epochs=2, batch_size=16, device="cpu", precision="float32")
-    surrogate = Detector(NoDefence(), network).fit(X, y)
+    surrogate = Detector([], network).fit(X, y)
     knowledge = knowing(X, surrogate=surrogate)
     weights = surrogate.classifier_.decision_function(X[:3])
     order = VariationRatio(folds=2).poison_order(knowledge, X[y == 0])

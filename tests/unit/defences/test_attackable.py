@@ -98,7 +98,7 @@ def test_it_loads_as_it_was_saved_and_equal_fits_are_equal_bytes(
 def test_it_serves_in_a_detector_that_is_saved_and_loaded(rows, rng, tmp_path):
     labels = np.arange(40) % 2
     defence = AttackableTransform(LAYOUT, *KINDS[0])
-    detector = Detector(defence, LogisticRegression()).fit(rows, labels)
+    detector = Detector([defence], LogisticRegression()).fit(rows, labels)
     detector.save(tmp_path / "detector")
     loaded = Detector.load(tmp_path / "detector")
     np.testing.assert_array_equal(loaded.malware_scores(rows), detector.malware_scores(rows))

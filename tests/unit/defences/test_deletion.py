@@ -4,7 +4,6 @@ from sklearn.base import clone
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.deletion import Deletion
-from dokunuki.defences.identity import NoDefence
 from dokunuki.errors import ConfigError
 
 
@@ -37,16 +36,9 @@ def test_a_region_of_its_own_is_deleted_and_the_rest_keeps_its_order(rng):
         Deletion(layout, region="bytes").fit(X)
 
 
-def test_no_defence_changes_nothing(rng):
-    X = rng.normal(size=(3, 5))
-    np.testing.assert_array_equal(clone(NoDefence()).fit(X).transform(X), X)
-
-
-def test_both_load_as_they_were_saved(rng, tmp_path):
+def test_it_loads_as_it_was_saved(rng, tmp_path):
     layout = feature_layout(2)
     Deletion(layout, region="feasible").save(tmp_path / "deletion.safetensors")
     loaded = Deletion.load(tmp_path / "deletion.safetensors")
     assert loaded.layout == layout
     assert loaded.region == "feasible"
-    NoDefence().save(tmp_path / "none.safetensors")
-    assert isinstance(NoDefence.load(tmp_path / "none.safetensors"), NoDefence)

@@ -11,7 +11,6 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.autoencoder import AutoencoderCode
 from dokunuki.defences.deletion import Deletion
-from dokunuki.defences.identity import NoDefence
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError
 
@@ -24,7 +23,6 @@ class HalfOfTheRows(BaseEstimator):
 @pytest.mark.parametrize(
     ("defence", "kind"),
     [
-        (NoDefence(), "transformer"),
         (Deletion(feature_layout(1)), "transformer"),
         (AutoencoderCode(feature_layout(1)), "transformer"),
         (PCA(), "transformer"),

@@ -140,10 +140,9 @@ def test_damaged_files_are_named(fitted, tmp_path, damage):
 
 
 def test_a_file_of_another_class_is_refused(tmp_path):
-    from dokunuki.defences.identity import NoDefence
-
-    NoDefence().save(tmp_path / "x.safetensors")
-    with pytest.raises(DataFileError, match=r"holds a dokunuki.*NoDefence, not a EmberNN"):
+    
+    Deletion(feature_layout(1)).save(tmp_path / "x.safetensors")
+    with pytest.raises(DataFileError, match=r"holds a dokunuki.*Deletion, not a EmberNN"):
         EmberNN.load(tmp_path / "x.safetensors")
 
 

@@ -6,7 +6,6 @@ from sklearn.ensemble import RandomForestClassifier
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.autoencoder import AutoencoderCode
 from dokunuki.defences.deletion import Deletion
-from dokunuki.defences.identity import NoDefence
 from dokunuki.errors import ConfigError
 from dokunuki.networks.autoencoder import AutoencoderModel
 from dokunuki.networks.embernn import EmberNN
@@ -60,7 +59,7 @@ def test_each_class_gets_what_it_takes():
     deletion = build("dokunuki.defences.deletion.Deletion", {}, **CONTEXT)
     assert isinstance(deletion, Deletion)
     assert deletion.layout is CONTEXT["layout"]
-    assert isinstance(build("dokunuki.defences.identity.NoDefence", {}, **CONTEXT), NoDefence)
+    assert isinstance(build("sklearn.decomposition.PCA", {}, **CONTEXT), PCA)
 
 
 def test_the_autoencoder_is_handed_on():

@@ -13,7 +13,6 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from dokunuki.defences.identity import NoDefence
 from dokunuki.networks.embernn import EmberNN
 from dokunuki.parts.estimator import Estimator, NotFittedError, checked_rows, unfrozen
 from dokunuki.parts.standardising import Standardiser
@@ -61,7 +60,7 @@ def test_copies_have_the_parameters_and_no_fit(toy):
 
 def test_pipelines_ensembles_and_cross_validation_take_our_parts(toy):
     X, y = toy
-    pipeline = make_pipeline(Standardiser(), NoDefence(), PCA(6), small())
+    pipeline = make_pipeline(Standardiser(), PCA(6), small())
     assert cross_val_score(pipeline, X, y, cv=2).min() > 0.8
     assert is_classifier(small())
     bagged = BaggingClassifier(small(), n_estimators=2, random_state=0).fit(X, y)

@@ -153,7 +153,7 @@ def test_a_flipped_bit_in_a_raw_row_is_noticed_after_the_scan(tmp_path, tiny_rel
 def test_every_file_of_a_detector_is_covered_and_the_folder_is_what_to_rebuild(tmp_path, rng):
     X = rng.random((20, LAYOUT.width), dtype=np.float32)
     folder = tmp_path / "detector"
-    Detector(Deletion(LAYOUT), DecisionTreeClassifier()).fit(X, np.arange(20) % 2).save(folder)
+    Detector([Deletion(LAYOUT)], DecisionTreeClassifier()).fit(X, np.arange(20) % 2).save(folder)
     sound = Detector.load(folder).malware_scores(X).tolist()
     files = sorted(folder.iterdir())
     assert len(files) == 4

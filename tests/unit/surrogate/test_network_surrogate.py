@@ -8,7 +8,6 @@ import pytest
 from dokunuki.attacks.fgsm import FGSMLabelFlip
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
-from dokunuki.defences.identity import NoDefence
 from dokunuki.detector import Detector
 from dokunuki.networks.embernn import EmberNN
 from dokunuki.surrogate.explanations import explain
@@ -30,7 +29,7 @@ def rows(layout):
 @pytest.fixture(scope="module")
 def surrogate(rows):
     network = EmberNN(hidden=[8], dropout=0.0, epochs=40, learning_rate=0.01, device="cpu")
-    return Detector(NoDefence(), network).fit(*rows)
+    return Detector([], network).fit(*rows)
 
 
 @pytest.fixture(scope="module")

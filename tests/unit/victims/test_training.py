@@ -46,7 +46,7 @@ SPEC = {
     "none": {
         "defence": {
             "name": "none",
-            "class": "dokunuki.defences.identity.NoDefence",
+            "steps": [],
             "params": {},
         },
         "classifier": NETWORK,
