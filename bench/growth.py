@@ -24,7 +24,8 @@ import numpy as np
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY
 from dokunuki.attacks.greedy import GreedyCombinedSelection
-from dokunuki.attacks.poisoning import plant_poison, write_poison
+from dokunuki.attacks.planting import plant_poison
+from dokunuki.attacks.poisoning import write_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.attacks.trigger import read_trigger, write_trigger
 from dokunuki.corpus.index import build_index, read_index, write_index

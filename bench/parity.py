@@ -28,7 +28,7 @@ from snakemake.utils import update_config
 
 from bench.harness import emit, machine, row
 from bench.plain import plainly
-from dokunuki.attacks.poisoning import plant_poison
+from dokunuki.attacks.planting import plant_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.release import open_release

@@ -27,7 +27,7 @@ GRID = {**TINY["grid"], "defences": ["none", "ae"], "trigger_sizes": [4]}
 CONFIG = {**TINY, "grid": GRID}
 # Rules that the controller runs itself.
 LOCAL = {"all", "write_report"}
-REFERENCE = "results/ember/seed-0/unpoisoned/{}/embernn/scores.h5"
+UNPOISONED = "results/ember/seed-0/unpoisoned/{}/embernn/scores.h5"
 
 
 def cluster_command(command: str, folder: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_job_that_fails_on_the_node_is_retried_and_then_reported(edited):
     }
     overlay.write_text(yaml.safe_dump(config))
     own_partition(edited)
-    targets = [REFERENCE.format(name) for name in ("broken", "flaky")]
+    targets = [UNPOISONED.format(name) for name in ("broken", "flaky")]
     done = edited.snakemake(*COMMAND, "--retries", "1", "--", *targets, check=False)
     output = done.stdout + done.stderr
     assert done.returncode != 0
@@ -206,8 +206,10 @@ def test_a_job_that_fails_on_the_node_is_retried_and_then_reported(edited):
 def test_the_device_is_the_nodes_business(edited):
     config = edited.folder / "overlay.yaml"
     config.write_text(config.read_text() + "compute: {device: cuda}\n")
-    shutil.rmtree((edited.folder / REFERENCE.format("none")).parent)
-    done = edited.snakemake(*COMMAND, "--retries", "0", "--", REFERENCE.format("none"), check=False)
+    shutil.rmtree((edited.folder / UNPOISONED.format("none")).parent)
+    done = edited.snakemake(
+        *COMMAND, "--retries", "0", "--", UNPOISONED.format("none"), check=False
+    )
     assert done.returncode != 0
     assert [job["JobState"] for job in slurm_jobs(edited)] == ["FAILED"]
     assert "'cuda' was asked for" in done.stdout + done.stderr
@@ -228,7 +230,7 @@ def test_a_node_that_dies_and_comes_back_loses_nothing(cluster, edited, local):
     config = edited.folder / "overlay.yaml"
     config.write_text(config.read_text() + "compute: {device: cpu}\n")
     for defence in GRID["defences"]:
-        shutil.rmtree((edited.folder / REFERENCE.format(defence)).parent)
+        shutil.rmtree((edited.folder / UNPOISONED.format(defence)).parent)
     (edited.folder / "results" / "metrics.csv").unlink()
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(edited.snakemake, *COMMAND, "metrics")

@@ -28,7 +28,7 @@ SEED = "results/simulated/seed-0"
 CELL = f"{SEED}/independent-n004-p0500"
 ATTACK = f"{SEED}/attacks/independent"
 RESULT = f"{CELL}/ae/embernn"
-REFERENCE = f"{SEED}/unpoisoned/ae/embernn"
+UNPOISONED = f"{SEED}/unpoisoned/ae/embernn"
 AUTOENCODER = f"{SEED}/unpoisoned/autoencoders/paper.safetensors"
 # Files that are damaged together, and files that are deleted and asked for, so that they are read.
 ROUNDS = {
@@ -37,9 +37,9 @@ ROUNDS = {
     "JSON": ([f"{ATTACK}/trigger.json"], [f"{RESULT}/scores.h5"]),
     "safetensors and HDF5": (
         [AUTOENCODER, f"{ATTACK}/poison.h5"],
-        [f"{REFERENCE}/scores.h5", f"{CELL}/autoencoders/paper.safetensors"],
+        [f"{UNPOISONED}/scores.h5", f"{CELL}/autoencoders/paper.safetensors"],
     ),
-    "folder": ([f"{REFERENCE}/detector/scaler.safetensors"], [f"{ATTACK}/evasion.h5"]),
+    "folder": ([f"{UNPOISONED}/detector/scaler.safetensors"], [f"{ATTACK}/evasion.h5"]),
 }
 
 

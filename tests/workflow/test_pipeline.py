@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job
-from dokunuki.attacks.poisoning import read_poison, shuffled_rows
+from dokunuki.attacks.poisoning import read_poison
+from dokunuki.attacks.row_choice import shuffled_rows
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.storage.files import read_json
@@ -43,15 +44,15 @@ def test_the_report_holds_figures_tables_and_configuration(built):
 
 def test_what_follows_from_the_method_holds_in_the_table(built):
     metrics = built.metrics().set_index(["attack", "trigger_size", "poison_rate", "defence"])
-    reference = metrics.loc[("none", 0, 0.0)]
-    # Clean-label attacks change no column that Deletion keeps: it is the reference detector.
+    unpoisoned = metrics.loc[("none", 0, 0.0)]
+    # Clean-label attacks change no column that Deletion keeps: it is the unpoisoned detector.
     deletion = metrics.loc[("independent", 4, 5.0, "deletion")]
-    assert deletion["accuracy"] == reference.loc["deletion", "accuracy"]
-    assert deletion["asr"] == reference.loc["deletion", "fnr_validation"]
-    # Without poison the detector is the reference itself: poisoning caused nothing.
+    assert deletion["accuracy"] == unpoisoned.loc["deletion", "accuracy"]
+    assert deletion["asr"] == unpoisoned.loc["deletion", "fnr_validation"]
+    # At p = 0 the detector is the unpoisoned one: poisoning caused nothing.
     evasion = metrics.loc[("independent", 4, 0.0)]
     assert (evasion["delta_asr"].astype(float) == 0).all()
-    assert (evasion["accuracy"] == reference.loc[evasion.index, "accuracy"]).all()
+    assert (evasion["accuracy"] == unpoisoned.loc[evasion.index, "accuracy"]).all()
 
 
 def test_a_second_run_has_nothing_to_do(built):

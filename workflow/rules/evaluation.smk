@@ -1,12 +1,12 @@
 # The two tables: what every run measured, and what it cost.
-RESULTS = results.grid_runs(CONFIG)
-TRAINED = [result for result in RESULTS if result["cost"]]
+RUNS = results.grid_runs(CONFIG)
+TRAINED = [run for run in RUNS if run["cost"]]
 
 
 rule collect_metrics:
     input:
-        scores=sorted({result["scores"] for result in RESULTS}),
-        evasion=sorted({result["evasion"] for result in RESULTS} - {None}),
+        scores=sorted({run["scores"] for run in RUNS}),
+        evasion=sorted({run["evasion"] for run in RUNS} - {None}),
         schema="workflow/schemas/metrics.schema.yaml",
     output:
         metrics=report(
@@ -27,7 +27,7 @@ rule collect_metrics:
         mem_mb=memory("collect_metrics"),
         runtime=minutes("collect_metrics"),
     params:
-        cells=RESULTS,
+        runs=RUNS,
         code=code("collect_metrics"),
     script:
         "../scripts/collect_metrics.py"
@@ -35,7 +35,7 @@ rule collect_metrics:
 
 rule collect_timings:
     input:
-        timings=[result["cost"] for result in TRAINED],
+        timings=[run["cost"] for run in TRAINED],
         schema="workflow/schemas/timings.schema.yaml",
     output:
         timings=report(
@@ -56,7 +56,7 @@ rule collect_timings:
         mem_mb=memory("collect_timings"),
         runtime=minutes("collect_timings"),
     params:
-        cells=TRAINED,
+        runs=TRAINED,
         code=code("collect_timings"),
     script:
         "../scripts/collect_timings.py"

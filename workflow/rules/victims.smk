@@ -1,5 +1,5 @@
-# The victims: one detector per cell, defence and classifier, and its scores.
-# The reference detector is the same defence and classifier trained on the unpoisoned rows.
+# The victims: one detector per run, and its scores. A run is a cell with a seed, a defence and a
+# classifier. The unpoisoned detector is the same defence and classifier without poison.
 
 
 rule train_unpoisoned:
@@ -40,7 +40,7 @@ rule train_victim:
         poison=poison_of,
         trigger=trigger_of,
         autoencoder=autoencoder_files,
-        reference="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
+        unpoisoned="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
     output:
         scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
         cost="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/cost.json",
@@ -70,13 +70,13 @@ rule train_victim:
         "../scripts/train_victim.py"
 
 
-# p = 0: nothing is poisoned, and the triggers of an attack, of every size, meet the reference
-# detectors of the grid: pure evasion.
+# p = 0 is pure evasion: an attack's triggers, of every size, meet the unpoisoned detectors of the
+# grid.
 rule score_evasion:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         trigger="results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
-        references=[
+        detectors=[
             f"results/{{dataset}}/seed-{{seed}}/unpoisoned/{defence}/{classifier}/detector"
             for defence, classifier in DEFENDED
         ],

@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
         read_vectors(snakemake.input.vectors),
         read_trigger(snakemake.input.trigger),
         snakemake.params.sizes,
-        list(zip(snakemake.params.specs, snakemake.input.references, strict=True)),
+        list(zip(snakemake.params.specs, snakemake.input.detectors, strict=True)),
         device=snakemake.resources.device,
     )
     write_evasion(snakemake.output.scores, scores)

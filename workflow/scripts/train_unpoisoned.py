@@ -1,4 +1,4 @@
-"""Train a defence and classifier on the unpoisoned rows: the reference of every attack."""
+"""Train a defence and classifier on the unpoisoned rows, and score."""
 
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged

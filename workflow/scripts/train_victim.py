@@ -1,4 +1,4 @@
-"""Train a defence and classifier on the contaminated rows of a cell, and score."""
+"""Train a defence and classifier on the contaminated rows of a run, and score."""
 
 from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.trigger import read_trigger
@@ -22,7 +22,7 @@ with logged(snakemake.log[0]):
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),
-        reference=read_scores(snakemake.input.reference),
+        unpoisoned=read_scores(snakemake.input.unpoisoned),
         poison_seed=snakemake.params.poison_seed,
     )
     write_scores(snakemake.output.scores, scores)

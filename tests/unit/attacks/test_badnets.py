@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dokunuki.attacks.badnets import BadNets
-from dokunuki.attacks.poisoning import plant_poison
+from dokunuki.attacks.planting import plant_poison
 from dokunuki.attacks.protocol import Attack
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.parts.standardising import Standardiser

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dokunuki.attacks.planting import plant_poison
 from dokunuki.attacks.poisoning import (
     Poison,
-    plant_poison,
     read_poison,
     rows_to_poison,
-    shuffled_rows,
     write_poison,
 )
+from dokunuki.attacks.row_choice import shuffled_rows
 from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.storage.arrays import open_arrays, read_attributes, write_arrays

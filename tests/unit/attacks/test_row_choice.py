@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from dokunuki.attacks.independent import IndependentSelection
-from dokunuki.attacks.poisoning import shuffled_rows
 from dokunuki.attacks.protocol import ChoosesRows
-from dokunuki.attacks.row_choice import choose_rows
+from dokunuki.attacks.row_choice import choose_rows, shuffled_rows
 from dokunuki.attacks.selection import largest_first
 from dokunuki.errors import AttackError, ConfigError
 from dokunuki.storage.arrays import write_arrays

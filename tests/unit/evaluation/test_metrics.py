@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +9,10 @@ import yaml
 
 from dokunuki.errors import DataFileError, DokunukiError
 from dokunuki.evaluation.measures import COUNTS, MEASURES
-from dokunuki.evaluation.metrics import CellFiles, build_metrics, read_metrics, write_metrics
+from dokunuki.evaluation.metrics import build_metrics, read_metrics, write_metrics
 from dokunuki.evaluation.tabular import SCHEMA_FOLDER, load_schema
 from dokunuki.evaluation.timings import build_timings, read_timings, write_timings
 from dokunuki.storage.files import write_json
-from dokunuki.study.keys import CellKey, cell_key
 from dokunuki.victims.cost import Cost, write_cost
 from dokunuki.victims.scores import (
     EvasionKey,
@@ -24,8 +23,21 @@ from dokunuki.victims.scores import (
 )
 
 
-def key(seed=1, attack="greedy", size=8, rate=1.0, defence="ae"):
-    return CellKey("feed", "ember", seed, attack, size, rate, defence, "embernn")
+def run(scores, evasion=None, seed=1, attack="greedy", size=8, rate=1.0):
+    """A run as the rules hand it on: its key, its files, and more."""
+    return {
+        "dataset": "feed",
+        "corpus": "ember",
+        "seed": seed,
+        "cell": "a cell's id",
+        "attack": attack,
+        "trigger_size": size,
+        "poison_rate": rate,
+        "defence": "ae",
+        "classifier": "embernn",
+        "scores": scores,
+        "evasion": evasion,
+    }
 
 
 def ok_scores(triggered=(0.1, 0.9), poison_rows=1):
@@ -33,34 +45,37 @@ def ok_scores(triggered=(0.1, 0.9), poison_rows=1):
 
 
 @pytest.fixture
-def cells(tmp_path):
-    """Attacked cells, one at p = 0 and one diverged, and an unpoisoned one, in no order."""
+def runs(tmp_path):
+    """Attacked runs, one at p = 0 and one diverged, and an unpoisoned one, in no order."""
     empty = empty_scores()
-    contents = {
-        key(seed=2): ok_scores(),
-        key(seed=1): Scores("diverged", empty, empty, empty, empty, 100, 1, "cpu", "nan"),
-        key(attack="none", size=0, rate=0): ok_scores(triggered=empty, poison_rows=0),
-    }
+    contents = [
+        ok_scores(),
+        Scores("diverged", empty, empty, empty, empty, 100, 1, "cpu", "nan"),
+        ok_scores(triggered=empty, poison_rows=0),
+    ]
+    files = [tmp_path / f"{number}.h5" for number in range(3)]
+    for path, scores in zip(files, contents, strict=True):
+        write_scores(path, scores)
     evasion = tmp_path / "evasion.h5"
     write_evasion(evasion, {EvasionKey("ae", "embernn", 8): np.array([0.1, 0.9])})
-    files = []
-    for number, (cell, scores) in enumerate(contents.items()):
-        write_scores(tmp_path / f"{number}.h5", scores)
-        attacked = cell.attack != "none"
-        files.append((cell, CellFiles(tmp_path / f"{number}.h5", evasion if attacked else None)))
-    # The reference detector is the unpoisoned cell's.
-    return [*files, (key(rate=0), CellFiles(tmp_path / "2.h5", evasion))]
+    return [
+        run(files[0], evasion, seed=2),
+        run(files[1], evasion, seed=1),
+        run(files[2], attack="none", size=0, rate=0),
+        # At p = 0 the scores are the unpoisoned detector's.
+        run(files[2], evasion, rate=0),
+    ]
 
 
 @pytest.fixture
-def written(cells, tmp_path):
+def written(runs, tmp_path):
     path = tmp_path / "metrics.csv"
-    write_metrics(path, build_metrics(cells))
+    write_metrics(path, build_metrics(runs))
     return path
 
 
-def test_every_cell_has_its_row_in_order(cells):
-    table = build_metrics(cells)
+def test_every_run_has_its_row_in_order(runs):
+    table = build_metrics(runs)
     assert list(zip(table["seed"], table["attack"], strict=True)) == [
         (1, "greedy"),
         (1, "greedy"),
@@ -80,8 +95,8 @@ def test_every_cell_has_its_row_in_order(cells):
     assert (evasion["asr"], evasion["delta_asr"], evasion["poison_rows"]) == (0.5, 0.0, 0)
 
 
-def test_the_order_of_the_cells_does_not_change_the_bytes(cells, written, tmp_path):
-    write_metrics(tmp_path / "again.csv", build_metrics(reversed(cells)))
+def test_the_order_of_the_runs_does_not_change_the_bytes(runs, written, tmp_path):
+    write_metrics(tmp_path / "again.csv", build_metrics(reversed(runs)))
     assert (tmp_path / "again.csv").read_bytes() == written.read_bytes()
 
 
@@ -112,21 +127,22 @@ def test_thresholds_filter_and_certificate_have_their_columns(tmp_path):
         "test_radius": [8, 7],
     }
     files = {}
-    for name, poison, triggered in (("victim", 1, (0.2, 0.9)), ("reference", 0, ())):
+    for name, poison, triggered in (("victim", 1, (0.2, 0.9)), ("unpoisoned", 0, ())):
         scores = replace(ok_scores(triggered, poison), **extra | {"poison_removed": poison})
         write_scores(tmp_path / f"{name}.h5", scores)
-        files[name] = CellFiles(tmp_path / f"{name}.h5", tmp_path / "evasion.h5")
-    write_evasion(tmp_path / "evasion.h5", {EvasionKey("ae", "embernn", 8): np.array([0.05, 0.05])})
-    cells = [
-        (key(), files["victim"]),
-        (key(rate=0), files["reference"]),
-        (key(attack="none", size=0, rate=0), CellFiles(tmp_path / "reference.h5")),
+        files[name] = tmp_path / f"{name}.h5"
+    evasion = tmp_path / "evasion.h5"
+    write_evasion(evasion, {EvasionKey("ae", "embernn", 8): np.array([0.05, 0.05])})
+    runs = [
+        run(files["victim"], evasion),
+        run(files["unpoisoned"], evasion, rate=0),
+        run(files["unpoisoned"], attack="none", size=0, rate=0),
     ]
-    write_metrics(tmp_path / "metrics.csv", build_metrics(cells))
+    write_metrics(tmp_path / "metrics.csv", build_metrics(runs))
     evasion, attacked, unpoisoned = read_metrics(tmp_path / "metrics.csv").to_dict("records")
     assert attacked["threshold_fpr_1"] == pytest.approx(0.1)
     assert (attacked["asr_at_1"], attacked["calibration_rows"]) == (0.0, 2)
-    # What the reference gives the trigger is held against the reference's threshold.
+    # The unpoisoned detector's scores of the trigger are held against its own threshold.
     assert (evasion["asr_at_1"], evasion["asr_at_01"]) == (1.0, 1.0)
     assert math.isnan(unpoisoned["asr_at_1"])
     assert (attacked["poison_recall"], attacked["poison_precision"]) == (1.0, pytest.approx(1 / 3))
@@ -140,13 +156,11 @@ def test_thresholds_filter_and_certificate_have_their_columns(tmp_path):
     assert attacked["median_radius"] == 7.5
 
 
-def test_a_key_comes_from_a_mapping_that_may_hold_more():
-    assert cell_key({**asdict(key()), "cell": "greedy-n008-p0100"}) == key()
-
-
-def test_the_same_cell_twice_is_refused(cells):
-    with pytest.raises(DokunukiError, match=r"0\.h5: the same cell as .*0\.h5"):
-        build_metrics([*cells, cells[0]])
+def test_the_same_run_twice_is_refused(runs):
+    # 1 and 1.0 percent are the same rate.
+    again = {**runs[0], "scores": "again.h5", "poison_rate": 1, "cell": "another id"}
+    with pytest.raises(DokunukiError, match=r"again\.h5: the same run as .*0\.h5"):
+        build_metrics([*runs, again])
 
 
 @pytest.mark.parametrize(
@@ -160,7 +174,7 @@ def test_the_same_cell_twice_is_refused(cells):
         (5, "feed,ember,", ",ember,", r"line 5, column 'dataset': ''"),
         (3, ",,cpu", ",0.5,cpu", r"line 3, column 'fnr_validation': 0.5"),
         (4, ",none,0,", ",none,8,", r"line 4, column 'trigger_size': 8"),
-        (5, ",ember,2,", ",ember,1,", r"line 5: the same cell as line 3 .*seed 1"),
+        (5, ",ember,2,", ",ember,1,", r"line 5: the same run as line 3 .*seed 1"),
         (4, ",cpu", "", r"line 4: 39 cells for 40 columns"),
         (1, "asr_clean", "asr_pure", r"line 1: column 'asr_clean' is missing; .*'asr_pure'"),
         (1, "dataset,corpus", "corpus,dataset", "line 1: the columns stand in another order"),
@@ -187,8 +201,8 @@ def test_a_missing_or_empty_file_is_named(tmp_path):
         read_metrics(tmp_path / "metrics.csv")
 
 
-def test_a_table_that_breaks_the_schema_is_not_written(cells, tmp_path):
-    table = build_metrics(cells)
+def test_a_table_that_breaks_the_schema_is_not_written(runs, tmp_path):
+    table = build_metrics(runs)
     table.loc[3, "accuracy"] = 2.0
     with pytest.raises(DataFileError, match="column 'accuracy'"):
         write_metrics(tmp_path / "metrics.csv", table)
@@ -205,9 +219,9 @@ def test_the_schema_describes_every_column(name):
         assert {*MEASURES, *COUNTS} < set(schema["properties"])
 
 
-def test_timings_have_a_row_per_cell(tmp_path):
+def test_timings_have_a_row_per_run(tmp_path):
     write_cost(tmp_path / "cost.json", Cost(1.5, 20.0, 0.25, 812.5, "cpu", 2))
-    table = build_timings([(key(), tmp_path / "cost.json")])
+    table = build_timings([{**run("scores.h5"), "cost": tmp_path / "cost.json"}])
     write_timings(tmp_path / "timings.csv", table)
     row = read_timings(tmp_path / "timings.csv").to_dict("records")[0]
     assert (row["seconds_defence"], row["seconds_training"], row["threads"]) == (1.5, 20.0, 2)
@@ -217,4 +231,4 @@ def test_timings_have_a_row_per_cell(tmp_path):
 def test_a_timing_of_another_version_is_named(tmp_path):
     write_json(tmp_path / "cost.json", {"seconds_defence": 1})
     with pytest.raises(DataFileError, match=r"cost\.json: not the cost of a job"):
-        build_timings([(key(), tmp_path / "cost.json")])
+        build_timings([{**run("scores.h5"), "cost": tmp_path / "cost.json"}])

@@ -10,8 +10,10 @@ from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError
+from dokunuki.networks.training import TrainingDivergedError
 from dokunuki.surrogate.share import known_rows
 from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from toy_victims import DIVERGING
 
 LIGHTGBM = {
     "name": "lightgbm",
@@ -71,3 +73,8 @@ def test_a_classifier_that_nothing_can_explain(vectors):
     message = r"type RandomForestClassifier cannot be explained: .* name such a classifier"
     with pytest.raises(AttackError, match=message):
         explain_surrogate(surrogate, vectors, **SETTINGS)
+
+
+def test_a_surrogate_that_diverges_is_an_error(vectors):
+    with pytest.raises(TrainingDivergedError):
+        train_surrogate(vectors, DIVERGING, seed=0, **COMPUTE)

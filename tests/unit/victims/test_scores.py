@@ -109,12 +109,7 @@ def test_equal_scores_give_equal_bytes(tmp_path):
         ({"calibration": [1.5], "calibration_labels": [0]}, "calibration holds scores"),
         ({"poison_removed": 1}, "a filter that removed 1 of 1 poison rows, None of None"),
         (
-            {
-                "poison_removed": 2,
-                "goodware_removed": 0,
-                "malware_removed": 0,
-                "goodware_rows": 50,
-            },
+            {"poison_removed": 2, "goodware_removed": 0, "malware_removed": 0, "goodware_rows": 50},
             "removed 2 of 1 poison rows",
         ),
         ({"certificate": "labels", "test_radius": [1, 1, 1, 1]}, "certificate is 'labels'"),

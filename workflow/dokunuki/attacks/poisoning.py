@@ -1,4 +1,4 @@
-"""Planting a trigger into training rows, and the file that stores only what was altered.
+"""What an attack altered in the training rows, and the file that stores nothing else.
 
 One file serves all cells of an attack: both the rows that a smaller poison rate alters and the
 columns that a shorter trigger sets are the first of those in it.
@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dokunuki.errors import AttackError, damaged_file
-from dokunuki.seeding import generator
 from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
 from dokunuki.storage.files import sha256_of
-from dokunuki.storage.matrix import only_rows
 from dokunuki.study.rates import poison_count
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from dokunuki.attacks.protocol import MasksTrigger
-    from dokunuki.attacks.trigger import Trigger
-    from dokunuki.storage.matrix import Matrix
 
 _CLASS_NAMES = ("goodware", "malware")
 _ARRAYS = ("indices", "columns", "values", "labels")
@@ -131,69 +125,6 @@ def rows_to_poison(rate_percent: float, train_rows: int) -> int:
             "poison nothing"
         )
     return count
-
-
-def shuffled_rows(y: np.ndarray, poisoned_class: int, seed: int) -> np.ndarray:
-    """Positions of the rows labelled `poisoned_class`, int64 (c,), in an order of chance.
-
-    It depends on `seed` and the class only, so that all attacks that take rows at random poison
-    the same ones, which makes them comparable in pairs.
-    """
-    stream = generator(seed, "poison", poisoned_class)
-    return stream.permutation(np.flatnonzero(y == poisoned_class)).astype(np.int64)
-
-
-def plant_poison(
-    y: np.ndarray,
-    trigger: Trigger,
-    rate_percent: float,
-    *,
-    poisoned_class: int,
-    label_flip: bool,
-    seed: int,
-    rows: np.ndarray | None = None,
-    masks: tuple[MasksTrigger, Matrix] | None = None,
-) -> Poison:
-    """Stamp `trigger` into a share of the training rows of one class.
-
-    `y` (n,) are the labels of the *training* part alone. The rows altered are the first of `rows`,
-    positions of rows labelled `poisoned_class`, most preferred first, `shuffled_rows` by default: a
-    smaller rate poisons a subset of a larger one's rows. Where there are fewer than `rate_percent`
-    of all, it is all of them: `Poison.cell` refuses a rate that asks for more. With `label_flip`,
-    the altered rows get the other class's label. With `masks`, an attack and the raw rows of the
-    training part (n, width), each row keeps its own value where the attack's mask says so. Raises
-    AttackError when the rate is out of range or rounds to no row, or the mask has another shape.
-    """
-    if poisoned_class not in (0, 1):
-        raise AttackError(f"the poisoned class is 0 or 1, not {poisoned_class!r}")
-    count = rows_to_poison(rate_percent, len(y))
-    if rows is None:
-        rows = shuffled_rows(y, poisoned_class, seed)
-    indices = rows[:count]
-    label = 1 - poisoned_class if label_flip else poisoned_class
-    values = np.tile(trigger.values, (len(indices), 1))
-    if masks is not None:
-        attack, X = masks
-        own = only_rows(X, indices)[:, trigger.indices]
-        values = np.where(_mask(attack, len(indices), trigger.size, seed), values, own)
-    return Poison(
-        indices=indices,
-        columns=trigger.indices,
-        values=values,
-        labels=np.full(len(indices), label, dtype=np.int8),
-        train_rows=len(y),
-        poisoned_class=poisoned_class,
-    )
-
-
-def _mask(attack: MasksTrigger, count: int, size: int, seed: int) -> np.ndarray:
-    mask = attack.poison_mask(count, size, seed)
-    if mask.dtype != np.bool_ or mask.shape != (count, size):
-        raise AttackError(
-            f"{type(attack).__name__}.poison_mask gave {mask.dtype} {mask.shape} for {count} rows "
-            f"and {size} features; it must be bool ({count}, {size})"
-        )
-    return mask
 
 
 def write_poison(

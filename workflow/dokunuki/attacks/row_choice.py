@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.attacks.poisoning import shuffled_rows
 from dokunuki.attacks.protocol import ChoosesRows
 from dokunuki.attacks.selection import largest_first, require_finite
 from dokunuki.errors import AttackError, ConfigError
+from dokunuki.seeding import generator
 from dokunuki.storage.matrix import only_rows
 from dokunuki.storage.row_blocks import row_blocks
 
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 NEAR_MALWARE = "near_malware"
 _RULES = ("attack", "random", NEAR_MALWARE)
+
+
+def shuffled_rows(y: np.ndarray, poisoned_class: int, seed: int) -> np.ndarray:
+    """Positions of the rows labelled `poisoned_class`, int64 (c,), in an order of chance.
+
+    It depends on `seed` and the class only, so that all attacks that take rows at random poison
+    the same ones, which makes them comparable in pairs.
+    """
+    stream = generator(seed, "poison", poisoned_class)
+    return stream.permutation(np.flatnonzero(y == poisoned_class)).astype(np.int64)
 
 
 def choose_rows(

@@ -1,13 +1,13 @@
-"""The tidy table of metrics: one row per trained cell, its key columns first."""
+"""The tidy table of metrics: one row per run, its key columns first."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.evaluation.measures import COUNTS, MEASURES, measure
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
-from dokunuki.study.keys import CellKey, unique_cells
+from dokunuki.study.keys import unique_runs
 from dokunuki.victims.scores import (
     OK,
     EvasionKey,
@@ -17,43 +17,30 @@ from dokunuki.victims.scores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
     import pandas as pd
 
+    from dokunuki.study.keys import RunKey
     from dokunuki.victims.scores import Scores
 
 
-@dataclass(frozen=True)
-class CellFiles:
-    """Where a cell's scores are.
-
-    `scores` are its detector's; at p = 0 under an attack, the reference detector's. `evasion` are
-    the reference detectors' under the attack's triggers, and None where there is no attack.
-    """
-
-    scores: str | Path
-    evasion: str | Path | None = None
-
-    def __str__(self) -> str:
-        return str(self.scores)
-
-
-def _read(key: CellKey, files: CellFiles) -> tuple[Scores, np.ndarray]:
-    """The scores of a cell, and those of its triggered malware without any poison."""
-    scores = read_scores(files.scores)
-    if files.evasion is None:
+def _read(key: RunKey, run: Mapping[str, Any]) -> tuple[Scores, np.ndarray]:
+    """The scores of a run, and those of its triggered malware without any poison."""
+    scores = read_scores(run["scores"])
+    if run["evasion"] is None:
         return scores, empty_scores()
-    evasion = read_evasion(files.evasion, EvasionKey(key.defence, key.classifier, key.trigger_size))
+    triggered = EvasionKey(key.defence, key.classifier, key.trigger_size)
+    evasion = read_evasion(run["evasion"], triggered)
     if key.poison_rate == 0 and scores.status == OK:
         scores = replace(scores, triggered=evasion)
     return scores, evasion
 
 
-def _row(key: CellKey, files: CellFiles) -> dict[str, Any]:
-    scores, evasion = _read(key, files)
+def _row(key: RunKey, run: Mapping[str, Any]) -> dict[str, Any]:
+    scores, evasion = _read(key, run)
     if scores.status == OK:
         measured = asdict(measure(scores, evasion, key.trigger_size))
     else:
@@ -69,13 +56,16 @@ def _row(key: CellKey, files: CellFiles) -> dict[str, Any]:
     }
 
 
-def build_metrics(cells: Iterable[tuple[CellKey, CellFiles]]) -> pd.DataFrame:
-    """Measure every cell from its scores: one row each, sorted by the key columns.
+def build_metrics(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Measure every run (see `unique_runs`): one row each, sorted by the key columns.
 
-    A diverged cell keeps its row, with its status and empty measures, so that the number of rows
-    equals the number of cells. Raises `DataFileError` for a score file that is missing or damaged.
+    `scores` of a run is the file of its detector's scores: at p = 0 under an attack, the unpoisoned
+    detector's. `evasion` is the file of what the unpoisoned detectors give to the attack's
+    triggers, and None where there is no attack. A diverged run keeps its row, with its status and
+    empty measures, so that there are as many rows as runs. Raises `DataFileError` for a file that
+    is missing or damaged.
     """
-    rows = [_row(key, files) for key, files in unique_cells(cells).items()]
+    rows = [_row(key, run) for key, run in unique_runs(runs).items()]
     return build_table(rows, load_schema("metrics"))
 
 

@@ -116,7 +116,7 @@ def _parse_table(text: str, schema: TableSchema, path: str | Path) -> pd.DataFra
         if key in seen:
             named = ", ".join(f"{n} {v}" for n, v in zip(schema.key, key, strict=True))
             raise DataFileError(
-                f"{path}, line {line}: the same cell as line {seen[key]} ({named}); "
+                f"{path}, line {line}: the same run as line {seen[key]} ({named}); "
                 "keep one of the two rows"
             )
         seen[key] = line

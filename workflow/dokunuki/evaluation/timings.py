@@ -1,26 +1,26 @@
-"""What each cell cost; apart from the metrics, since no two runs agree on seconds."""
+"""What each run cost; apart from the metrics, since no two runs agree on seconds."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
-from dokunuki.study.keys import unique_cells
+from dokunuki.study.keys import unique_runs
 from dokunuki.victims.cost import read_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
 
-    from dokunuki.study.keys import CellKey
 
-
-def build_timings(cells: Iterable[tuple[CellKey, str | Path]]) -> pd.DataFrame:
-    """One row per cell from its `cost.json`, sorted as the metrics are."""
-    rows = [{**asdict(key), **asdict(read_cost(path))} for key, path in unique_cells(cells).items()]
+def build_timings(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per run (see `unique_runs`) from the file that it names as its `cost`."""
+    rows = [
+        {**asdict(key), **asdict(read_cost(run["cost"]))} for key, run in unique_runs(runs).items()
+    ]
     return build_table(rows, load_schema("timings"))
 
 

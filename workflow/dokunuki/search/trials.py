@@ -8,13 +8,12 @@ test row is ever seen.
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ParameterGrid, train_test_split
 
 from dokunuki.networks.training import TrainingDivergedError
 from dokunuki.parts.building import build
@@ -24,7 +23,7 @@ from dokunuki.seeding import stream_seed
 from dokunuki.storage.files import atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from dokunuki.corpus.vectors import Vectors
@@ -40,12 +39,6 @@ COLUMNS = (
 )
 
 
-def combinations(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Every combination of the listed values, the last parameter varying fastest."""
-    for chosen in itertools.product(*values.values()):
-        yield dict(zip(values, chosen, strict=True))
-
-
 def search_settings(
     vectors: Vectors,
     kind: str,
@@ -57,9 +50,11 @@ def search_settings(
 ) -> pd.DataFrame:
     """Train every combination of settings; one row each, the best of each part first.
 
-    `kind` is classifiers or autoencoders; `spec` holds `values` (lists by part and parameter),
+    `kind` is classifiers or autoencoders. `spec` holds `values` (lists by part and parameter),
     `parts` (class and params by name), `seed` and `validation_share`. The columns are COLUMNS.
-    A combination that diverges keeps its row, with a status and no loss.
+    Of equal losses, the combination that ParameterGrid gives first comes first: the parameters
+    stand by name there, and the last one varies fastest. A combination that diverges keeps its
+    row, with a status and no loss.
     """
     X, y = vectors.rows("train"), vectors.labels("train")
     fitting, held_out = train_test_split(
@@ -77,7 +72,7 @@ def search_settings(
     tried = [
         (name, settings)
         for name, values in spec["values"].items()
-        for settings in combinations(values)
+        for settings in ParameterGrid(values)
     ]
     progress = Progress(f"search {kind}", len(tried), interval=0)
     table = []

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dokunuki.errors import DokunukiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Files = TypeVar("Files")
-
 NO_ATTACK = "none"
 
 
 @dataclass(frozen=True, order=True)
-class CellKey:
-    """What tells one trained cell from another; the key columns of every table.
+class RunKey:
+    """What tells one run from another; the key columns of every table.
 
-    `trigger_size` is N, `poison_rate` is p in percent of the training rows. The unpoisoned cell has
-    the attack "none" and both 0. `corpus` is "simulated" or "ember".
+    A run is a cell (attack, N and p) with a seed, a defence and a classifier. `trigger_size` is N,
+    `poison_rate` is p in percent of the training rows. The unpoisoned cell has the attack "none"
+    and both 0. `corpus` is "simulated" or "ember".
     """
 
     dataset: str
@@ -37,19 +36,18 @@ class CellKey:
         object.__setattr__(self, "poison_rate", float(self.poison_rate))
 
 
-def cell_key(values: Mapping[str, Any]) -> CellKey:
-    """The key in a mapping of plain values, which may hold more (e.g. the cell's id)."""
-    return CellKey(**{field.name: values[field.name] for field in fields(CellKey)})
+def unique_runs(runs: Iterable[Mapping[str, Any]]) -> dict[RunKey, Mapping[str, Any]]:
+    """The runs by their keys; raises `DokunukiError` when a run comes twice.
 
-
-def unique_cells(cells: Iterable[tuple[CellKey, Files]]) -> dict[CellKey, Files]:
-    """The cells and their files; raises `DokunukiError` when a cell comes twice."""
-    files: dict[CellKey, Files] = {}
-    for key, path in cells:
-        if key in files:
+    A run is a mapping of plain values: the fields of its key, the path of its `scores`, and more.
+    """
+    found: dict[RunKey, Mapping[str, Any]] = {}
+    for run in runs:
+        key = RunKey(**{field.name: run[field.name] for field in fields(RunKey)})
+        if key in found:
             raise DokunukiError(
-                f"{path}: the same cell as {files[key]} ({key}); "
+                f"{run['scores']}: the same run as {found[key]['scores']} ({key}); "
                 "give the two configuration entries different names"
             )
-        files[key] = path
-    return files
+        found[key] = run
+    return found

@@ -47,8 +47,8 @@ def explain_network(
 
     The mean over `samples` draws of the gradient at x' + t (x - x'), times x - x', with x' a row of
     the background and t uniform in [0, 1) (Erion et al., Nature Machine Intelligence 2021, eq. 6;
-    what shap.GradientExplainer computes). `X_standardised` (n, width) are the rows x to explain and
-    `background` (m, width) the reference rows, both in the network's input space. The products are
+    what shap.GradientExplainer computes). `X_standardised` (n, width) are the rows x to explain,
+    and with `background` (m, width) they are in the network's input space. Products are computed
     in `precision` (auto, float32 or bfloat16), all else is in float32. Returns float32 (n, width),
     positive towards malware; `out`, where given, takes it, and may be `X_standardised` itself.
     Works in blocks of rows on the network's device, and leaves the network as it was. Raises
@@ -68,7 +68,7 @@ def explain_network(
     parameter = next(model.parameters(), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
     dtype = resolve_precision(precision, device)
-    references = to_tensor(background, device)
+    backgrounds = to_tensor(background, device)
     draws = generator(seed, "explain", "draws")
     values = np.empty(X_standardised.shape, dtype=np.float32) if out is None else out
     progress = Progress("explain network", len(values))
@@ -77,7 +77,7 @@ def explain_network(
         size = (len(rows), samples)
         drawn = torch.from_numpy(draws.integers(len(background), size=size)).to(device)
         steps = to_tensor(draws.random(size), device)[:, :, None]
-        starts = references[drawn]
+        starts = backgrounds[drawn]
         points = torch.lerp(starts, rows, steps).flatten(0, 1).requires_grad_()
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = model(points)

@@ -19,10 +19,10 @@ def calibration_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The calibration rows, raw, and their labels, as the defender collected them.
 
-    Who sets rows aside of a contaminated feed sets poison aside with them. With `poison` and its
-    `trigger`, the same share of these rows is poisoned as of the training rows, drawn by `seed`
-    from the same class, and labelled alike. The i-th gets the features of the trigger that the i-th
-    poisoned training row got, which under some attacks are not all of them.
+    A defender who sets rows of a contaminated feed aside sets poison aside with them. With `poison`
+    and its `trigger`, the same share of these rows is poisoned as of the training rows, drawn by
+    `seed` from the same class, and labelled alike. The i-th poisoned row gets the features of the
+    trigger that the i-th poisoned training row got: some attacks leave features out.
     """
     X, y = vectors.part("calibration")
     if poison is None or trigger is None or poison.count == 0:
@@ -33,7 +33,7 @@ def calibration_rows(
     chosen = drawn[:count]
     source = np.arange(len(chosen)) % poison.count
     stamped = poison.values[source] == trigger.values
-    cells = np.ix_(chosen, trigger.indices)
-    X[cells] = np.where(stamped, trigger.values, X[cells])
+    places = np.ix_(chosen, trigger.indices)
+    X[places] = np.where(stamped, trigger.values, X[places])
     y[chosen] = poison.labels[source]
     return X, y

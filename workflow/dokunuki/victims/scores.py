@@ -24,7 +24,7 @@ _DTYPES = {
     "validation": np.float32,
     "triggered": np.float32,
 }
-# Of cells that have such rows, a filter or a certificate; else they are not in the file.
+# In the file only for runs that have such rows, a filter or a certificate.
 _OPTIONAL_DTYPES = {
     "calibration_labels": np.int8,
     "calibration": np.float32,
@@ -53,7 +53,7 @@ CERTIFICATES = ("rows", "features")
 
 
 def empty_scores() -> np.ndarray:
-    """No scores: float32 of shape (0,), for what a cell does not have."""
+    """No scores: float32 of shape (0,), for what a run does not have."""
     return np.empty(0, dtype=np.float32)
 
 
@@ -66,21 +66,23 @@ class Scores:
     with the trigger stamped in: empty where there is none. When `status` is "diverged" no score
     counts, and `detail` says what happened.
 
-    Of a reference detector, and of a victim that took its scores, the sha256 of what the classifier
-    was given: the rows and labels to train on, the test and the validation rows, the calibration
-    rows and their labels. Empty elsewhere.
+    The `..._sha256` tell what the classifier was given: the rows and labels to train on, the test
+    and the validation rows, the calibration rows and their labels. They are those of an unpoisoned
+    detector, also in a victim that took its scores, and empty elsewhere.
 
-    `calibration` float32 (c,) are the rows set aside to choose thresholds by, with their labels as
-    the defender sees them, int8 (c,); empty where there are none.
+    `calibration` float32 (c,) are the rows set aside to choose thresholds by, and
+    `calibration_labels` int8 (c,) their labels as the defender sees them. Both are empty where
+    there are none.
 
-    Of a filter, None elsewhere: the numbers of training rows that it removed, poisoned ones and, by
-    the label that the defender sees, goodware and malware that are not; `goodware_rows` is how many
-    of these goodware there were.
+    `poison_removed`, `goodware_removed` and `malware_removed` count the training rows that a filter
+    removed. A poisoned row counts as poison alone; the others count by the label that the defender
+    sees. `goodware_rows` is how many goodware rows without poison there were. All are None where
+    the defence is no filter.
 
-    Of a certified defence, `certificate` says what an attacker may alter, "rows" or "features", and
-    `test_radius` int32 (n,) how many at most, for each test row to be classified as it was; empty
-    elsewhere. `flipped_rows` counts the training rows whose label the poison changed, which no
-    certificate of features covers; 0 elsewhere.
+    `certificate` says what an attacker may alter under a certified defence, "rows" or "features".
+    `test_radius` int32 (n,) says how many of them at most, for each test row to be classified as it
+    was. Both are empty elsewhere. `flipped_rows` counts the training rows whose label the poison
+    changed, which no certificate of features covers; it is 0 without a certificate.
 
     Raises `ValueError` for lengths that do not match, labels other than 0 and 1, scores outside
     [0, 1] and negative counts.
@@ -206,7 +208,7 @@ def read_scores(path: str | Path) -> Scores:
 
 
 class EvasionKey(NamedTuple):
-    """Which reference detector met how long a trigger."""
+    """Which unpoisoned detector met how long a trigger."""
 
     defence: str
     classifier: str
@@ -214,10 +216,10 @@ class EvasionKey(NamedTuple):
 
 
 def write_evasion(path: str | Path, scores: Mapping[EvasionKey, np.ndarray]) -> None:
-    """Write what reference detectors give to the validation malware with an attack's triggers.
+    """Write what unpoisoned detectors give to the validation malware with an attack's triggers.
 
     The scores are float32 (m,), in the order of the validation malware, or empty where the
-    reference detector diverged.
+    detector diverged.
     """
     arrays = {_dataset(key): values.astype(np.float32) for key, values in scores.items()}
     write_arrays(path, arrays)

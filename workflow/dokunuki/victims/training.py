@@ -1,8 +1,8 @@
 """The victims of an attack: detectors trained on contaminated rows, and how they score.
 
 A victim's random streams depend on the seed and on the names of its parts, never on the attack:
-all cells of a seed start from the same weights and see the rows in the same order, so that what
-differs between two cells is the poison alone.
+all runs of a seed start from the same weights and see the rows in the same order, so that only the
+poison differs between two of them.
 """
 
 from __future__ import annotations
@@ -92,15 +92,15 @@ def train_victim(
     *,
     seed: int,
     compute: Compute,
-    reference: Scores,
+    unpoisoned: Scores,
     poison_seed: int | None = None,
 ) -> tuple[Scores, Cost]:
     """Train on the contaminated rows and score the malware with and without the trigger.
 
-    The arguments are those of `train_unpoisoned`; `reference` are the scores that it gave for the
-    same parts and seed, and `poison_seed` (by default `seed`) draws the calibration rows that are
-    poisoned. Where the defence turns all that the classifier is given, triggered malware
-    included, into what it was given there, the same training would give the same scores: they are
+    The arguments are those of `train_unpoisoned`. `unpoisoned` are the scores that it gave for the
+    same parts and seed. `poison_seed` (by default `seed`) draws the calibration rows that are
+    poisoned. Some defences leave the classifier with what the unpoisoned detector's was given, also
+    of triggered malware. The same training would give the same scores then: `unpoisoned` are
     taken, and nothing is trained.
     """
     watch = Stopwatch()
@@ -118,10 +118,12 @@ def train_victim(
             rows, labels, facts = _fit_defence(victim, vectors, poison, spec)
             # What a defence is told may differ where the rows do not.
             if not any(told(spec).values()) and _already_trained(
-                victim, rows, labels, vectors, trigger, calibration, reference
+                victim, rows, labels, vectors, trigger, calibration, unpoisoned
             ):
-                logger.info("the classifier is given what the reference was: its scores are taken")
-                scores = replace(reference, triggered=reference.validation, **facts)
+                logger.info(
+                    "the classifier is given what the unpoisoned one was: its scores are taken"
+                )
+                scores = replace(unpoisoned, triggered=unpoisoned.validation, **facts)
                 return scores, watch.cost(compute, scores.device)
             victim.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -136,9 +138,9 @@ def train_victim(
 def _fit_defence(
     detector: Detector, vectors: Vectors, poison: Poison | None, spec: Mapping[str, Spec]
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """What the classifier is to be trained on, after the defence saw what it may see.
+    """The rows and labels that the classifier is to be trained on, after the defence.
 
-    With it, by the names of the scores, what is to be recorded of the poison and of a filter.
+    The third value holds what `Scores` records of the poison and of a filter, by field.
     """
     X, y = contaminated_rows(vectors, poison)
     knows = told(spec)
@@ -176,23 +178,23 @@ def _already_trained(
     vectors: Vectors,
     trigger: Trigger,
     calibration: Callable[[], tuple[np.ndarray, np.ndarray]],
-    reference: Scores,
+    unpoisoned: Scores,
 ) -> bool:
-    """Whether the victim's classifier is given, byte for byte, what the reference's was given.
+    """Whether the victim's classifier is given what the unpoisoned detector's was, byte for byte.
 
-    That is the rows and labels to train on, the test rows, the calibration rows as the defender
-    has them, and the malware, with the trigger and without. The cheapest question, which mostly
-    settles it, comes first.
+    Compared are the rows and labels to train on, the test rows, the calibration rows as the
+    defender has them, and the malware, with the trigger and without. The cheapest comparison comes
+    first, since it mostly settles the matter.
     """
-    if reference.status != OK or _sha256([rows, labels]) != reference.training_sha256:
+    if unpoisoned.status != OK or _sha256([rows, labels]) != unpoisoned.training_sha256:
         return False
     malware, _ = vectors.part("validation")
     return (
-        _represented_sha256(victim, *calibration()) == reference.calibration_sha256
-        and _represented_sha256(victim, vectors.part("test")[0]) == reference.test_sha256
+        _represented_sha256(victim, *calibration()) == unpoisoned.calibration_sha256
+        and _represented_sha256(victim, vectors.part("test")[0]) == unpoisoned.test_sha256
         and _represented_sha256(victim, malware)
         == _represented_sha256(victim, trigger.stamp(malware))
-        == reference.validation_sha256
+        == unpoisoned.validation_sha256
     )
 
 
@@ -218,7 +220,7 @@ def _built(
     compute: Compute,
     watch: Stopwatch,
 ) -> Detector:
-    """The detector of a spec, not fitted. The cost of its autoencoder is a cost of its own."""
+    """The detector of a spec, not fitted. Its autoencoder's time counts as its own."""
     model = None
     if autoencoder:
         weights, cost = autoencoder
@@ -256,7 +258,7 @@ def _score(
 def _diverged(
     vectors: Vectors, error: TrainingDivergedError, *, poison_rows: int, device: str
 ) -> Scores:
-    """The record of a cell whose training diverged: a status and no numbers."""
+    """The record of a run whose training diverged: a status and no numbers."""
     logger.warning("%s", error)
     return Scores(
         status=DIVERGED,
