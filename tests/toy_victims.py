@@ -25,23 +25,30 @@ AUTOENCODER = {
     "class": "dokunuki.networks.autoencoder.AutoencoderModel",
     "params": {"hidden": 16, "code": 4, "epochs": 2, "batch_size": 16},
 }
+
+
+def one_step(name, class_path, params=None, **told):
+    """The spec of a defence that is one class."""
+    return {
+        "name": name,
+        "steps": [{"class": class_path, "params": params or {}}],
+        "told": told,
+    }
+
+
 SPEC = {
     "none": {
-        "defence": {"name": "none", "class": "dokunuki.defences.identity.NoDefence", "params": {}},
+        "defence": {"name": "none", "steps": []},
         "classifier": NETWORK,
         "autoencoder": None,
     },
     "ae": {
-        "defence": {
-            "name": "ae",
-            "class": "dokunuki.defences.autoencoder.AutoencoderReconstruction",
-            "params": {},
-        },
+        "defence": one_step("ae", "dokunuki.defences.autoencoder.AutoencoderReconstruction"),
         "classifier": NETWORK,
         "autoencoder": AUTOENCODER,
     },
 }
-DELETION = {"name": "deletion", "class": "dokunuki.defences.deletion.Deletion", "params": {}}
+DELETION = one_step("deletion", "dokunuki.defences.deletion.Deletion")
 DIVERGING = {**NETWORK, "params": {**NETWORK["params"], "optimiser": "sgd", "learning_rate": 1e30}}
 
 

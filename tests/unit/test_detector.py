@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from dokunuki.corpus.layout import feature_layout
@@ -91,7 +92,7 @@ PARTS = {
     "sampler-embernn": lambda: ([DropsEveryFourth()], _network()),
     "bagging-tree": lambda: ([BaggingClassifier(n_estimators=3, random_state=0)], _tree()),
     "steps-embernn": lambda: (
-        [DropsEveryFourth(), AutoencoderReconstruction(LAYOUT, _autoencoder()), PCA(30)],
+        [DropsEveryFourth(), AutoencoderReconstruction(LAYOUT, _autoencoder()), Deletion(LAYOUT)],
         _network(),
     ),
 }

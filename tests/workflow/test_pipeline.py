@@ -244,4 +244,7 @@ def test_autoencoders_stay_of_the_seeds_asked_for(tmp_path, tiny_release, keep, 
     } == kept
     # What was deleted on purpose is not missed; detectors hold a copy of theirs.
     assert checkout.planned("metrics") <= {Job("metrics")}
-    assert len(list(results.glob("seed-*/unpoisoned/ae/embernn/detector/transformer-1.safetensors"))) == 2
+    assert (
+        len(list(results.glob("seed-*/unpoisoned/ae/embernn/detector/transformer-1.safetensors")))
+        == 2
+    )

@@ -126,7 +126,7 @@ TABLE = [
     ),
     Row(
         "what a defence's ledger, tier or paper says for the reader",
-        ("defences={ae: {tier: ours, paper: An article, knowledge: {tuned_on: other rows}}}",),
+        ("defences={ae: {tier: ours, paper: An article, ledger: {tuned_on: other rows}}}",),
         lambda job: job.rule in {"write_tables", "write_report"},
     ),
     Row(
@@ -140,7 +140,7 @@ TABLE = [
     ),
     Row(
         "the autoencoder's module",
-        edit(f"{LIBRARY}/defences/autoencoder.py", "code: int = 512", "code: int = 256"),
+        edit(f"{LIBRARY}/networks/autoencoder.py", "code: int = 512", "code: int = 256"),
         lambda job: (
             job.rule == "train_autoencoder"
             or job.defence in {"ae", "ae-enc"}
@@ -188,7 +188,7 @@ TABLE = [
     ),
     Row(
         "EmberNN's module",
-        edit(f"{LIBRARY}/classifiers/embernn.py", "dropout: float = 0.5", "dropout: float = 0.4"),
+        edit(f"{LIBRARY}/networks/embernn.py", "dropout: float = 0.5", "dropout: float = 0.4"),
         lambda job: (
             job.rule not in CORPUS
             and not (job.rule == "train_autoencoder" and not in_attacked_cell(job))

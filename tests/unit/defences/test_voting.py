@@ -145,7 +145,8 @@ def test_within_a_detector_no_scaler_carries_a_row_to_all_members(toy, tmp_path)
     altered[7] = 1e6
     tree = DecisionTreeClassifier(random_state=0)
     detectors = [
-        Detector([DeepPartitionAggregation(partitions=6)], tree).fit(rows, y) for rows in (X, altered)
+        Detector([DeepPartitionAggregation(partitions=6)], tree).fit(rows, y)
+        for rows in (X, altered)
     ]
     members = [detector.classifier_.members_ for detector in detectors]
     same = [

@@ -3,6 +3,8 @@ import pytest
 import torch
 from sklearn.base import clone
 
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.defences.deletion import Deletion
 from dokunuki.errors import ConfigError, DataFileError, DeviceError, DokunukiError
 from dokunuki.networks.embernn import EmberNN
 from dokunuki.networks.training import TrainingDivergedError
@@ -140,7 +142,7 @@ def test_damaged_files_are_named(fitted, tmp_path, damage):
 
 
 def test_a_file_of_another_class_is_refused(tmp_path):
-    
+
     Deletion(feature_layout(1)).save(tmp_path / "x.safetensors")
     with pytest.raises(DataFileError, match=r"holds a dokunuki.*Deletion, not a EmberNN"):
         EmberNN.load(tmp_path / "x.safetensors")

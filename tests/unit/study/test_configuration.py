@@ -1,14 +1,17 @@
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from dokunuki.errors import ConfigError
-from dokunuki.study.configuration import load_config
+from dokunuki.study.configuration import load_config, used_methods
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
+WORKFLOW = REPOSITORY / "workflow"
+SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 
 
 @pytest.fixture
@@ -29,14 +32,17 @@ def change(config, path, value):
 
 def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
     before = copy.deepcopy(raw)
-    config = load_config(raw, SCHEMA)
+    config = load_config(raw, WORKFLOW)
     assert raw == before
     assert config["datasets"]["ember"]["version"] == 1
     assert config["corpus"] == {"vectoriser": "dokunuki", "bad_rows": "fail"}
     assert config["defences"]["none"]["params"] == {}
     assert config["defences"]["none"]["autoencoder"] is None
     assert config["attacks"]["greedy"] == {
-        **raw["attacks"]["greedy"],
+        "class": "dokunuki.attacks.greedy.GreedyCombinedSelection",
+        "params": {"region": "non_hashed"},
+        "label": "Greedy Combined Selection",
+        "tags": ["paper", "benchmark", "one-of-a-kind", "six"],
         "rows": "attack",
         "surrogate": None,
         "attacker_share": 100,
@@ -45,12 +51,11 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         "trainings": 0,
     }
     assert config["defences"]["none"]["tier"] == "defence"
-    assert config["defences"]["none"]["knowledge"] == {
+    assert config["defences"]["none"]["ledger"] == {
         "clean_rows": False,
         "poison": False,
         "poison_rate": "none",
         "trigger_size": "none",
-        "region": "none",
         "target_class": False,
         "tuned_on": "nothing",
     }
@@ -95,12 +100,12 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         ("sample.calibration_rows", 7, r"sample\.calibration_rows: 7 is not a multiple of 2"),
         ("sample.clean_rows", 7, r"sample\.clean_rows: 7 is not a multiple of 2"),
         ("defences.ae.tier", "best", r"defences\.ae\.tier: 'best' is not one of"),
-        ("defences.ae.knowledge", {"poison_rate": 4}, r"poison_rate: 4 is not of type 'string'"),
-        ("defences.ae.knowledge", {"poison": True}, r"knowledge\.poison: .*say tier: bound"),
+        ("defences.ae.ledger", {"poison_rate": 4}, r"poison_rate: 4 is not of type 'string'"),
+        ("defences.ae.ledger", {"poison": True}, r"ledger\.poison: .*say tier: bound"),
         (
-            "defences.ae.knowledge",
+            "defences.ae.ledger",
             {"clean_rows": "true"},
-            r"knowledge\.clean_rows: .* tier 'defence' .*say tier: reference or bound",
+            r"ledger\.clean_rows: .* tier 'defence' .*say tier: reference or bound",
         ),
         ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
         ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
@@ -147,7 +152,7 @@ def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):
         value = {**raw["grid"], **value}
     change(raw, path, value)
     with pytest.raises(ConfigError, match=message):
-        load_config(raw, SCHEMA)
+        load_config(raw, WORKFLOW)
 
 
 def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):
@@ -155,8 +160,8 @@ def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):
     raw["datasets"]["ember"]["path"] = "2017"
     raw["grid"]["seeds"] = ["3", "4"]
     raw["grid"]["poison_rates"] = ["0", "0.5"]
-    raw["classifiers"]["embernn"]["params"]["learning_rate"] = "0.01"
-    config = load_config(raw, SCHEMA)
+    raw["classifiers"] = {"embernn": {"params": {"learning_rate": "0.01"}}}
+    config = load_config(raw, WORKFLOW)
     assert config["datasets"]["ember"]["version"] == 2
     assert config["datasets"]["ember"]["path"] == "2017"
     assert config["grid"]["seeds"] == [3, 4]
@@ -166,24 +171,24 @@ def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):
 
 def test_seeds_are_text_as_in_paths(raw):
     raw["seeds"] = {3: {"sample": 0}, "4": {"poison": "1", "initialisation": 2}}
-    config = load_config(raw, SCHEMA)
+    config = load_config(raw, WORKFLOW)
     assert config["seeds"] == {"3": {"sample": 0}, "4": {"poison": 1, "initialisation": 2}}
 
 
 def test_clean_rows_are_drawn_where_a_defence_of_the_grid_has_them(raw):
-    raw["defences"]["ae"] |= {"tier": "reference", "knowledge": {"clean_rows": True}}
-    with pytest.raises(ConfigError, match=r"defences\.ae\.knowledge.*set sample\.clean_rows"):
-        load_config(raw, SCHEMA)
-    load_config({**raw, "sample": {**raw["sample"], "clean_rows": 40}}, SCHEMA)
+    raw["defences"] = {"ae": {"tier": "reference", "ledger": {"clean_rows": True}}}
+    with pytest.raises(ConfigError, match=r"defences\.ae\.ledger.*set sample\.clean_rows"):
+        load_config(raw, WORKFLOW)
+    load_config({**raw, "sample": {**raw["sample"], "clean_rows": 40}}, WORKFLOW)
     raw["grid"]["defences"] = ["none"]
-    load_config(raw, SCHEMA)
+    load_config(raw, WORKFLOW)
 
 
 def test_a_rate_that_rounds_to_no_row_names_the_smallest_that_does_not(raw):
     raw["sample"]["rows"] = 100
     raw["grid"]["poison_rates"] = [0.5]
     with pytest.raises(ConfigError, match=r"0\.5 % of 80 training rows rounds to no row.*0\.63 %"):
-        load_config(raw, SCHEMA)
+        load_config(raw, WORKFLOW)
 
 
 def test_every_key_of_the_schema_is_explained():
@@ -218,27 +223,114 @@ def _merge(base, over):
         "sample",
         "smoke",
         "benchmark",
-        "benchmark-ember",
+        "benchmark benchmark-ember",
         "benchmark label-flip",
         "benchmark label-flip-ideas",
-        "benchmark-ember six-attacks",
-        "benchmark-ember label-flip",
-        "benchmark-ember label-flip-ideas",
+        "benchmark benchmark-ember six-attacks",
+        "benchmark benchmark-ember label-flip",
+        "benchmark benchmark-ember label-flip-ideas",
     ],
 )
 def test_presets_are_valid(raw, presets):
     for preset in presets.split():
         overlay = (REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text()
         _merge(raw, yaml.safe_load(overlay))
-    load_config(raw, SCHEMA)
+    load_config(raw, WORKFLOW)
 
 
-def test_the_benchmarks_presets_agree():
-    presets = REPOSITORY / "workflow" / "presets"
-    benchmark, ember, smoke = (
-        yaml.safe_load((presets / f"{name}.yaml").read_text())
-        for name in ("benchmark", "benchmark-ember", "smoke")
+def test_the_configuration_shows_the_quick_run_and_no_more():
+    text = (REPOSITORY / "config.yaml").read_text()
+    assert len(text.splitlines()) <= 80
+    assert not {"attacks", "defences", "classifiers", "autoencoders"} & yaml.safe_load(text).keys()
+
+
+def own_catalogue(folder, text):
+    (folder / "attacks").mkdir(parents=True)
+    (folder / "attacks" / "mine.yaml").write_text(text)
+    return str(folder)
+
+
+def test_methods_of_ones_own_lie_in_a_folder_anywhere(raw, tmp_path):
+    raw["catalogue"] = [own_catalogue(tmp_path / "mine", "extends: greedy\nlabel: Mine\n")]
+    raw["grid"]["attacks"] = ["mine"]
+    attack = load_config(raw, WORKFLOW)["attacks"]["mine"]
+    assert attack["class"] == "dokunuki.attacks.greedy.GreedyCombinedSelection"
+    assert (attack["label"], attack["tags"]) == ("Mine", [])
+
+
+def test_a_wrong_key_in_a_file_of_the_catalogue_names_the_file(raw, tmp_path):
+    raw["catalogue"] = [own_catalogue(tmp_path / "mine", "clas: x.Y\n")]
+    with pytest.raises(ConfigError, match=r"attacks\.mine\.clas \(.*mine\.yaml\): unknown key"):
+        load_config(raw, WORKFLOW)
+
+
+OWN_ATTACK = """
+class Mine:
+    def __init__(self, most=64):
+        self.most = most
+
+    def longest(self, layout):
+        return min(self.most, layout.width)
+
+
+class NoAttack:
+    pass
+"""
+
+
+def test_how_long_a_trigger_can_be_is_asked_of_the_attacks_class(raw, tmp_path, monkeypatch):
+    (tmp_path / "an_attack_of_mine.py").write_text(OWN_ATTACK)
+    monkeypatch.syspath_prepend(tmp_path)
+    raw["attacks"] = {"mine": {"class": "an_attack_of_mine.Mine"}}
+    raw["grid"] |= {"attacks": ["mine"], "trigger_sizes": [64], "fixed_trigger_size": 64}
+    load_config(raw, WORKFLOW)
+    raw["attacks"]["mine"]["params"] = {"most": 63}
+    with pytest.raises(ConfigError, match=r"a trigger of 64 .* the 63 features that attacks\.mine"):
+        load_config(raw, WORKFLOW)
+    raw["attacks"]["mine"]["params"] = {"mots": 63}
+    with pytest.raises(ConfigError, match=r"attacks\.mine: .*no parameter 'mots'; .*'most'"):
+        load_config(raw, WORKFLOW)
+    raw["attacks"]["mine"] = {"class": "an_attack_of_mine.NoAttack"}
+    with pytest.raises(ConfigError, match=r"attacks\.mine: .* has no method longest"):
+        load_config(raw, WORKFLOW)
+
+
+def test_an_attack_whose_package_is_elsewhere_is_left_to_its_jobs(raw, tmp_path, monkeypatch):
+    (tmp_path / "needs_a_package.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    raw["attacks"] = {"mine": {"class": "needs_a_package.Mine"}}
+    raw["grid"]["attacks"] = ["mine"]
+    load_config(raw, WORKFLOW)
+
+
+@pytest.mark.parametrize("entry", [{"label": "x"}, {"class": "a.B", "steps": ["ae"]}])
+def test_a_defence_is_a_class_or_steps(raw, entry):
+    raw["defences"] = {"mine": entry}
+    with pytest.raises(ConfigError, match=r"defences\.mine: needs either a class or steps"):
+        load_config(raw, WORKFLOW)
+
+
+def test_what_is_written_down_of_a_run_is_what_it_used_and_gives_the_same(raw):
+    raw["grid"]["defences"] = ["none", "mdr-cross-examination"]
+    raw["grid"]["attacks"] = ["independent-lightgbm"]
+    config = load_config(raw, WORKFLOW)
+    used = used_methods(config)
+    assert set(used["defences"]) == {"none", "mdr-cross-examination", "mdr", "cross-examination"}
+    assert set(used["classifiers"]) == {"embernn", "lightgbm"}
+    assert used["autoencoders"] == {}
+    assert load_config(used, WORKFLOW) == config
+
+
+def test_parsing_imports_nothing_heavy():
+    program = (
+        "import sys, yaml; from dokunuki.study import configuration, results, specs\n"
+        "config = configuration.load_config(yaml.safe_load(open('config.yaml')), 'workflow')\n"
+        "config['grid'] |= {'attacks': list(config['attacks']), 'trigger_sizes': [1]}\n"
+        "config['grid']['fixed_trigger_size'] = 1\n"
+        "configuration.load_config(config, 'workflow'); results.benchmark_study(config)\n"
+        "heavy = 'torch pandas sklearn scipy matplotlib jinja2 lightgbm h5py'.split()\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
-    assert ember["grid"] == benchmark["grid"]
-    assert ember["seeds"] == benchmark["seeds"]
-    assert set(smoke["grid"]["defences"]) >= set(benchmark["grid"]["defences"])
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,3 +1,6 @@
+import os
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ def package(tmp_path, monkeypatch):
     (folder / "deep" / "b.py").write_text('"""Words."""\nx = 1  # one\n')
     (folder / "c.py").write_text("import numpy\nx = 2\n")
     (tmp_path / "script.py").write_text("import dokunuki.a\n")
-    monkeypatch.setattr(provenance, "_LIBRARY", tmp_path)
+    monkeypatch.setattr(provenance, "_ROOTS", [tmp_path])
 
     def digests(*parts):
         provenance._parsed.cache_clear()
@@ -48,6 +51,23 @@ def test_own_parts_beside_the_package_are_followed(package):
     (own / "other.py").write_text("")
     followed = {"own", "own.defence", "own.helper", "own.other", "dokunuki.c"}
     assert set(digests("own.defence.Class")) - set(digests()) == followed
+
+
+def test_modules_in_the_users_own_folders_are_followed_and_imported(package, tmp_path, monkeypatch):
+    _, digests = package
+    before = set(digests())
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    (folder / "a_method_of_mine.py").write_text("import dokunuki.c\nimport my_helper\nx = 1\n")
+    (folder / "my_helper.py").write_text("")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    provenance.offer_library([folder])
+    followed = {"a_method_of_mine", "my_helper", "dokunuki.c"}
+    assert set(digests("a_method_of_mine.Class")) - before == followed
+    assert os.environ["PYTHONPATH"] == os.pathsep.join([str(tmp_path), str(folder), "elsewhere"])
+    with pytest.raises(ModuleNotFoundError, match=r"dokunuki\.c"):
+        import_module("a_method_of_mine")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_a_shared_autoencoder_is_trained_once_and_used(vectors, trigger, tmp_pat
     )
     assert scores.status == "ok"
     assert total.seconds_defence == cost.seconds_defence
-    assert (folder / "defence.safetensors").is_file()
+    assert (folder / "transformer-1.safetensors").is_file()
 
 
 def test_a_diverged_autoencoder_makes_its_victims_diverge(vectors, trigger, tmp_path):

@@ -22,15 +22,14 @@ def test_triggers_of_every_size_meet_the_unpoisoned_detector(vectors, trigger, u
         np.testing.assert_array_equal(values, detector.malware_scores(stamped))
 
 
-def test_a_combination_of_a_users_own_parts_is_loaded_for_evasion(toys, vectors, trigger, tmp_path):
-    steps = [{"class": "toy_parts.RemovesFirst"}, {"class": "toy_parts.Halves"}]
-    combination = {"class": "dokunuki.defences.combination.Combination", "params": {"steps": steps}}
-    spec = {**SPEC["none"], "defence": {"name": "toy", **combination}}
+def test_steps_of_a_users_own_are_loaded_for_evasion(toys, vectors, trigger, tmp_path):
+    classes = ["toy_parts.RemovesFirst", "toy_parts.Halves"]
+    steps = [{"class": path, "params": {}} for path in classes]
+    spec = {**SPEC["none"], "defence": {"name": "toy", "steps": steps}}
     train_unpoisoned(vectors, spec, None, seed=0, compute=COMPUTE, folder=tmp_path / "detector")
     detectors = [(spec, tmp_path / "detector")]
     (scores,) = score_evasion(vectors, trigger, [2], detectors, device="cpu").values()
     malware = trigger.prefix(2).stamp(vectors.part("validation")[0])
-    trusted = [step["class"] for step in steps]
-    detector = Detector.load(tmp_path / "detector", trusted=trusted)
+    detector = Detector.load(tmp_path / "detector", trusted=classes)
     np.testing.assert_array_equal(scores, detector.malware_scores(malware))
-    assert [type(part) for part in detector.classifier_.transformers_] == [toys.Halves]
+    assert [type(part) for part in detector.transformers_] == [toys.Halves]

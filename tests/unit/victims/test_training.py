@@ -25,14 +25,14 @@ from toy_victims import (
     SPEC,
     clean_label_poison,
     evasion_of,
+    one_step,
     poison_of,
     stamped,
 )
 
 
-def defended(name, params=None, **knowledge):
-    part = {"name": "toy", "class": f"toy_parts.{name}", "params": params or {}}
-    return {**SPEC["none"], "defence": {**part, "knowledge": knowledge}}
+def defended(name, params=None, **told):
+    return {**SPEC["none"], "defence": one_step("toy", f"toy_parts.{name}", params, **told)}
 
 
 def both(vectors, poison, trigger, spec, folder):

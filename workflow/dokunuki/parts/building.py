@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+
 class MissingPackageError(ConfigError):
     """A class cannot be imported since a package that it needs is not installed here."""
 

@@ -163,7 +163,9 @@ def expand_tags(names: Sequence[str], section: Mapping[str, Entry], where: str) 
         tagged = [held for held, entry in section.items() if tag in tags_of(entry)]
         if not tagged:
             known = {known for entry in section.values() for known in tags_of(entry)}
-            raise ConfigError(f"config: {where}: no entry has the tag {tag!r}; {nearest(tag, known)}")
+            raise ConfigError(
+                f"config: {where}: no entry has the tag {tag!r}; {nearest(tag, known)}"
+            )
         expanded |= dict.fromkeys(sorted(tagged, key=lambda held: _order(held, section[held])))
     return list(expanded)
 

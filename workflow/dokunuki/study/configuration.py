@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 
+
 def load_config(raw: Mapping[str, Any], workflow: str | Path) -> Config:
     """Check a configuration, join it with the catalogue and fill in the schema's defaults.
 
