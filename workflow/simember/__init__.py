@@ -1,8 +1,9 @@
 """A simulated corpus in the layout of the EMBER release, for machines without EMBER.
 
 `generator` writes it. Rows are built top-down: `families` (habits of a vendor or malware family)
-from `mixes` and `archetypes`, `program` (a code base: sections, imports, exports), `rows` (a
-variant of it), `content` (its bytes, from the kinds in `tables`).
+from `archetypes`, `program` (a code base: sections, imports, exports), `variant` (a file built
+from it: a row), `content` (its bytes, from the kinds in `tables`). What is known of Windows
+programs and of the two classes stands in `data`, one thing a file; `loading` reads and checks it.
 
 Calibration: 736 real rows were grouped into near-duplicates (equal imports, section names and
 linker), and the groups split in two halves by the first byte of the SHA-256 of what they share.

@@ -11,54 +11,124 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar, get_args
 
+import msgspec
 import numpy as np
 
 from dokunuki.seeding import generator
 from simember import names
-from simember.archetypes import TOOLCHAINS, Toolchain
-from simember.mixes import GOODWARE, MALWARE, Mix
+from simember.archetypes import (
+    GOODWARE,
+    MALWARE,
+    TOOLCHAINS,
+    Form,
+    Mix,
+    Packaging,
+    Pair,
+    Toolchain,
+    Weight,
+    version,
+)
+from simember.loading import check_names, read, read_table
+from simember.tables import KINDS
 
-# How likely a program of each class (goodware, malware) takes a bundle of `names.CAPABILITIES`.
-_USE = {
-    "files": (0.50, 0.68), "process": (0.45, 0.58), "memory": (0.48, 0.60), "system": (0.42, 0.48),
-    "loader": (0.55, 0.72), "resources": (0.28, 0.42), "registry": (0.32, 0.55),
-    "security": (0.18, 0.17),
-    "services": (0.08, 0.09), "crypto": (0.06, 0.12), "windows": (0.38, 0.48),
-    "dialogs": (0.28, 0.32),
-    "menus": (0.22, 0.10), "drawing": (0.28, 0.20), "printing": (0.09, 0.02), "shell": (0.22, 0.45),
-    "shlwapi": (0.13, 0.20), "com": (0.28, 0.28), "com_names": (0.06, 0.13),
-    "version": (0.10, 0.10),
-    "winsock": (0.11, 0.13), "wsock32": (0.02, 0.13), "wininet": (0.04, 0.20),
-    "urlmon": (0.01, 0.08),
-    "winhttp": (0.03, 0.02), "dns": (0.04, 0.06), "network_shares": (0.03, 0.08),
-    "injection": (0.02, 0.18),
-    "hooks": (0.05, 0.16), "processes": (0.04, 0.08), "devices": (0.09, 0.05),
-    "console": (0.15, 0.05),
-    "pipes": (0.11, 0.04), "profiles": (0.09, 0.08), "multimedia": (0.08, 0.06),
-    "graphics": (0.06, 0.03),
-    "directx": (0.06, 0.01), "themes": (0.06, 0.02), "accessibility": (0.08, 0.03),
-    "trust": (0.04, 0.01),
-    "cabinet": (0.02, 0.03), "decoy": (0.01, 0.11),
-}  # fmt: skip
-_USE_NAMES = tuple(_USE)
-_USE_PROBABILITY = np.array(list(_USE.values()))
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-_SYLLABLES = names.words("""
-    ba be bo da de do fa fi ga go ka ki ko la le lo ma mi mo na ne no ra re ri ro sa se so ta
-    te ti to va ve vi vo xa ze zo
-""")
+T = TypeVar("T")
 
-# Chance that a program is built with debug information, by toolchain and class.
-_DEBUG = {
-    "vc5": (0.10, 0.05), "vc6": (0.20, 0.12), "vc71": (0.45, 0.25), "vc8": (0.55, 0.25),
-    "vc9": (0.55, 0.22), "vc10": (0.55, 0.22), "vc11": (0.60, 0.25), "vc12": (0.65, 0.25),
-    "vc14": (0.85, 0.70), "vc9x64": (0.50, 0.30), "vc12x64": (0.65, 0.35), "vc14x64": (0.85, 0.70),
-    "winxp": (0.97, 0.90), "win7": (0.97, 0.90), "win7x64": (0.97, 0.90), "win10": (0.99, 0.90),
-    "win10x64": (0.99, 0.90), "resources": (0.20, 0.10), "vc_driver": (0.75, 0.55),
-    "vc_driver64": (0.75, 0.55), "efi": (0.35, 0.20), "dotnet": (0.55, 0.25), "ngen": (0.97, 0.90),
-}  # fmt: skip
+
+class _Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Log-normal numbers, by class."""
+
+    median: Pair
+    spread: Pair
+
+
+class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the two classes differ; `data/habits.yaml` explains the fields."""
+
+    code_size: dict[str, _Spread]
+    libraries: Pair
+    unicode: Pair
+    windows: dict[str, Pair]
+    rich_resources: dict[str, Pair]
+    payload: dict[str, Weight]
+    installed: Pair
+    embedded: Pair
+    text: Pair
+    urls: Pair
+    paths: Pair
+    registry: Pair
+    overlay: Pair
+    recent: Pair
+    age: Pair
+    signed: Pair
+    forged: Pair
+    versioned: Pair
+    near: Pair
+
+
+class _BundleUse(msgspec.Struct, frozen=True):
+    bundle: str
+    goodware: Weight
+    malware: Weight
+
+
+class _Composition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    weight: Pair
+    kinds: dict[str, Weight]
+
+
+class _Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Resources whose composition is chosen: bytes (a median by class) and compositions."""
+
+    median: Pair
+    spread: float
+    compositions: tuple[_Composition, ...]
+
+
+class _ResourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: dict[str, Weight]
+    manifest: Weight
+    localised: _Resources
+    rich: _Resources
+
+
+def _habits() -> Habits:
+    habits = read("habits.yaml", Habits)
+    places = [*get_args(Form), *TOOLCHAINS]
+    places += [f"{name}-{form}" for name in TOOLCHAINS for form in TOOLCHAINS[name].sections]
+    for key in ("code_size", "windows", "rich_resources"):
+        check_names("habits.yaml", key, getattr(habits, key), places)
+        check_names("habits.yaml", key, get_args(Form), getattr(habits, key))
+    check_names("habits.yaml", "payload", habits.payload, KINDS)
+    return habits
+
+
+def _bundle_uses() -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of bundles, and how likely each class uses them: (bundles, 2)."""
+    uses = read_table("use.csv", _BundleUse)
+    for use in uses:
+        check_names("use.csv", use.bundle, [use.bundle], names.CAPABILITIES)
+    return tuple(use.bundle for use in uses), np.array(
+        [(use.goodware, use.malware) for use in uses]
+    )
+
+
+def _resource_file() -> _ResourceFile:
+    content = read("resources.yaml", _ResourceFile)
+    check_names("resources.yaml", "version", content.version, KINDS)
+    for key, resources in (("localised", content.localised), ("rich", content.rich)):
+        for composition in resources.compositions:
+            check_names("resources.yaml", key, composition.kinds, KINDS)
+    return content
+
+
+HABITS = _habits()
+_USE_NAMES, _USE_PROBABILITY = _bundle_uses()
+_RESOURCES = _resource_file()
 
 
 @dataclass(frozen=True)
@@ -69,8 +139,8 @@ class Family:
     label: int
     index: int
     toolchain: Toolchain
-    form: str  # exe | dll | driver
-    packaging: str
+    form: Form
+    packaging: Packaging
     content: int  # the class whose model each group of traits follows
     provenance: int
     behaviour: int
@@ -102,21 +172,29 @@ def _name(label: int, index: int) -> str:
     """A pronounceable name, unique per index; invented, like no family or vendor on purpose."""
     rest, syllables = index, []
     while True:
-        rest, digit = divmod(rest, len(_SYLLABLES))
-        syllables.append(_SYLLABLES[digit])
+        rest, digit = divmod(rest, len(names.SYLLABLES))
+        syllables.append(names.SYLLABLES[digit])
         if rest == 0 and len(syllables) >= 3:
             break
     return "".join(syllables) + ("sim" if label else " software")
 
 
-def choose(rng: np.random.Generator, choices: tuple[tuple[float, Any], ...]) -> Any:  # noqa: ANN401
-    """One of the (weight, value) pairs."""
-    point = rng.random() * sum(weight for weight, _ in choices)
-    for weight, value in choices:
+def choose(rng: np.random.Generator, choices: Mapping[T, float]) -> T:
+    """One of the values, each with its weight."""
+    point = rng.random() * sum(choices.values())
+    for value, weight in choices.items():
         point -= weight
         if point <= 0:
             return value
-    return choices[-1][1]
+    return list(choices)[-1]
+
+
+def by_archetype(table: Mapping[str, T], toolchain: Toolchain, form: Form) -> T:
+    """The entry of a toolchain's programs of a form, of the toolchain, or else of the form."""
+    for key in (f"{toolchain.name}-{form}", toolchain.name):
+        if key in table:
+            return table[key]
+    return table[form]
 
 
 def lognormal(rng: np.random.Generator, median: float, sigma: float) -> float:
@@ -127,7 +205,7 @@ def lognormal(rng: np.random.Generator, median: float, sigma: float) -> float:
 @lru_cache(maxsize=2)
 def _cumulated(label: int) -> np.ndarray:
     mix = _mix(label)
-    weights = np.cumsum([entry[0] for entry in mix])
+    weights = np.cumsum([use.share for use in mix])
     return np.asarray(weights / weights[-1])
 
 
@@ -157,39 +235,28 @@ def _strata(seed: int, label: int, number: int) -> np.ndarray:
 
 
 def _resources(
-    rng: np.random.Generator, toolchain: Toolchain, form: str, content: int
+    rng: np.random.Generator, toolchain: Toolchain, form: Form, content: int
 ) -> tuple[float, tuple[tuple[str, float], ...]]:
     """Size and composition of the resources."""
-    version = (("wide", 0.55), ("data", 0.25), ("zero", 0.2))
+    chosen = _RESOURCES.rich
     if toolchain.name == "resources":
-        kinds = choose(rng, (
-            (0.5, (("wide", 0.8), ("data", 0.1), ("zero", 0.1))),
-            (0.2, (("wide", 0.4), ("icon", 0.6))),
-            (0.2, (("packed", 0.7), ("wide", 0.2), ("icon", 0.1))),
-            (0.1, (("icon", 0.9), ("wide", 0.1))),
-        ))  # fmt: skip
-        return lognormal(rng, 45e3, 1.9), kinds
-    rich = {"exe": (0.75, 0.80), "dll": (0.22, 0.35), "driver": (0.03, 0.05)}[form][content]
-    if toolchain.name == "dotnet":
-        rich = (0.25, 0.50)[content]
-    if rng.random() >= rich:
+        chosen = _RESOURCES.localised
+    elif rng.random() >= by_archetype(HABITS.rich_resources, toolchain, form)[content]:
+        kinds = tuple(_RESOURCES.version.items())
         markup = rng.random() < 0.5
-        return lognormal(rng, 1100, 0.35), (("markup", 0.45), *version) if markup else version
-    kinds = choose(rng, (
-        (0.45 if content == 0 else 0.40, (("icon", 0.75), ("wide", 0.15), ("markup", 0.04),
-            ("zero", 0.06))),
-        (0.28 if content == 0 else 0.15, (("icon", 0.35), ("wide", 0.45), ("data", 0.1),
-            ("zero", 0.1))),
-        (0.17 if content == 0 else 0.20, (("icon", 0.35), ("packed", 0.5), ("wide", 0.15))),
-        (0.05 if content == 0 else 0.15, (("packed", 0.9), ("icon", 0.08), ("wide", 0.02))),
-        (0.05 if content == 0 else 0.10, (("x86", 0.35), ("data", 0.25), ("icon", 0.2),
-            ("text", 0.2))),
-    ))  # fmt: skip
-    return lognormal(rng, 22e3 if content == 0 else 20e3, 1.8), kinds
+        return lognormal(rng, 1100, 0.35), (
+            (("markup", _RESOURCES.manifest), *kinds) if markup else kinds
+        )
+    weights = {
+        position: composition.weight[content]
+        for position, composition in enumerate(chosen.compositions)
+    }
+    composition = chosen.compositions[choose(rng, weights)]
+    return lognormal(rng, chosen.median[content], chosen.spread), tuple(composition.kinds.items())
 
 
 def _capabilities(
-    rng: np.random.Generator, behaviour: int, form: str, scale: float
+    rng: np.random.Generator, behaviour: int, form: Form, scale: float
 ) -> tuple[str, ...]:
     probability = _USE_PROBABILITY[:, behaviour] * scale
     if form == "dll":
@@ -200,7 +267,7 @@ def _capabilities(
 
 def _libraries(rng: np.random.Generator, behaviour: int) -> tuple[tuple[str, str], ...]:
     """Third-party and private DLLs that the family links against."""
-    if rng.random() >= (0.42, 0.05)[behaviour]:
+    if rng.random() >= HABITS.libraries[behaviour]:
         return ()
     chosen = []
     for _ in range(int(rng.integers(1, 5))):
@@ -221,40 +288,31 @@ def draw_family(seed: int, label: int, index: int, number: int, overlap: float) 
     point = float(_strata(seed, label, number)[index])
     mix = _mix(archetype)
     position = min(int(np.searchsorted(_cumulated(archetype), point)), len(mix) - 1)
-    _, toolchain_name, form, packaging = mix[position]
-    toolchain = TOOLCHAINS[toolchain_name]
+    use = mix[position]
+    toolchain, form = TOOLCHAINS[use.toolchain], use.form
     resource_size, resource_kinds = _resources(rng, toolchain, form, content)
 
-    medians = {"exe": (190e3, 75e3), "dll": (75e3, 35e3), "driver": (60e3, 30e3)}[form]
-    sigma = {"exe": (1.75, 1.3), "dll": (1.75, 1.4), "driver": (1.2, 0.8)}[form]
-    if toolchain_name == "vb6":
+    if toolchain.name == "vb6":
         resource_size *= 0.5
-    if toolchain_name == "dotnet":
-        medians, sigma = (34e3, 90e3), (1.8, 1.6)
-    code_size = lognormal(rng, medians[content], sigma[content]) * toolchain.code_size
+    size = by_archetype(HABITS.code_size, toolchain, form)
+    code_size = lognormal(rng, size.median[content], size.spread[content]) * toolchain.code_size
     code_size = float(np.clip(code_size, 400, 12e6))
     scale = float(np.clip((np.log(max(code_size, 1)) - 6.5) / 5.0, 0.25, 1.25))
 
-    wide = {"vc5": 0.1, "vc6": 0.15, "vc71": 0.3, "vc8": 0.55, "delphi": 0.0, "delphi_xe": 0.9,
-            "masm": 0.05, "fasm": 0.1, "mingw": 0.15, "mingw_dll": 0.3, "borland_c": 0.02,
-            "vb6": 0.0}  # fmt: skip
-    unicode = rng.random() < wide.get(toolchain_name, 0.75) * (1.0, 0.8)[behaviour]
+    unicode = rng.random() < toolchain.unicode * HABITS.unicode[behaviour]
     runtime = tuple(choose(rng, toolchain.runtimes[form]).split())
 
-    recent = bool(rng.random() < (0.42, 0.14)[provenance])
-    age = rng.uniform(0, 0.3) if recent else 0.3 + rng.exponential((5.0, 5.2)[provenance])
-    payload_kind = choose(rng, (
-        (0.62, "packed"), (0.23, "cipher"), (0.06, "base64"), (0.06, "x86"), (0.03, "text")
-    ))  # fmt: skip
-    signed = rng.random() < (0.11, 0.06)[provenance]
-    debug = _DEBUG.get(toolchain_name, (0.02, 0.02))[provenance]
+    recent = bool(rng.random() < HABITS.recent[provenance])
+    age = rng.uniform(0, 0.3) if recent else 0.3 + rng.exponential(HABITS.age[provenance])
+    payload_kind = choose(rng, HABITS.payload)
+    signed = rng.random() < HABITS.signed[provenance]
     return Family(
         name=_name(label, index),
         label=label,
         index=index,
         toolchain=toolchain,
         form=form,
-        packaging=packaging,
+        packaging=use.packaging,
         content=content,
         provenance=provenance,
         behaviour=behaviour,
@@ -268,20 +326,20 @@ def draw_family(seed: int, label: int, index: int, number: int, overlap: float) 
         resource_kinds=resource_kinds,
         payload_kind=payload_kind,
         payload_size=lognormal(rng, 140e3, 1.3),
-        text_share=float(rng.beta(4, 7) * (1.0, 0.8)[content]),
+        text_share=float(rng.beta(4, 7) * HABITS.text[content]),
         signed=0.9 if signed else 0.01,
-        debug=float(rng.random() < debug),
-        urls=lognormal(rng, 2.0, 1.8) if rng.random() < (0.22, 0.18)[content] else 0.03,
-        paths=lognormal(rng, 1.2, 1.3) if rng.random() < (0.25, 0.25)[content] else 0.04,
-        registry=lognormal(rng, 2.0, 0.9) if rng.random() < (0.06, 0.10)[content] else 0.0,
+        debug=float(rng.random() < toolchain.debug[provenance]),
+        urls=lognormal(rng, 2.0, 1.8) if rng.random() < HABITS.urls[content] else 0.03,
+        paths=lognormal(rng, 1.2, 1.3) if rng.random() < HABITS.paths[content] else 0.04,
+        registry=lognormal(rng, 2.0, 0.9) if rng.random() < HABITS.registry[content] else 0.0,
         age=age,
         recent=recent,
         spread=float(rng.exponential(0.6)),
-        forged=bool(rng.random() < (0.01, 0.09)[provenance]),
+        forged=bool(rng.random() < HABITS.forged[provenance]),
         image_version=(
             (int(rng.integers(1, 24)), int(rng.integers(0, 60)))
-            if rng.random() < (0.03, 0.05)[provenance]
-            else choose(rng, toolchain.image_version)
+            if rng.random() < HABITS.versioned[provenance]
+            else version(choose(rng, toolchain.image_version))
         ),
-        overlay=(lognormal(rng, 60e3, 2.0) if rng.random() < (0.04, 0.22)[content] else 0.0),
+        overlay=(lognormal(rng, 60e3, 2.0) if rng.random() < HABITS.overlay[content] else 0.0),
     )

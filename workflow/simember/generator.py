@@ -27,9 +27,9 @@ from dokunuki.errors import ConfigError
 from dokunuki.progress import Progress
 from dokunuki.seeding import generator
 from dokunuki.storage.files import atomic_write
-from simember.families import Family, draw_family, popularity
+from simember.families import HABITS, Family, draw_family, popularity
 from simember.program import Program, draw_program
-from simember.rows import draw_variant
+from simember.variant import draw_variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,8 +132,7 @@ def draw_row(spec: SimulatedSpec, number: int, file: int, label: int) -> Simulat
     variant = _drawn(_cumulated(spec.variants), rng)
     program = _program(spec.seed, label, index, families, spec.overlap, variant)
     family = program.family
-    # Malware is often rebuilt with hardly a change, to get another hash; goodware is developed on.
-    near = rng.random() < (0.35, 0.65)[label]
+    near = rng.random() < HABITS.near[label]
     change = float(10 ** rng.uniform(-5, -2) if near else rng.beta(1.2, 4.0) * 0.5)
     year, month = _appeared(rng, file)
     last_day = calendar.timegm((year, month, calendar.monthrange(year, month)[1], 0, 0, 0))

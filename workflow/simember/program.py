@@ -9,39 +9,13 @@ import numpy as np
 
 from dokunuki.seeding import generator
 from simember import names
-from simember.archetypes import (
-    ROLE_FLAGS,
-    WRITE,
-    Toolchain,
-)
-from simember.families import Family, choose, lognormal
+from simember.archetypes import Toolchain, version
+from simember.families import HABITS, Family, by_archetype, choose, lognormal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Parts = tuple[tuple[str, float], ...]  # (kind of content, bytes)
-
-_STYLES = {
-    "py": """PyArg_ParseTuple Py_InitModule4 PyErr_SetString PyObject_GetAttrString PyInt_FromLong
-        _Py_NoneStruct PyExc_ValueError PyString_FromString PyList_New PyTuple_New PyErr_Occurred
-        PyDict_SetItemString PyModule_Create2 PyObject_CallObject PyErr_NoMemory PyType_Ready
-        PyLong_FromLong PyFloat_FromDouble PyExc_TypeError Py_BuildValue PyModule_AddObject""",
-    "vlc": """vlc_Log var_InheritInteger var_InheritBool vlc_entry_add module_need module_unneed
-        block_Alloc block_Release stream_Read stream_Peek es_format_Init vlc_module_set
-        var_CreateGetInteger vlc_mutex_init vlc_mutex_lock vlc_mutex_unlock msleep vlc_gettext
-        decoder_NewPicture picture_NewFromFormat vlc_object_release var_Create var_Destroy mdate""",
-    "g": """g_free g_malloc g_object_new g_type_register_static g_log
-        g_return_if_fail_warning g_strdup g_object_unref g_object_ref
-        g_signal_connect_data g_list_append g_list_free g_strdup_printf
-        g_type_check_instance_cast gtk_widget_show gtk_label_new gtk_box_pack_start
-        g_hash_table_new g_error_free g_string_new g_slist_prepend gtk_container_add
-        gtk_table_attach""",
-    "gcc": "__udivdi3 __umoddi3 _Unwind_Resume __deregister_frame_info __register_frame_info",
-    "gxx": """_Znwj _ZdlPv __cxa_begin_catch __cxa_end_catch __gxx_personality_v0 __cxa_throw
-        _ZNSsC1EPKcRKSaIcE _ZNSsD1Ev _ZNSs6appendEPKcj _ZSt17__throw_bad_allocv
-        _ZNSt8ios_base4InitC1Ev _ZSt4cout __cxa_allocate_exception __cxa_rethrow""",
-    "jni": "JNU_ThrowByName JNU_GetStringPlatformChars JNU_NewObjectByName JNU_ThrowIOException",
-}
 
 
 @dataclass(frozen=True)
@@ -84,22 +58,22 @@ class Program:
 
 def identifiers(rng: np.random.Generator, style: str, number: int) -> list[str]:
     """Names of functions in the style of a library: C, mangled C++, or a known library's own."""
-    known = _STYLES.get(style, "").split()
+    known = names.STYLES.get(style, ())
     if known:
         order = rng.permutation(len(known))[:number]
         return [known[int(position)] for position in sorted(order)]
-    verbs = rng.integers(0, len(names.WORDS), number)
+    verbs = rng.integers(0, len(names.VERBS), number)
     nouns = rng.integers(0, len(names.NOUNS), number)
     others = rng.integers(0, len(names.NOUNS), number)
     prefix = names.PREFIXES[int(rng.integers(len(names.PREFIXES)))]
     made = []
     for verb, noun, other in zip(verbs, nouns, others, strict=True):
         if style == "cpp":
-            made.append(f"?{names.WORDS[verb]}{names.NOUNS[noun]}@C{names.NOUNS[other]}@@QAEHPBD@Z")
+            made.append(f"?{names.VERBS[verb]}{names.NOUNS[noun]}@C{names.NOUNS[other]}@@QAEHPBD@Z")
         elif style == "pascal":
-            made.append(f"{names.WORDS[verb]}{names.NOUNS[noun]}")
+            made.append(f"{names.VERBS[verb]}{names.NOUNS[noun]}")
         else:
-            made.append(f"{prefix}_{names.WORDS[verb].lower()}_{names.NOUNS[noun].lower()}")
+            made.append(f"{prefix}_{names.VERBS[verb].lower()}_{names.NOUNS[noun].lower()}")
     return list(dict.fromkeys(made))
 
 
@@ -236,9 +210,7 @@ def _exports(family: Family, rng: np.random.Generator) -> tuple[str, ...]:
         return ("vlc_entry__3_0_0f", "vlc_entry_copyright__3_0_0f", "vlc_entry_license__3_0_0f")
     if any(style == "py" for _, style in family.libraries):
         return ("init" + names.NOUNS[int(rng.integers(len(names.NOUNS)))].lower(),)
-    style = choose(
-        rng, ((0.14, "none"), (0.22, "com"), (0.27, "cpp"), (0.22, "c"), (0.15, "pascal"))
-    )
+    style = choose(rng, {"none": 0.14, "com": 0.22, "cpp": 0.27, "c": 0.22, "pascal": 0.15})
     if style == "none":
         return ()
     if style == "com":
@@ -284,9 +256,10 @@ class _Builder:
         self.exported = float(sum(len(name) + 1 for name in exports))
         self.export_tables = 40.0 + 10.0 * len(exports) if exports else 0.0
         self.resources = lognormal(rng, family.resource_size, 0.4)
-        self.has_rdata = ":rdata" in toolchain.sections[family.form]
-        self.has_idata = ":idata" in toolchain.sections[family.form]
-        self.has_edata = ":edata" in toolchain.sections[family.form]
+        self.roles = {slot.role for slot in toolchain.slots(family.form)}
+        self.has_rdata = "rdata" in self.roles
+        self.has_idata = "idata" in self.roles
+        self.has_edata = "edata" in self.roles
         self.bits = toolchain.bits
         text = float(np.clip(family.text_share * np.exp(0.2 * rng.standard_normal()), 0.02, 0.8))
         readonly = lognormal(rng, 0.23, 0.55) * self.code + 500
@@ -336,8 +309,8 @@ class _Builder:
 
     def _il(self) -> tuple[Parts, float]:
         embedded: Parts = ()
-        if self.rng.random() < (0.22, 0.35)[self.family.content]:
-            kind = choose(self.rng, ((0.5, "packed"), (0.3, "icon"), (0.2, "text")))
+        if self.rng.random() < HABITS.embedded[self.family.content]:
+            kind = choose(self.rng, {"packed": 0.5, "icon": 0.3, "text": 0.2})
             embedded = ((kind, lognormal(self.rng, 25e3, 1.3)),)
         names_share = self.rng.uniform(0.16, 0.32)
         return (
@@ -376,10 +349,7 @@ class _Builder:
         size = lognormal(self.rng, 0.035, 0.9) * self.code + 60
         surplus = lognormal(self.rng, 2500, 1.9)
         parts: Parts = (("data", size * 0.55), ("text", size * 0.12), ("zero", size * 0.33))
-        if (
-            self.kind in ("gcc", "delphi", "vb")
-            or ":bss" in self.family.toolchain.sections[self.family.form]
-        ):
+        if self.kind in ("gcc", "delphi", "vb") or "bss" in self.roles:
             surplus = 0.0
         if self.kind == "vb":
             return (("zero", 900.0),), lognormal(self.rng, 2000, 0.8)
@@ -435,9 +405,7 @@ class _Builder:
 
 def _section_table(family: Family, rng: np.random.Generator, builder: _Builder) -> list[Section]:
     sections = []
-    for word in family.toolchain.sections[family.form].split():
-        optional = word.startswith("(")
-        name, role = word.strip("()").split(":")
+    for name, role, optional in family.toolchain.slots(family.form):
         if optional and rng.random() < 0.5:
             continue
         if role == "rsrc" and family.toolchain.name != "resources":
@@ -449,7 +417,7 @@ def _section_table(family: Family, rng: np.random.Generator, builder: _Builder) 
         if name == ".reloc" and family.form == "exe" and rng.random() < 0.25 and role == "reloc":
             continue
         parts, extra = builder.parts(role)
-        flags = family.toolchain.flags.get(role, ROLE_FLAGS[role])
+        flags = family.toolchain.flags.get(role, names.ROLE_FLAGS[role])
         sections.append(Section(name, flags, role, parts, extra))
     return sections
 
@@ -471,8 +439,9 @@ def _total(parts: Parts) -> float:
     return sum(size for _, size in parts)
 
 
-_EXECUTE_WRITE, _PACKED, _PACKED_BSS = 0xE0000020, 0xE0000040, 0xE0000080
-_PROTECTED = 0x60000060
+# Flags of the sections that packers leave.
+_WRITE, _EXECUTE_WRITE, _PROTECTED = 0xC0000040, 0xE0000020, 0x60000060
+_PACKED, _PACKED_BSS = 0xE0000040, 0xE0000080
 
 
 def _crypted(
@@ -528,7 +497,7 @@ def _packed_table(
     ratio = rng.uniform(0.32, 0.5)
     resource = [section for section in sections if section.role == "rsrc"]
     resources = [
-        replace(section, flags=WRITE, parts=(*_scaled(section.parts, 0.9), ("names", 250.0)))
+        replace(section, flags=_WRITE, parts=(*_scaled(section.parts, 0.9), ("names", 250.0)))
         for section in resource
     ]
     stub = (("x86", 420.0), ("names", 180.0))
@@ -536,7 +505,7 @@ def _packed_table(
     first, second = names.PACKER_SECTIONS.get(packaging, ("", ""))
     if packaging in ("upx", "nspack", "fsg", "mew"):
         tail = resources or [
-            Section(first[:3] + "2" if first else "", WRITE, "idata", (("names", 300.0),))
+            Section(first[:3] + "2" if first else "", _WRITE, "idata", (("names", 300.0),))
         ]
         table = [
             Section(first, _PACKED_BSS, "bss", (), raw * 1.05),
@@ -545,7 +514,7 @@ def _packed_table(
         ]
         return table, 0
     if packaging in ("mpress", "petite"):
-        small = Section(second, WRITE, "stub", stub, 500.0)
+        small = Section(second, _WRITE, "stub", stub, 500.0)
         table = [
             Section(
                 first,
@@ -594,7 +563,7 @@ def _packed_table(
                 packed_virtual=True,
             ),
             *resources,
-            Section(".idata  ", WRITE, "idata", (("names", 120.0), ("zero", 300.0))),
+            Section(".idata  ", _WRITE, "idata", (("names", 120.0), ("zero", 300.0))),
             Section(blank, _PACKED, "bss", (("zero", 200.0),), 2e6),
             Section(
                 random_name(rng, 1),
@@ -648,7 +617,7 @@ def _overlay(family: Family, rng: np.random.Generator) -> Parts:
     parts: Parts = ()
     size = 0.0
     if family.packaging in ("nsis", "inno", "sfx"):
-        size = lognormal(rng, (1.3e6, 4.5e5)[family.content], 1.2)
+        size = lognormal(rng, HABITS.installed[family.content], 1.2)
         parts = (("packed", size), ("data", 400.0))
     elif family.packaging == "overlay":
         size = lognormal(rng, family.payload_size, 0.4)
@@ -684,7 +653,7 @@ def draw_program(seed: int, family: Family, variant: int) -> Program:
         entry = 1
     random_names = False
     size_of_code: float | None = None
-    dll_word = int(choose(rng, toolchain.dll_words))
+    dll_word = choose(rng, toolchain.dll_words)
 
     packaging = family.packaging
     if packaging in _PACKERS:
@@ -721,15 +690,7 @@ def draw_program(seed: int, family: Family, variant: int) -> Program:
     symbols = int(lognormal(rng, 1500, 1.2)) if rng.random() < toolchain.symbols else 0
     if toolchain.name == "vc6" and rng.random() < 0.03:
         symbols = int(rng.integers(30, 900))
-    gui = {"exe": (0.80, 0.97), "dll": (0.55, 0.85), "driver": (0.0, 0.0)}[family.form][
-        family.behaviour
-    ]
-    if toolchain.name in ("mingw_dll", "mingw64", "ngen", "go"):
-        gui = 0.12
-    if toolchain.name == "dotnet" and family.form == "dll":
-        gui = 0.1
-    if toolchain.name in ("win10", "win10x64", "win7x64"):
-        gui = 0.5
+    gui = by_archetype(HABITS.windows, toolchain, family.form)[family.behaviour]
     subsystem = "WINDOWS_GUI" if rng.random() < gui else "WINDOWS_CUI"
     if family.form == "driver":
         subsystem = "EFI_BOOT_SERVICE_DRIVER" if toolchain.name == "efi" else "NATIVE"
@@ -741,12 +702,12 @@ def draw_program(seed: int, family: Family, variant: int) -> Program:
         family=family,
         toolchain=toolchain,
         seed=int(rng.integers(1 << 62)),
-        linker=choose(rng, toolchain.linkers),
-        system=choose(rng, toolchain.system),
+        linker=version(choose(rng, toolchain.linkers)),
+        system=version(choose(rng, toolchain.system)),
         subsystem=subsystem,
         dll_word=dll_word,
         coff_word=toolchain.coff[family.form],
-        alignment=int(choose(rng, toolchain.file_alignment)),
+        alignment=choose(rng, toolchain.file_alignment),
         sections=tuple(sections),
         entry=min(entry, len(sections) - 1),
         overlay=_overlay(family, rng),

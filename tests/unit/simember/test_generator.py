@@ -14,8 +14,7 @@ from dokunuki.corpus.validation import check_row
 from dokunuki.corpus.vectoriser import vectorise
 from dokunuki.errors import ConfigError
 from invariants import check_invariants, check_layout
-from simember import names
-from simember.archetypes import TOOLCHAINS
+from simember.archetypes import GOODWARE, TOOLCHAINS
 from simember.families import draw_family, popularity
 from simember.flags import section_flags
 from simember.generator import (
@@ -24,7 +23,6 @@ from simember.generator import (
     iterate_rows,
     write_corpus,
 )
-from simember.mixes import GOODWARE, MALWARE
 
 SMALL = SimulatedSpec(rows=240, families=40, vendors=50, seed=5)
 FILES = [*(f"train_features_{i}.jsonl" for i in range(6)), "test_features.jsonl"]
@@ -149,8 +147,8 @@ def test_archetypes_are_shared_out_by_rows():
     for index in range(500):
         used[draw_family(3, 0, index, 500, 0.0).toolchain.name] += shares[index]
     wanted: Counter[str] = Counter()
-    for share, toolchain, _, _ in GOODWARE:
-        wanted[toolchain] += share / sum(entry[0] for entry in GOODWARE)
+    for use in GOODWARE:
+        wanted[use.toolchain] += use.share / sum(use.share for use in GOODWARE)
     for toolchain, share in wanted.items():
         assert used[toolchain] == pytest.approx(share, abs=0.03)
 
@@ -162,18 +160,6 @@ def test_archetypes_are_shared_out_by_rows():
 def test_bad_specifications_are_refused(change):
     with pytest.raises(ConfigError, match=next(iter(change))):
         replace(SMALL, **change)
-
-
-def test_mixes_and_toolchains_name_what_exists():
-    for _, toolchain, form, _ in (*GOODWARE, *MALWARE):
-        assert form in TOOLCHAINS[toolchain].sections
-        assert form in TOOLCHAINS[toolchain].runtimes
-        assert form in TOOLCHAINS[toolchain].coff
-    for toolchain in TOOLCHAINS.values():
-        for choices in toolchain.runtimes.values():
-            for _, bundles in choices:
-                for bundle in bundles.split():
-                    assert bundle in names.RUNTIMES or bundle in names.CAPABILITIES
 
 
 def test_section_flags_as_the_parser_reports_them():

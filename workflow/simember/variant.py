@@ -11,7 +11,6 @@ import numpy as np
 from dokunuki.corpus.layout import DATA_DIRECTORIES
 from simember.content import Content, Noise, draw_content, entropy, kind_indices
 from simember.flags import coff_flags, dll_flags, section_flags
-from simember.names import RESOLVED_ORDINALS
 from simember.program import Program, Section, random_name
 
 if TYPE_CHECKING:
@@ -26,13 +25,9 @@ _COMPRESSED_IMAGES = frozenset({"upx", "nspack", "fsg", "mew"})
 _KEPT_NAMES = frozenset(
     (".text", ".rdata", ".data", ".rsrc", ".reloc", ".idata", ".idata  ", ".tls", ".gfids")
 )
-# How often start-up code itself holds "MZ": MinGW-w64 walks its own header, Visual C++ checks it.
-_MZ_IN_RUNTIME = {
-    "mingw_dll": 8,
-    "mingw64": 8,
-    **dict.fromkeys(("vc9", "vc10", "vc11", "vc12", "vc14", "vc9x64", "vc12x64", "vc14x64"), 1),
-    **dict.fromkeys(("winxp", "win10", "win10x64"), 1),
-}
+# Ordinal imports of these DLLs are resolved to names by the parser that EMBER used, and so they
+# count as imported functions; those of other DLLs do not.
+_RESOLVED_ORDINALS = frozenset({"oleaut32.dll", "ws2_32.dll", "comctl32.dll", "shlwapi.dll"})
 
 
 def _align(size: int, alignment: int) -> int:
@@ -132,7 +127,7 @@ def _mz(content: Content, file: _File, program: Program, rng: np.random.Generato
         owner == _OVERLAY and kind == "x86"
         for kind, owner in zip(file.kinds, file.owners, strict=True)
     )
-    found = 1 + _MZ_IN_RUNTIME.get(program.toolchain.name, 0) + embedded + int(rng.poisson(chance))
+    found = 1 + program.toolchain.mz + embedded + int(rng.poisson(chance))
     return int(min(found, content.histogram[0x4D], content.histogram[0x5A]))
 
 
@@ -205,7 +200,7 @@ def _imports(
         if not kept:
             continue
         named = sum(not name.isdigit() for name in kept)
-        counted += len(kept) if dll.lower() in RESOLVED_ORDINALS else named
+        counted += len(kept) if dll.lower() in _RESOLVED_ORDINALS else named
         shown[dll] = [
             name if not name.isdigit() else "" if version == 1 else f"ordinal{name}"
             for name in kept
