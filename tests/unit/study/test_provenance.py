@@ -86,6 +86,36 @@ def test_only_what_runs_counts(package, edit, changes):
     assert (digests() != before) == changes
 
 
+def test_data_of_a_followed_package_count_by_their_bytes(package):
+    folder, digests = package
+    own = folder.parent / "own"
+    (own / "data" / "deep").mkdir(parents=True)
+    (own / "__init__.py").write_text("")
+    (own / "module.py").write_text("")
+    for name in ("names.yaml", "deep/use.csv", ".names.yaml.swp", "code.py"):
+        (own / "data" / name).write_text("a: 1\n")
+    (folder / "deep" / "data.yaml").write_text("a: 1\n")  # in no folder of that name
+    before = digests("own.module.Class")
+    data = {"own/data/names.yaml", "own/data/deep/use.csv"}
+    assert before.keys() - digests().keys() == {"own", "own.module", *data}
+    (own / "data" / "names.yaml").write_text("a: 1  # one\n")
+    after = digests("own.module.Class")
+    assert {name for name in after if after[name] != before[name]} == {"own/data/names.yaml"}
+    (own / "data" / "new.csv").write_text("")
+    assert digests("own.module.Class").keys() - after.keys() == {"own/data/new.csv"}
+
+
+def test_only_the_simulation_depends_on_its_data():
+    def depends(script: str) -> bool:
+        return any(name.startswith("simember") for name in code_digests(SCRIPTS / script))
+
+    assert [path.name for path in SCRIPTS.glob("*.py") if depends(path.name)] == [
+        "simulate_corpus.py"
+    ]
+    simulation = code_digests(SCRIPTS / "simulate_corpus.py")
+    assert {"simember.generator", "simember/data/toolchains.yaml"} <= simulation.keys()
+
+
 def test_code_for_type_checkers_does_not_count(package):
     folder, digests = package
     guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import {}\nx = 1\n"

@@ -6,7 +6,9 @@ that the script reaches through imports. A digest is taken over the syntax tree 
 docstrings: comments, docstrings and formatting rerun nothing.
 
 Followed are this package, whatever lies beside it in the folder `workflow`, and the modules in the
-folders of the catalogue that a user names. All else belongs to the environment, and its versions are the environment's business.
+folders of the catalogue that a user names. Where a followed package holds one of the folders in
+`DATA_FOLDERS`, each file in it counts by its bytes. All else belongs to the environment, and its
+versions are the environment's business.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
+# Of a followed package, the folders whose files its modules read.
+DATA_FOLDERS = ("data", "templates")
+_CODE = {".py", ".pyc"}
 _LIBRARY = Path(__file__).resolve().parents[2]
 # Where modules are followed: the library, and what lies beside it; then the user's own folders.
 _ROOTS = [_LIBRARY]
@@ -44,7 +49,7 @@ def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
     """Digests by module name of all that `script` and the classes `parts` (dotted paths) import.
 
     The packages that hold a module count too, since importing it runs them. The script itself
-    stands under its file name.
+    stands under its file name, and a package's data under their path (`simember/data/use.csv`).
     """
     found: set[str] = set()
     pending = set(_imports(Path(script)))
@@ -62,7 +67,24 @@ def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
         path = module_path(module)
         if path is not None:
             digests[module] = _digest(path)
+            if path.name == "__init__.py":
+                digests |= _data_digests(path.parent)
     return digests
+
+
+def _data_digests(package: Path) -> dict[str, str]:
+    """Digests of the bytes of the files in a package's `DATA_FOLDERS`, by path; not of code."""
+    return {
+        f"{package.name}/{path.relative_to(package).as_posix()}": _digest_of_bytes(path)
+        for folder in DATA_FOLDERS
+        for path in sorted((package / folder).rglob("*"))
+        # Names with a dot before them are an editor's or the system's.
+        if path.is_file() and path.suffix not in _CODE and not path.name.startswith(".")
+    }
+
+
+def _digest_of_bytes(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def module_path(module: str) -> Path | None:
