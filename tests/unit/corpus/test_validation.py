@@ -59,7 +59,7 @@ def test_a_missing_block_is_named(make_row, key):
     ("path", "message"),
     [
         (("strings", "avlength"), "strings has no 'avlength'"),
-        (("strings", "printabledist"), "strings.printabledist is None, not a list"),
+        (("strings", "printabledist"), "strings has no 'printabledist'"),
         (("general", "vsize"), "general has no 'vsize'"),
         (("header", "coff"), "header has no 'coff'"),
         (("header", "coff", "machine"), "header.coff has no 'machine'"),
