@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from dokunuki.storage import arrays
 from dokunuki.errors import DataFileError
+from dokunuki.storage import arrays
 from dokunuki.storage.arrays import write_arrays
 from dokunuki.storage.files import sha256_of
 from dokunuki.storage.matrix import StoredMatrix, only_rows

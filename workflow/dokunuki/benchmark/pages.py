@@ -18,7 +18,7 @@ from dokunuki.figures.tables import html_page, html_table
 from dokunuki.study.keys import NO_ATTACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -495,16 +495,20 @@ def _attack_note(name: str, study: Study) -> str:
     return f" ({text})" if text else ""
 
 
+def _parameters(step: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in step["params"].items()) or "defaults"
+
+
 def defence_blocks(
     name: str, cells: pd.DataFrame, standings: pd.DataFrame, study: Study
 ) -> list[Block]:
     """The page of one defence: what it is, what it was told, its place, and all its cells."""
     defence = study.defences[name]
-    ledger = defence.knowledge
+    ledger = defence.ledger
     facts = [
         ["Paper", defence.paper or "none given"],
-        ["Class", defence.dotted_path or "not given"],
-        ["Parameters", ", ".join(f"{k}: {v}" for k, v in defence.params.items()) or "defaults"],
+        ["Class", ", then ".join(step["class"] for step in defence.steps) or "none"],
+        ["Parameters", "; ".join(_parameters(step) for step in defence.steps) or "none"],
         ["Family", defence.family],
         ["Tier", f"{defence.tier}{'' if defence.tier in RANKED_TIERS else ' (not ranked)'}"],
         ["Clean rows", "given" if ledger.clean_rows else "none"],

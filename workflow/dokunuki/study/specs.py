@@ -99,7 +99,7 @@ def longest_trigger_size(config: Config) -> int:
 
 
 def largest_poison_rate(config: Config) -> float:
-    """p of the rows that are planted: those of a smaller one are the first of them."""
+    """P of the rows that are planted: those of a smaller one are the first of them."""
     grid = config["grid"]
     return max(10, *grid["poison_rates"], grid["fixed_poison_rate"])
 
