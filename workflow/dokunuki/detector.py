@@ -103,8 +103,8 @@ class Detector:
             if poison is not None and hasattr(defence, "give_poison"):
                 if kept is None:
                     raise ConfigError(
-                        f"{path_of(defence)}: a step before it does not tell which rows it kept, so "
-                        "that it cannot be told which are poisoned; put it first"
+                        f"{path_of(defence)}: a step before it does not tell which rows it kept: "
+                        "which of them are poisoned cannot be told; put it first"
                     )
                 defence.give_poison(poison[kept])
             if kind == "transformer":
@@ -163,8 +163,8 @@ class Detector:
     def certificate(self) -> str:
         """What an attacker may alter within `certified_radius`; empty where nothing is certified.
 
-        "rows" of the training set, or "features" of training rows and of the row to classify. What
-        comes before the classifier is fitted on all rows: only a meta-estimator by itself certifies.
+        "rows" of the training set, or "features" of training rows and of the row to classify. Only
+        a meta-estimator by itself certifies, since a step before it is fitted on all rows.
         """
         if self._kinds != ["meta-estimator"]:
             return ""

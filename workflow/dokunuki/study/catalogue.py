@@ -99,8 +99,10 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     result = copy.deepcopy(dict(base))
     for key, value in changes.items():
         held = result.get(key)
-        both = isinstance(held, dict) and isinstance(value, dict)
-        result[key] = merged(held, value) if both else copy.deepcopy(value)
+        if isinstance(held, dict) and isinstance(value, dict):
+            result[key] = merged(held, value)
+        else:
+            result[key] = copy.deepcopy(value)
     return result
 
 

@@ -1,6 +1,6 @@
 """What jobs are given of the configuration: the leaves that they depend on, as plain values.
 
-What is not in a job's spec makes nothing run again: labels, tags, what a ledger says for the reader.
+Labels, tags and what a ledger says for the reader are in no spec: they make nothing run again.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def method_classes(config: Config, kind: str, names: Iterable[str]) -> list[str]
 def longest_trigger_size(config: Config) -> int:
     """N of the trigger that is chosen: a smaller one is a prefix of it, and chosen with it."""
     grid = config["grid"]
-    return max(64, *grid["trigger_sizes"], grid["fixed_trigger_size"])
+    return int(max(64, *grid["trigger_sizes"], grid["fixed_trigger_size"]))
 
 
 def largest_poison_rate(config: Config) -> float:
     """P of the rows that are planted: those of a smaller one are the first of them."""
     grid = config["grid"]
-    return max(10, *grid["poison_rates"], grid["fixed_poison_rate"])
+    return float(max(10, *grid["poison_rates"], grid["fixed_poison_rate"]))
 
 
 def attack_spec(config: Config, name: str) -> dict[str, Any]:

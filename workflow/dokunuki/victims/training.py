@@ -54,8 +54,8 @@ def train_unpoisoned(
     `spec` holds the specs of the `defence` (name, steps of class and params, and `told`, whether it
     is told the `clean_rows` and the `poison`), of the `classifier` (name, class, params) and of the
     `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
-    (weights and cost). The scores say by sha256 what the classifier was given, for `train_victim` to
-    compare.
+    (weights and cost). The scores say by sha256 what the classifier was given, for `train_victim`
+    to compare.
     """
     watch = Stopwatch()
     try:
