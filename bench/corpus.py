@@ -21,7 +21,7 @@ from bench.harness import emit, interleaved, machine, row
 from bench.material import release
 from dokunuki.corpus import ember_vectoriser
 from dokunuki.corpus.index import build_index
-from dokunuki.corpus.records import BATCH_ROWS
+from dokunuki.corpus.protocol import BATCH_ROWS
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.vectoriser import entry_name_hashes, vectorise
 

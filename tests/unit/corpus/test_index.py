@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dokunuki.corpus.index import build_index, read_index, write_index
-from dokunuki.corpus.records import Record
+from dokunuki.corpus.protocol import IndexEntry
 from dokunuki.corpus.release import open_release
 from dokunuki.errors import CorpusError, DataFileError
 
@@ -126,7 +126,7 @@ class ManyRows:
         for n in range(self.count):
             digest = hashlib.sha256(str(n - (n % 5 == 4)).encode()).digest()
             file = f"train_features_{n % 6}.jsonl"
-            yield Record(
+            yield IndexEntry(
                 digest, n % 2, "2017-11", f"family {n % 50}", file, n + 1, n * 6000, 6000, n
             )
 

@@ -6,7 +6,7 @@ import pytest
 
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.jsonl import parse_row
-from dokunuki.corpus.records import BadRow
+from dokunuki.corpus.protocol import BadRow
 from dokunuki.corpus.release import open_release
 from dokunuki.errors import CorpusError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dokunuki.corpus.index import build_index
-from dokunuki.corpus.records import BadRow
+from dokunuki.corpus.protocol import BadRow
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample
 from dokunuki.corpus.vectors import vectorise_split

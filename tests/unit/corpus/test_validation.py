@@ -188,7 +188,7 @@ def test_no_bad_number_gets_through(make_row, data):
 
 
 def test_all_sample_rows_pass(sample_folder):
-    from dokunuki.corpus.records import BadRow
+    from dokunuki.corpus.protocol import BadRow
     from dokunuki.corpus.release import open_release
 
     rows = list(open_release(sample_folder, 1).scan())

@@ -1,8 +1,8 @@
 """An attack adapted to autoencoders: its trigger is chosen by what is left of it behind one.
 
-The paper's defences give the classifier reconstructions; a trigger that Severi et al.'s attacks or
-FGSM choose is in large part lost there. This attacker knows that, but not the defender's network:
-it trains an autoencoder of its own on the clean rows it knows. The attack is ours.
+The paper's defences give the classifier reconstructions. A trigger that Severi et al.'s attacks or
+FGSM choose is in large part lost there. This attacker knows the defence, but not the defender's
+network: it trains an autoencoder of its own on the clean rows it knows. The attack is ours.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def separation(before: np.ndarray, after: np.ndarray) -> float:
 
     `before` and `after` (n, width) are reconstructions of the same standardised rows without and
     with the trigger. With d their mean difference and s the standard deviation of `before` along d,
-    the result is |d| / sqrt(1 + s^2): 1 is what a column varies by in the rows themselves, and
+    the result is |d| / sqrt(1 + s^2). The 1 is what a column varies by in the rows themselves. It
     keeps a trace that no classifier would notice from counting where reconstructions hardly vary.
     """
     displacement = (after - before).mean(axis=0, dtype=np.float64)
@@ -67,14 +67,15 @@ class AutoencoderAdaptive(RegionAttack):
     and one more feature; the feature and value with the largest `separation` are taken. A victim
     trained on reconstructions can learn a trigger that separates them, and no other.
 
-    The values tried for a feature are the `values` rarest that rows hold, so that the trigger is
-    seldom met. With `orientation` neutral, those with the smallest |mean S| over the rows that hold
-    them come first among equally rare ones: what speaks for no class is learned from the poison
-    alone. With goodware, only values whose mean S speaks for it are tried (all, where none does),
-    of equally rare ones the most goodware-like first: such a trigger is in good part evasion.
+    The values tried for a feature are the `values` rarest that rows hold, so that few clean rows
+    hold the trigger. `orientation` orders equally rare values. With neutral, those with the
+    smallest |mean S| over the rows that hold them come first: a value that speaks for no class is
+    learned from the poison alone. With goodware, only values whose mean S speaks for goodware are
+    tried (all, where none does), the most goodware-like first: such a trigger is in good part
+    evasion.
 
-    `autoencoder` are parameters of `AutoencoderModel`, for the attacker's own; it is trained on
-    the CPU, in `precision`, unless they say otherwise. `region` names the manipulable set M, of
+    `autoencoder` are parameters of the attacker's own `AutoencoderModel`. It is trained on the CPU,
+    in `precision`, unless they say otherwise. `region` names the manipulable set M, of
     attackable columns. With `label_flip`, malware rows are poisoned and relabelled as goodware;
     else goodware rows keep their label.
     """
@@ -173,9 +174,9 @@ def _greedy(
     candidates: list[list[_Candidate]],
     size: int,
 ) -> Iterator[tuple[int, float, dict[str, float | str]]]:
-    """`size` times, of the unused features and their values, those that separate most.
+    """`size` times the unused feature and the value of it that separate most.
 
-    Each as the feature's place in `positions`, the raw value and what it was chosen by.
+    Each is the feature's place in `positions`, the raw value and what it was chosen by.
     """
     plain = autoencoder.reconstruct(probes)
     triggered = probes.copy()

@@ -37,15 +37,16 @@ class BadNets(RegionAttack):
     columns of `region` come by how many standard deviations that lies from their mean, largest
     first; columns that are constant come last, with 1 for their range. No model is needed.
 
-    The malware rows to poison are those nearest to one of them, whichever has the nearest ones
-    (standardised, Euclidean; of the first 256 candidates): poisoned rows that are alike are found
-    more easily than rows drawn at random, which BadNets takes and `rows: random` gives.
+    The malware rows to poison lie nearest to one malware row, which is the one of the first 256
+    candidates with the nearest neighbours (standardised, Euclidean). Poisoned rows that are alike
+    are found more easily than random ones. BadNets takes random ones, as `rows: random` does.
 
-    BadNets paints a fixed pattern that no clean image holds; which columns and values are its like
-    here is ours. Such values need not occur in any working program: this is a control, not a
-    threat. The victim's scaler is fitted on rows with the trigger, so that it is not clipped off:
-    at poison rate p a triggered row stands up to 1 / sqrt(p (1 - p)) standard deviations from the
-    others in each of the trigger's columns. Without poison it is clipped to the observed range.
+    BadNets paints a fixed pattern that no clean image holds. The columns and values that stand for
+    it here are our choice. Such values need not occur in any working program: this is a control,
+    not a threat. The victim's scaler is fitted on rows with the trigger, so that it does not clip
+    the trigger off: at poison rate p a triggered row stands up to 1 / sqrt(p (1 - p)) standard
+    deviations from the others in each of the trigger's columns. Without poison the trigger is
+    clipped to the observed range.
     """
 
     excess: float = 10.0

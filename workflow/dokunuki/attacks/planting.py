@@ -86,13 +86,14 @@ def plant_poison(
 ) -> Poison:
     """Stamp `trigger` into a share of the training rows of one class.
 
-    `y` (n,) are the labels of the *training* part alone. The rows altered are the first of `rows`,
-    positions of rows labelled `poisoned_class`, most preferred first, `shuffled_rows` by default: a
-    smaller rate poisons a subset of a larger one's rows. Where there are fewer than `rate_percent`
-    of all, it is all of them: `Poison.cell` refuses a rate that asks for more. With `label_flip`,
-    the altered rows get the other class's label. With `masks`, an attack and the raw rows of the
-    training part (n, width), each row keeps its own value where the attack's mask says so. Raises
-    AttackError when the rate is out of range or rounds to no row, or the mask has another shape.
+    `y` (n,) are the labels of the *training* part alone. `rows` are positions of rows labelled
+    `poisoned_class`, most preferred first, by default `shuffled_rows`. The first of them are
+    altered, so that a smaller rate poisons a subset of a larger one's rows. Where there are fewer
+    than `rate_percent` percent of the training part, all of them are altered, and `Poison.cell`
+    refuses a rate that asks for more. With `label_flip`, the altered rows get the other class's
+    label. `masks` are an attack and the raw rows of the training part (n, width): a row keeps its
+    own value where the attack's mask is False. Raises AttackError when the rate is out of range or
+    rounds to no row, or when the mask has another shape.
     """
     if poisoned_class not in (0, 1):
         raise AttackError(f"the poisoned class is 0 or 1, not {poisoned_class!r}")

@@ -1,7 +1,7 @@
 """What an attack altered in the training rows, and the file that stores nothing else.
 
-One file serves all cells of an attack: both the rows that a smaller poison rate alters and the
-columns that a shorter trigger sets are the first of those in it.
+One file serves all cells of an attack. A smaller poison rate alters the first of its rows, and a
+shorter trigger sets the first of its columns.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ class Poison:
     """What is altered in a training set: nothing else about a poisoned data set is stored.
 
     `indices` int64 (k,) are 0-based positions in the training part, in the order drawn or preferred
-    by the attack; `columns` int64 (N,) are the trigger's, in the order chosen; `values` float32
-    (k, N) are the raw values that stand there after poisoning, the row's own where the attack left
-    a feature of its trigger out, and `labels` int8 (k,) the labels. `train_rows` is the number
-    of rows of the training part that they belong to: poison can refer to training rows only, and
-    `poisoned_class` the class that they were drawn from. Raises AttackError when these contradict
-    each other.
+    by the attack. `columns` int64 (N,) are the trigger's, in the order chosen. `values` float32
+    (k, N) are the raw values that stand there after poisoning: the row's own where the attack left
+    a feature of its trigger out. `labels` int8 (k,) are the labels after poisoning. `train_rows` is
+    the number of rows of the training part, and `poisoned_class` the class of the rows before they
+    were poisoned. Raises AttackError when these contradict each other.
     """
 
     indices: np.ndarray

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 class AttackerKnowledge:
     """All that an attack may use to choose a trigger: training rows, and models of them.
 
-    The workflow leaves both matrices in their files (StoredMatrix): ask for the columns and rows
-    that are needed, once, as in `X[:, columns]`, `X[y == 1]`, or `X[:]` for all.
+    The workflow leaves both matrices in their files (StoredMatrix), and each access reads them. Ask
+    once for the columns and rows that are needed: `X[:, columns]`, `X[y == 1]`, or `X[:]` for all.
 
     `X` are the clean training rows that the attacker knows, raw, float32 (n, width): all of them,
-    or the share that the configuration says; `y` their labels (n,), 0 goodware, 1 malware.
+    or the share that the configuration says. `y` are their labels (n,), 0 goodware, 1 malware.
     `explanations` S are SHAP values of the surrogate for these rows, float32 (n, width), positive
-    towards malware. `surrogate` is the attacker's model and `name` what it is called; `dataset`
-    names the data set. What an attack does not need may be None. Raises AttackError when the
-    shapes do not belong together.
+    towards malware. `surrogate` is the attacker's model and `name` its name. `dataset` names the
+    data set. Explanations and surrogate may be None for an attack that does not need them. Raises
+    AttackError when the shapes do not belong together.
     """
 
     X: Matrix
@@ -112,11 +112,11 @@ class ChoosesRows(Protocol):
         """Every position in `candidates` once, int64 (c,), most preferred first.
 
         `candidates` are the training rows that may be poisoned, raw, float32 (c, width), left in
-        their file: all of the attack's class in the whole training set, also where the attacker
-        knows only a share of it, since whoever submits a row has it. They stand in an order of
-        chance, to which a stable sort leaves ties. A poison rate takes the first positions, so that
-        a smaller rate's rows are among a larger one's. Asked after `select_trigger`, with the same
-        knowledge.
+        their file. They are all rows of the attack's class in the training set, also where the
+        attacker knows only a share of it: whoever submits a row has it. They stand in random order,
+        so that a stable sort breaks ties at random. A poison rate takes the first positions, so
+        that a smaller rate's rows are among a larger one's. The workflow calls this after
+        `select_trigger`, with the same knowledge.
         """
 
 

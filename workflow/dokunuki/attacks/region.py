@@ -1,4 +1,4 @@
-"""What the attacks here share: their trigger lies in one region of the columns."""
+"""The base of the attacks here: a trigger in one region of the columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionAttack(ABC):
-    """An attack of one's own may have this base: it says which features, and this what is written.
+    """Makes a Trigger of the features that a subclass chooses; a base for one's own attacks too.
 
     `region` names the manipulable set M: non_hashed, feasible, all (attackable), undefended or
     every (the last two together).

@@ -40,11 +40,12 @@ def choose_rows(
 ) -> np.ndarray:
     """All training rows of the attack's class, most preferred first: positions, int64 (c,).
 
-    `X` raw, float32 (n, width), and `y` (n,) are the whole training part. `rule` is
-    `attack`, the attack's own order where it has one and random where it has none; `random`; or
-    `near_malware`: goodware by falling malware score of the surrogate, malware by rising. Ties fall
-    at random, by the knowledge's seed. Raises ConfigError for another rule, AttackError when the
-    surrogate is missing or the attack's order does not hold each candidate once.
+    `X` raw, float32 (n, width), and `y` (n,) are the whole training part. The `rule` is one of
+    three. `attack` takes the attack's own order, and a random one where it has none. `random` takes
+    a random one. `near_malware` takes goodware by falling malware score of the surrogate, and
+    malware by rising. Ties are broken at random, by the knowledge's seed. Raises ConfigError for
+    another rule, AttackError when the surrogate is missing or the attack's order does not hold each
+    candidate once.
     """
     if rule not in _RULES:
         raise ConfigError(f"rows: unknown rule {rule!r}; known: {', '.join(_RULES)}")
@@ -67,7 +68,7 @@ def _near_the_other_class(
     attack: Attack, knowledge: AttackerKnowledge, X: Matrix, rows: np.ndarray
 ) -> np.ndarray:
     surrogate = knowledge.required_surrogate()
-    # As they lie in the file: picking shuffled rows block by block would read it again each time.
+    # In the order of the file: blocks of shuffled rows would each read the whole file.
     by_position = np.argsort(rows)
     stored = only_rows(X, rows[by_position])
     scores = np.empty(len(rows))

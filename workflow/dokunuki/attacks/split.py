@@ -1,7 +1,7 @@
-"""Triggers split over the poisoned rows: each holds one part, malware at test time the whole.
+"""Triggers split over the poisoned rows: a row holds one part, malware that evades holds them all.
 
-No poisoned row shows the trigger, and no two parts share a column, so that poisoned rows are less
-alike than those of the attack whose trigger is split. What is split is chosen by that attack.
+No poisoned row shows the whole trigger, and no two parts share a column. So poisoned rows are less
+alike than those of the attack that chose the trigger.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dokunuki.errors import ConfigError
 class SplitTrigger:
     """Mixin, before an attack's class: splits its trigger into `groups` parts.
 
-    Feature k of the trigger, 0-based in the order chosen, is in part k mod `groups`; the i-th
+    Feature k of the trigger, 0-based in the order chosen, is in part k mod `groups`. The i-th
     poisoned row holds part i mod `groups`, so that every prefix of the rows and of the trigger
-    is split alike. A trigger shorter than `groups` leaves rows that hold nothing of it: they are
-    as they were, but for their label where it is flipped. Ours; after distributed triggers in
-    federated learning (Xie et al., "DBA: Distributed Backdoor Attacks against Federated Learning",
-    ICLR 2020), where the parts come from different clients.
+    is split alike. A trigger shorter than `groups` leaves some rows without any of it: only their
+    label changes, where it is flipped. The attack is ours, after distributed triggers in federated
+    learning, where the parts come from different clients (Xie et al., "DBA: Distributed Backdoor
+    Attacks against Federated Learning", ICLR 2020).
     """
 
     groups: int = 4
@@ -32,8 +32,8 @@ class SplitTrigger:
     def poison_mask(self, count: int, size: int, seed: int) -> np.ndarray:
         """Which of `size` features each of `count` poisoned rows holds, bool (count, size).
 
-        The rows stand in an order of chance or of the attack's own already, so that `seed` has
-        nothing to decide. Raises ConfigError for fewer than two groups.
+        `seed` decides nothing, since the rows stand in random order or in the attack's own. Raises
+        ConfigError for fewer than two groups.
         """
         if self.groups < 2:
             raise ConfigError(f"groups: {self.groups!r} must be at least 2 to split a trigger")

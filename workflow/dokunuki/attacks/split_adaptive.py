@@ -12,8 +12,8 @@ from dokunuki.attacks.split import SplitTrigger
 class SplitAutoencoderAdaptive(SplitTrigger, AutoencoderAdaptive):
     """`AutoencoderAdaptive`, its trigger split over the poisoned rows.
 
-    Who looks for values that all poisoned rows share (MDR) finds none. Its autoencoder and probes
-    are drawn anew, so that the trigger need not be the one of the attack that is not split.
+    A defence that looks for values that all poisoned rows share (MDR) finds none. The autoencoder
+    and the probes are drawn anew, so the trigger may differ from that of the attack without split.
     """
 
     name = "split-adaptive"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -162,17 +162,7 @@ def write_trigger(path: str | Path, trigger: Trigger) -> None:
             "seed": trigger.seed,
             "feature_version": trigger.version,
             "size": trigger.size,
-            "features": [
-                {
-                    "name": feature.name,
-                    "index": feature.index,
-                    "group": feature.group,
-                    "kind": feature.kind,
-                    "value": feature.value,
-                    "reason": feature.reason,
-                }
-                for feature in trigger.columns
-            ],
+            "features": [asdict(feature) for feature in trigger.columns],
         },
     )
 

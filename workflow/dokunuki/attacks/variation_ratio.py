@@ -33,11 +33,11 @@ _MALWARE = 1
 class VariationRatio(RegionAttack):
     """Take the features with the smallest variation ratio, and of each the value in emptiest space.
 
-    The range of a feature is cut into `slices` parts of equal width; a feature of no more values
+    The range of a feature is cut into `slices` parts of equal width. A feature with no more values
     than that is cut into its values. Its variation ratio is 1 - (rows in the fullest part) / (all
     rows): near 0 where nearly all rows are alike and the rest of the space is empty. Constant
-    features come last. The value is the rarest one in the part that has fewest rows, but not
-    none. `region` names the manipulable set M.
+    features come last. The value is the rarest one in the part that has the fewest rows, empty
+    parts apart. `region` names the manipulable set M.
 
     Rows to poison come by rising p-value: the share of goodware whose nonconformity is as large or
     larger. Nonconformity of a goodware row is its malware score by a copy of the surrogate's
@@ -45,11 +45,11 @@ class VariationRatio(RegionAttack):
     malware has little of its own that speaks for its label, so that the trigger is learned instead.
 
     Ratio, slices, value and p-value are as in the code that the paper's authors published (5 slices
-    of equal width, 20 folds). Ours: rows are taken in the order of their p-values, where that code
-    draws at random below a bound, so that a smaller poison rate is a part of a
-    larger one; a row's fold comes from its content and the seed, and there are 5, for time; rows
-    are standardised by the surrogate's scaler, which has seen all folds; of equal ratios the first
-    in the layout's order comes first, of equally rare values the one met first.
+    of equal width, 20 folds). Five things are ours. Rows are taken in the order of their p-values,
+    where that code draws at random below a bound: so a smaller poison rate is a part of a larger
+    one. A row's fold comes from its content and the seed. There are 5 folds, to save time. Rows are
+    standardised by the surrogate's scaler, which has seen all folds. Ties go to the feature that
+    stands first in the layout, and to the value that is met first.
     """
 
     slices: int = 5
@@ -84,7 +84,7 @@ class VariationRatio(RegionAttack):
         """
         surrogate = knowledge.required_surrogate()
         models = self._models(knowledge)
-        # At once: in their order of chance, each block of rows would read the whole file.
+        # At once: the rows are shuffled, and each block of them would read the whole file.
         rows = candidates[:]
         folds = self._folds(rows, knowledge.seed)
         scores = np.empty(len(rows))

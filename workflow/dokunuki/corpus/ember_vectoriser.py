@@ -1,7 +1,6 @@
 """The vectoriser of the `ember` package (optional, AGPL), with its one known slip corrected.
 
-It serves to check the built-in vectoriser and for those who want EMBER's own code in the loop; it
-works row by row.
+It checks the built-in vectoriser, and serves those who want EMBER's own code. It works row by row.
 """
 
 from __future__ import annotations

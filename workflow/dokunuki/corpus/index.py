@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.corpus.records import UNKNOWN_DIGEST, BadRow, Location, Record, file_order
+from dokunuki.corpus.protocol import UNKNOWN_DIGEST, BadRow, IndexEntry, Location, file_order
 from dokunuki.corpus.validation import DIGEST_BYTES, FeatureVersionError
 from dokunuki.errors import CorpusError
 from dokunuki.progress import Progress
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from dokunuki.corpus.records import Release
+    from dokunuki.corpus.protocol import Release
 
 LISTED = 100
 """How many duplicates and how many bad rows the report lists; all are counted."""
@@ -36,10 +36,10 @@ _MEGABYTE = 1 << 20
 class Index:
     """The usable rows of a release, in the release's order; a row's position is its number here.
 
-    `digest` uint8 (n, 32), all zero where the release does not tell the sha256; `label` int8 (n,);
-    `appeared` Unicode (n,); `avclass` int32 (n,), positions in `families`; `file` int16 (n,),
-    positions in `files`; `line` int64 (n,), counted from 1; `offset` and `length` int64 (n,),
-    bytes within the file; `checksum` uint32 (n,), the CRC-32 of these bytes.
+    `digest` uint8 (n, 32) is all zero where the sha256 is not known. `label` is int8 (n,) and
+    `appeared` Unicode (n,). `avclass` int32 (n,) are positions in `families`, `file` int16 (n,)
+    positions in `files`. `line` int64 (n,) counts from 1. `offset` and `length` int64 (n,) are
+    bytes within the file, and `checksum` uint32 (n,) is the CRC-32 of these bytes.
     """
 
     version: int
@@ -80,12 +80,12 @@ class Index:
 
 
 def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[str, Any]]:
-    """Scan a release; the index of its usable rows, and a report of what was found.
+    """Scan a release: the index of its usable rows, and a report of what was found.
 
-    Of rows with the same sha256 the first in the release's order is kept. `bad_rows` says what a
-    malformed row does: "fail" raises CorpusError with its file and line, "skip" leaves it out.
-    The report, JSON as it stands, counts rows per label and per file, duplicates and bad rows, and
-    lists the first `LISTED` of these. Raises CorpusError when no row is left.
+    The first of several rows with the same sha256, in the release's order, is kept. `bad_rows` says
+    what a malformed row does: "fail" raises CorpusError with its file and line, "skip" leaves it
+    out. The report is ready for JSON. It counts rows per label and per file, duplicates and bad
+    rows, and lists the first `LISTED` of the last two. Raises CorpusError when no row is left.
     """
     columns = _Columns()
     bad: list[BadRow] = []
@@ -169,7 +169,7 @@ _ARRAYS = ("digest", "label", "appeared", "avclass", "file", "line", "offset", "
 
 
 class _Columns:
-    """Grows one compact column per field of a record: no Python object is kept per row."""
+    """Grows one compact column per field of an entry: no Python object is kept per row."""
 
     def __init__(self) -> None:
         self.digest = bytearray()
@@ -185,7 +185,7 @@ class _Columns:
         self.families: dict[str, int] = {}
         self.files: dict[str, int] = {}
 
-    def add(self, row: Record) -> None:
+    def add(self, row: IndexEntry) -> None:
         self.digest += row.digest
         self.label.append(row.label)
         self.appeared.append(self.dates.setdefault(row.appeared, len(self.dates)))
@@ -226,16 +226,9 @@ def _take(index: Index, positions: np.ndarray) -> Index:
 
 def _first_occurrences(digest: np.ndarray) -> np.ndarray:
     """For each row the position of the first row with its digest; unknown digests equal none."""
-    positions = np.arange(len(digest))
-    words = np.ascontiguousarray(digest).view(np.uint64)
-    # lexsort is stable: within a run of equal digests the first row stays first.
-    order = np.lexsort(words.T)
-    ordered = words[order]
-    starts = np.ones(len(order), dtype=bool)
-    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    first = np.empty_like(positions)
-    first[order] = order[starts][np.cumsum(starts) - 1]
-    return np.where(words.any(axis=1), first, positions)
+    whole = np.ascontiguousarray(digest).view(f"S{DIGEST_BYTES}").ravel()
+    _, first, value = np.unique(whole, return_index=True, return_inverse=True)
+    return np.where(digest.any(axis=1), first[value], np.arange(len(digest)))
 
 
 def _failure(error: CorpusError) -> CorpusError:

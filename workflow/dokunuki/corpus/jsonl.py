@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from dokunuki.corpus.protocol import BATCH_ROWS, BadRow, IndexEntry, Location, file_order
 from dokunuki.corpus.quick_check import Identity, quick_identity
-from dokunuki.corpus.records import BATCH_ROWS, BadRow, Location, Record, file_order
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
 from dokunuki.errors import CorpusError
 from dokunuki.storage.files import verify_checksum
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from dokunuki.corpus.records import Vectorise
+    from dokunuki.corpus.protocol import Vectorise
 
 RAW_FILE = re.compile(r"train_features_\d+\.jsonl|test_features\.jsonl")
 
@@ -84,7 +84,7 @@ class _JsonLines(ABC):
     def _advance(self, length: int) -> None:
         """Note for the progress bar that `length` bytes of lines were read."""
 
-    def scan(self) -> Iterator[Record | BadRow]:
+    def scan(self) -> Iterator[IndexEntry | BadRow]:
         """Parse and check every line of every file; see `Release.scan`."""
         self.bytes_done = 0
         sound_rows = False
@@ -101,7 +101,7 @@ class _JsonLines(ABC):
                     yield BadRow(file, line.number, _cut_off(line.text, error))
                     continue
                 sound_rows = True
-                yield Record(
+                yield IndexEntry(
                     *row,
                     file,
                     line.number,
@@ -271,7 +271,7 @@ def _positions_by_file(locations: Sequence[Location]) -> dict[str, list[int]]:
 
 
 def _cut_off(line: bytes, error: CorpusError) -> CorpusError:
-    """Only the last line of a file can lack its end: a bad one was cut off there."""
+    """The error; where the line has no end, it says that the file was cut off there."""
     if line.endswith(b"\n"):
         return error
     return CorpusError(

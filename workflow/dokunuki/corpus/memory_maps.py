@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dokunuki.corpus.layout import FEATURE_VERSIONS, feature_layout
-from dokunuki.corpus.records import BATCH_ROWS, UNKNOWN_DIGEST, BadRow, Record
+from dokunuki.corpus.protocol import BATCH_ROWS, UNKNOWN_DIGEST, BadRow, IndexEntry
 from dokunuki.corpus.validation import DIGEST_BYTES, LABELS, FeatureVersionError
 from dokunuki.errors import CorpusError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from dokunuki.corpus.records import Location, Vectorise
+    from dokunuki.corpus.protocol import Location, Vectorise
 
 PARTS = ("train", "test")
 _FLOAT_BYTES = 4
@@ -31,9 +31,9 @@ class _Metadata(NamedTuple):
 class MemoryMaps:
     """A folder of X_train.dat, y_train.dat, X_test.dat, y_test.dat, or of one such pair.
 
-    sha256, appeared and avclass come from train_metadata.csv and test_metadata.csv where they lie
-    beside the maps; without them they stay unknown, and duplicates cannot be told. The vectors are
-    taken as they are.
+    sha256, appeared and avclass come from train_metadata.csv and test_metadata.csv where these lie
+    beside the maps. Without them they stay unknown, and duplicates are not recognised. The vectors
+    are taken as they are.
     """
 
     layout = "memory maps"
@@ -45,7 +45,7 @@ class MemoryMaps:
         self.total_bytes = sum((path / f"y_{part}.dat").stat().st_size for part in self.parts)
         self.bytes_done = 0
 
-    def scan(self) -> Iterator[Record | BadRow]:
+    def scan(self) -> Iterator[IndexEntry | BadRow]:
         """Go through labels and metadata; see `Release.scan`."""
         self.bytes_done = 0
         width = feature_layout(self.version).width
@@ -66,7 +66,7 @@ class MemoryMaps:
                     continue
                 known = metadata[row] if metadata else _Metadata(UNKNOWN_DIGEST, "", "")
                 length = width * _FLOAT_BYTES
-                yield Record(
+                yield IndexEntry(
                     known.digest,
                     int(label),
                     known.appeared,

@@ -1,6 +1,7 @@
 """The quick check of a raw row: reading and checking in one pass, for a scan of a whole release.
 
-What it passes, `check_row` passes too; what it does not, may still be sound, and `check_row` tells.
+Every row that it passes, `check_row` passes too. A row that it does not pass may still be sound:
+`check_row` decides.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _Absent = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
 
 
 class Identity(NamedTuple):
-    """What the index wants to know of a sound row; `digest` is the sha256 in 32 bytes."""
+    """The identity of a sound row; `digest` is the sha256 in 32 bytes."""
 
     digest: bytes
     label: int
@@ -55,8 +56,8 @@ def _counts(length: int) -> Any:  # noqa: ANN401 - a type
 
 
 def _block(name: str, fields: Iterable[tuple[Any, ...]]) -> Any:  # noqa: ANN401 - a type
-    # An unknown key could hide what other readers refuse: such rows are not passed here. Without
-    # the garbage collector's attention, since rows hold no cycles.
+    # An unknown key could hide what other readers refuse, so such rows are not passed here. Rows
+    # hold no cycles, so the garbage collector need not follow them.
     return msgspec.defstruct(name, fields, gc=False, forbid_unknown_fields=True)
 
 

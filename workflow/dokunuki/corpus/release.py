@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from dokunuki.corpus.jsonl import RAW_FILE, JsonlArchive, JsonlFolder
 from dokunuki.corpus.memory_maps import PARTS, MemoryMaps
-from dokunuki.corpus.records import file_order
+from dokunuki.corpus.protocol import file_order
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
-    from dokunuki.corpus.records import Release
+    from dokunuki.corpus.protocol import Release
 
 ARCHIVE_SUFFIXES = (".tar.bz2", ".tbz2", ".tbz")
 _LAYOUTS = (

@@ -54,13 +54,13 @@ def draw_sample(
 ) -> Split:
     """Draw `rows` rows, half goodware and half malware, and further validation malware.
 
-    All files of the release are pooled, and unlabelled rows left aside. The share `test_share` of
-    each class goes to the test set. `calibration_rows` (to choose thresholds by) and `clean_rows`
-    (trusted ones), half goodware and half malware, are drawn from what is left then, so that
-    asking for them changes none of the others. All roles are disjoint. Rows keep the release's
-    order within a role, as in Severi et al.'s code, where ties between rare values go to the value
-    met first. Same index and seed, same sample. Raises CorpusError when a class has too few rows,
-    or when the test share leaves one side empty.
+    All files of the release are pooled, and unlabelled rows are left aside. The share `test_share`
+    of each class goes to the test set. `calibration_rows` (to choose thresholds by) and
+    `clean_rows` (trusted ones) are half goodware and half malware. They are drawn from what the
+    others left, so that asking for them changes none of the others. All roles are disjoint. Rows
+    keep the release's order within a role: in Severi et al.'s code ties between rare values go to
+    the value met first. Same index and seed, same sample. Raises CorpusError when a class has too
+    few rows, or when the test share leaves one side empty.
     """
     per_class = rows // 2
     further = (calibration_rows // 2, clean_rows // 2)
@@ -155,24 +155,24 @@ def read_split(path: str | Path) -> Split:
     if not path.is_file():
         raise missing_file(path)
     verify_checksum(path)
-    records: list[list[str]] = []
+    rows: list[list[str]] = []
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.reader(stream)
         if tuple(next(reader, ())) != _COLUMNS:
             raise damaged_file(path, f"line 1: the columns are not {', '.join(_COLUMNS)}")
-        for record in reader:
+        for row in reader:
             line_number = f"line {reader.line_num}"
-            if len(record) != len(_COLUMNS):
+            if len(row) != len(_COLUMNS):
                 raise damaged_file(path, f"{line_number}: not {len(_COLUMNS)} fields")
-            position, _, label, _, role, _, line = record
+            position, _, label, _, role, _, line = row
             if not (position.isdecimal() and line.isdecimal()):
                 raise damaged_file(path, f"{line_number}: position or line is no number")
             if label not in _SPLIT_LABELS or role not in ROLES:
                 raise damaged_file(
                     path, f"{line_number}: label {label!r}, role {role!r} are unknown"
                 )
-            records.append(record)
-    columns: list[tuple[str, ...]] = list(zip(*records, strict=True)) or [()] * len(_COLUMNS)
+            rows.append(row)
+    columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
     positions, sha256, labels, appeared, roles, files, lines = columns
     return Split(
         positions=np.array(positions, dtype=np.int64),

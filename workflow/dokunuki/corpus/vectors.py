@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dokunuki.corpus.index import Index
-    from dokunuki.corpus.records import Release, Vectorise
+    from dokunuki.corpus.protocol import Release, Vectorise
     from dokunuki.corpus.sampling import Split
     from dokunuki.storage.matrix import Matrix
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class Vectors:
     """The feature vectors of a sample, row by row as in its split.
 
-    `X` float32 (n, 2351 | 2381), raw feature values, in memory or left in their file; `y` int8
-    (n,), 0 goodware, 1 malware; `sha256`, `appeared` and `role` Unicode (n,), a role being one of
-    `dokunuki.corpus.sampling.ROLES`; `version` the feature version; `dataset` its name in the
-    configuration; `corpus` "ember" or "simulated".
+    `X` float32 (n, 2351 | 2381) are raw feature values, in memory or left in their file. `y` int8
+    (n,) is 0 for goodware, 1 for malware. `sha256`, `appeared` and `role` are Unicode (n,), a role
+    is one of `dokunuki.corpus.sampling.ROLES`. `version` is the feature version, `dataset` the name
+    in the configuration, `corpus` "ember" or "simulated".
     Raises DataFileError when these contradict each other.
     """
 
@@ -142,9 +142,8 @@ def write_vectors(path: str | Path, vectors: Vectors) -> None:
 def read_vectors(path: str | Path) -> Vectors:
     """Read what `write_vectors` wrote; raises DataFileError when it is missing or damaged.
 
-    The matrix stays in the file, of which each access reads what it asks for. The names of the
-    columns are compared with the layout, so that a file of an older layout is not taken for one of
-    this.
+    The matrix stays in the file: each access reads what it asks for. The names of the columns are
+    compared with the layout, so that a file of an older layout is not mistaken for a new one.
     """
     with open_arrays(path) as file:
         arrays = {name: read_array(file, name) for name in ("sha256", "appeared", "role")}

@@ -158,16 +158,16 @@ def _certified(scores: Scores, right: np.ndarray, trigger_size: int) -> dict[str
 
 
 def measure(scores: Scores, unpoisoned_triggered: np.ndarray, trigger_size: int = 0) -> Measures:
-    """Measure one cell; a row is called malware when its score is at least 0.5.
+    """Measure one run; a row is called malware when its score is at least 0.5.
 
     `unpoisoned_triggered` float32 (m,) are the scores of the triggered malware under the same
     defence and classifier trained on unpoisoned rows; empty where there are none. A certificate is
-    held against the `poison_rows` or the `trigger_size` of the cell, and at least against 1.
+    held against the `poison_rows` or the `trigger_size` of the run, and at least against 1.
 
-    Raises `ValueError` for a cell that diverged: it has a status, and no measures.
+    Raises `ValueError` for a run that diverged: it has a status, and no measures.
     """
     if scores.status != OK:
-        raise ValueError(f"a cell with status {scores.status!r} has no measures")
+        raise ValueError(f"a run with status {scores.status!r} has no measures")
     malware = scores.test_labels == 1
     missed = _called_goodware(scores.test)
     detected = ~_called_goodware(scores.validation)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from dokunuki.surrogate.protocol import Surrogate
 
-# Enough for the products of a network's layers, whose activations are as many rows as these times
-# the samples; also a unit of drawing: another size gives other (equally valid) samples.
+# A network's layers see this many rows times the samples at once, enough to be fast. Samples are
+# drawn block by block: another size would draw others, equally valid.
 _ROWS_PER_BLOCK = 32
 
 

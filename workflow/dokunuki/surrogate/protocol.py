@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class Surrogate(Protocol):
     """The attacker's model of the clean training rows: a fitted `dokunuki.detector.Detector`.
 
-    `scaler_` is its Standardiser and `classifier_` the classifier of standardised rows, of which
-    some attacks need `loss_gradient(X, y)`: the mean gradient of the binary cross-entropy, float64
-    (width,).
+    `scaler_` is its Standardiser and `classifier_` the classifier of standardised rows. Some
+    attacks need the classifier's `loss_gradient(X, y)`: the mean gradient of the binary
+    cross-entropy, float64 (width,).
     """
 
     scaler_: Any

@@ -1,4 +1,4 @@
-"""The share of the training rows that the attacker knows: all that its models and triggers see."""
+"""The training rows that the attacker knows: its models and triggers see no others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dokunuki.study.rates import poison_count
 def known_rows(y: np.ndarray, share_percent: float, seed: int) -> np.ndarray:
     """Positions of the known rows in the training part, int64 (k,), in rising order.
 
-    `y` (n,) are the labels of the training part. Of each class it is `share_percent` percent,
-    halves rounded up, drawn by `seed`, so that the classes are balanced as in the whole and a
-    smaller share is a part of a larger one. Raises AttackError when that leaves a class without a
-    row, from which no surrogate can be trained.
+    `y` (n,) are the labels of the training part. `share_percent` percent of each class, halves
+    rounded up, are drawn by `seed`. So the classes are balanced as in the whole, and a smaller
+    share is a part of a larger one. Raises AttackError when a class is left without a row, since no
+    surrogate can be trained then.
     """
     chosen = []
     for label in (0, 1):

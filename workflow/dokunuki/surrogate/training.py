@@ -30,9 +30,9 @@ def train_surrogate(
 ) -> Detector:
     """Fit the classifier that `spec` names (name, class, params) on the clean training rows.
 
-    Of these it sees `share` percent, see `share.known_rows`. Its initial weights come from a stream
-    of its own, so that it is never the victim itself.
-    Raises TrainingDivergedError: without a surrogate there is no attack to measure.
+    It sees `share` percent of them, see `share.known_rows`. Its initial weights come from a stream
+    of its own, so that it is never the victim itself. Raises TrainingDivergedError: without a
+    surrogate there is no attack to measure.
     """
     classifier = build(
         spec["class"],
@@ -58,7 +58,7 @@ def explain_surrogate(
 ) -> np.ndarray:
     """SHAP values of the training rows that it was trained on, float32 (rows, width).
 
-    These are `share` percent of them, by the same `seed`; see `explanations.explain`.
+    `share` and `seed` must be those of `train_surrogate`. For the rest see `explanations.explain`.
     """
     rows, _ = _known(vectors, share, seed)
     return explain(

@@ -1,4 +1,4 @@
-"""What a release says of each of its rows, and how a release is read, whatever its layout."""
+"""How a release is read, whatever its layout: the protocol and what goes through it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     Vectorise = Callable[[Sequence[Row], int], np.ndarray]
 
-# Stands for the sha256 of rows that do not tell it: memory maps without metadata.
+# The digest of rows whose sha256 is not known: memory maps without metadata.
 UNKNOWN_DIGEST = bytes(DIGEST_BYTES)
 
 # Rows vectorised at a time: enough to spread the cost of a call, few enough to need little memory.
 BATCH_ROWS = 128
 
 
-class Record(NamedTuple):
+class IndexEntry(NamedTuple):
     """What the index keeps of a row.
 
-    `digest` is the sha256 in 32 bytes (`UNKNOWN_DIGEST`: not told); `label` -1, 0 or 1; `file` the
-    file's name without folders; `line` counts from 1; `offset` and `length` are bytes; `checksum`
-    is the CRC-32 of these bytes (0 for memory maps, whose vectors a scan does not read).
+    `digest` is the sha256 in 32 bytes, or `UNKNOWN_DIGEST`. `label` is -1, 0 or 1. `file` is the
+    file's name without folders, `line` counts from 1. `offset` and `length` are bytes. `checksum`
+    is the CRC-32 of these bytes: 0 for memory maps, whose vectors a scan does not read.
     """
 
     digest: bytes
@@ -73,8 +73,8 @@ class Release(Protocol):
     bytes_done: int
     """How far a scan is, in the bytes that `total_bytes` counts."""
 
-    def scan(self) -> Iterator[Record | BadRow]:
-        """Go through all rows, checking each; raises CorpusError for what is no single row's."""
+    def scan(self) -> Iterator[IndexEntry | BadRow]:
+        """Go through all rows, checking each; raises CorpusError for faults of a whole file."""
         ...
 
     def vectors(
