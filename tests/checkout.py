@@ -112,7 +112,8 @@ class Checkout:
             source = REPOSITORY / part
             take = shutil.copytree if source.is_dir() else shutil.copy2
             take(source, folder / part)
-        overlay = {**config, "datasets": {"ember": {"kind": "ember", "path": str(release)}}}
+        ember = {"kind": "ember", "path": str(release)}
+        overlay = {**config, "datasets": {**config.get("datasets", {}), "ember": ember}}
         (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
     def copied_to(self, folder: Path) -> Checkout:

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.workflow
 FROM_METRICS = {"collect_metrics", "plot_panels", "write_tables", "write_report"}
 COLLECTORS = FROM_METRICS | {"collect_timings"}
 CORPUS = {"index_corpus", "draw_sample", "vectorise_rows"}
+# The grid stands on real rows; beside it are built the vectors of a simulated corpus.
+SIMULATED = {"datasets": {"simulated": {"rows": 300, "families": 20, "vendors": 20}}}
+EVERYTHING = ("all", "results/simulated/seed-0/vectors.h5")
 
 # Beside the copied library, where every job's Python finds it: notes, as the process ends, which
 # of our modules it had loaded and which its rule had declared.
@@ -29,7 +32,8 @@ def record():
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if not hasattr(job, "params"):
         return
-    loaded = [name for name in sys.modules if name.partition(".")[0] == "dokunuki"]
+    ours = ("dokunuki", "simember")
+    loaded = [name for name in sys.modules if name.partition(".")[0] in ours]
     record = {"rule": job.rule, "declared": list(job.params.code), "loaded": loaded}
     folder = pathlib.Path("recorded")
     folder.mkdir(exist_ok=True)
@@ -41,9 +45,9 @@ atexit.register(record)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, tiny_release) -> Checkout:
-    checkout = Checkout(tmp_path_factory.mktemp("built"), tiny_release, TINY)
+    checkout = Checkout(tmp_path_factory.mktemp("built"), tiny_release, {**TINY, **SIMULATED})
     (checkout.folder / "workflow" / "sitecustomize.py").write_text(RECORDER)
-    checkout.snakemake("--cores", "2")
+    checkout.snakemake("--cores", "2", *EVERYTHING)
     return checkout
 
 
@@ -87,12 +91,13 @@ class Row(NamedTuple):
     title: str
     change: Callable[[Checkout], None] | tuple[str, ...]  # strings are for `--config`
     reruns: Callable[[Job], bool]
+    targets: tuple[str, ...] = ()  # none: the grid's
 
 
 LIBRARY = "workflow/dokunuki"
 TABLE = [
-    Row("touching every file", touch, lambda job: False),
-    Row("a fresh checkout over the same results", check_out_anew, lambda job: False),
+    Row("touching every file", touch, lambda job: False, EVERYTHING),
+    Row("a fresh checkout over the same results", check_out_anew, lambda job: False, EVERYTHING),
     Row(
         "a comment or docstring, wherever it stands",
         edit(f"{LIBRARY}/corpus/layout.py", '"""The layout of', '"""Layout of'),
@@ -221,6 +226,12 @@ TABLE = [
         lambda job: job.rule not in {"index_corpus", "draw_sample"},
     ),
     Row(
+        "the data of the simulated corpus",
+        edit("workflow/simember/data/words.yaml", "File Data", "Data File"),
+        lambda job: job.dataset == "simulated",
+        EVERYTHING,
+    ),
+    Row(
         "a new seed",
         ("grid={seeds: [0, 1]}",),
         lambda job: job.seed == "1" or job.rule in COLLECTORS,
@@ -265,8 +276,8 @@ def test_an_edit_reruns_what_it_touches(edited, row):
         row.change(edited)
     else:
         arguments = ("--config", *row.change)
-    every_job = edited.planned("--forceall", *arguments)
-    assert edited.planned(*arguments) == {job for job in every_job if row.reruns(job)}
+    every_job = edited.planned(*row.targets, "--forceall", *arguments)
+    assert edited.planned(*row.targets, *arguments) == {job for job in every_job if row.reruns(job)}
 
 
 def test_the_documented_table_is_this_one():
