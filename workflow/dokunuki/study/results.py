@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from dokunuki.study.configuration import Config
 
 
-def run_files(dataset: str, seed: int, cell: Cell | None, defence: str, classifier: str) -> Any:  # noqa: ANN401
+def run_files(
+    dataset: str, seed: int, cell: Cell | None, defence: str, classifier: str
+) -> dict[str, str | None]:
     """Where a run's scores are and what it took to train its detector, by role.
 
     `cell` None is the one without attack. At p = 0 it is the unpoisoned detector that the trigger
