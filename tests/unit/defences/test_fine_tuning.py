@@ -113,7 +113,7 @@ def test_it_is_a_meta_estimator_that_a_detector_saves(cell, tmp_path):
     defence = CleanFineTuning(epochs=1)
     assert defence_kind(defence) == "meta-estimator"
     detector = Detector([defence], _network())
-    detector.fit_classifier(*detector.fit_defence(X, y, clean=clean))
+    detector.fit_classifier(*detector.fit_defences(X, y, clean=clean))
     detector.save(tmp_path / "detector")
     loaded = Detector.load(tmp_path / "detector", device="cpu")
     np.testing.assert_array_equal(loaded.malware_scores(X), detector.malware_scores(X))

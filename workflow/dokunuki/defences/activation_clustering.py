@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@dataclass(eq=False, repr=False)
 class ActivationClustering(Filter):
     """Removes the smaller of two clusters of a class's hidden activations, where they stand apart.
 
@@ -30,21 +32,12 @@ class ActivationClustering(Filter):
     smaller cluster), by label.
     """
 
-    def __init__(
-        self,
-        classifier: Callable[[], Any] | None = None,
-        components: int = 10,
-        largest_share: float = 35.0,
-        silhouette: float = 0.1,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.classifier = classifier
-        self.components = components
-        self.largest_share = largest_share
-        self.silhouette = silhouette
-        self.seed = seed
-        self.threads = threads
+    classifier: Callable[[], Any] | None = None
+    components: int = 10
+    largest_share: float = 35.0
+    silhouette: float = 0.1
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         activations = hidden_representation(self.classifier, X, y)

@@ -6,6 +6,7 @@ are those with the lowest loss.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ _MARK = 2
 _SUSPECTS = 0.1
 
 
+@dataclass(eq=False, repr=False)
 class AntiBackdoorLearning(ClassifierTraining):
     """ABL: three phases on a copy of a network classifier, as many epochs in all as it has itself.
 
@@ -45,21 +47,12 @@ class AntiBackdoorLearning(ClassifierTraining):
     After `fit`: `classifier_`, `isolated_indices_` (int64, in ascending order; not after `load`).
     """
 
-    def __init__(
-        self,
-        estimator: Any = None,  # noqa: ANN401
-        isolated_share: float = 0.01,
-        gamma: float = 0.5,
-        isolation_epochs: float = 0.2,
-        unlearning_epochs: float = 0.2,
-        unlearning_rate: float = 0.03,
-    ) -> None:
-        self.estimator = estimator
-        self.isolated_share = isolated_share
-        self.gamma = gamma
-        self.isolation_epochs = isolation_epochs
-        self.unlearning_epochs = unlearning_epochs
-        self.unlearning_rate = unlearning_rate
+    estimator: Any = None
+    isolated_share: float = 0.01
+    gamma: float = 0.5
+    isolation_epochs: float = 0.2
+    unlearning_epochs: float = 0.2
+    unlearning_rate: float = 0.03
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Train on standardised rows, float32 (n, width), and labels of two classes.
@@ -98,11 +91,11 @@ class AntiBackdoorLearning(ClassifierTraining):
         return isolation, max(1, epochs - isolation - unlearning), unlearning
 
 
+@dataclass(eq=False, repr=False)
 class LocalGradientAscent:
     """Local gradient ascent: sign(l - gamma) l for the mean cross-entropy l of a batch."""
 
-    def __init__(self, gamma: float) -> None:
-        self.gamma = gamma
+    gamma: float
 
     def mean(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of logits (n, 1) and labels (n,), a scalar."""

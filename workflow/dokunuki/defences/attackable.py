@@ -7,6 +7,7 @@ it is the lossy compression that defends, not the autoencoder.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 OUTPUTS = ("code", "reconstruction")
 
 
+@dataclass(eq=False, repr=False)
 class AttackableTransform(SavedAsTensors, Transformer):
     """The attackable columns go through a transformer; the 512 undefended ones stay.
 
@@ -38,21 +40,12 @@ class AttackableTransform(SavedAsTensors, Transformer):
 
     assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        transformer: str,
-        params: Mapping[str, Any] | None = None,
-        output: Literal["code", "reconstruction"] = "code",
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.layout = layout
-        self.transformer = transformer
-        self.params = params
-        self.output = output
-        self.seed = seed
-        self.threads = threads
+    layout: FeatureLayout
+    transformer: str
+    params: Mapping[str, Any] | None = None
+    output: Literal["code", "reconstruction"] = "code"
+    seed: int = 0
+    threads: int = 1
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Fit the transformer on the attackable columns of contaminated rows, (n, width).

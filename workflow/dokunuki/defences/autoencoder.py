@@ -10,6 +10,7 @@ ask which of the autoencoder's properties the defence owes its effect to: a line
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
 
+@dataclass(eq=False, repr=False)
 class _AutoencoderDefence(SavedAsTensors, Transformer):
     """What both defences share: which autoencoder they use, and how they keep it.
 
@@ -39,13 +41,8 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
 
     assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        autoencoder: AutoencoderModel | FrozenEstimator | None = None,
-    ) -> None:
-        self.layout = layout
-        self.autoencoder = autoencoder
+    layout: FeatureLayout
+    autoencoder: AutoencoderModel | FrozenEstimator | None = None
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Train the autoencoder on the contaminated, standardised rows, or take the fitted one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from dokunuki.defences.filtering import GOODWARE, Filter
@@ -9,12 +11,12 @@ from dokunuki.errors import DokunukiError
 from dokunuki.seeding import generator
 
 
+@dataclass(eq=False, repr=False)
 class _ToldThePoison(Filter):
     """A filter that `give_poison` told, just before, which rows are poisoned."""
 
-    def __init__(self, seed: int = 0, threads: int = 1) -> None:
-        self.seed = seed
-        self.threads = threads
+    seed: int = 0
+    threads: int = 1
 
     def give_poison(self, mask: np.ndarray) -> None:
         """Take the bool mask (n,) of the training rows, True for the poisoned ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
 
+@dataclass(eq=False, repr=False)
 class CleanAutoencoder(Estimator):
     """Rebuilds the attackable columns of the training rows from clean rows' regularities.
 
@@ -33,21 +35,12 @@ class CleanAutoencoder(Estimator):
 
     assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        params: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str = "auto",
-        threads: int = 1,
-        precision: str = "auto",
-    ) -> None:
-        self.layout = layout
-        self.params = params
-        self.seed = seed
-        self.device = device
-        self.threads = threads
-        self.precision = precision
+    layout: FeatureLayout
+    params: Mapping[str, Any] | None = None
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 1
+    precision: str = "auto"
 
     def give_clean_rows(self, X: np.ndarray, y: np.ndarray) -> None:
         """Take clean rows, standardised as the training rows are, float32 (c, width)."""

@@ -19,6 +19,7 @@ themselves, which nothing here notices. docs/benchmark.md has the numbers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _MALWARE = 1
 
 
+@dataclass(eq=False, repr=False)
 class CrossExaminationFilter(Filter):
     """Removes goodware rows that models without the settable columns call malware.
 
@@ -51,23 +53,13 @@ class CrossExaminationFilter(Filter):
     After `fit_resample`: `contradicted_` (bool (n,)) and `sample_indices_`.
     """
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        hide: Sequence[str] = ("non_hashed",),
-        threshold: float = 0.6,
-        folds: int = 5,
-        trees: int = 100,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.layout = layout
-        self.hide = hide
-        self.threshold = threshold
-        self.folds = folds
-        self.trees = trees
-        self.seed = seed
-        self.threads = threads
+    layout: FeatureLayout
+    hide: Sequence[str] = ("non_hashed",)
+    threshold: float = 0.6
+    folds: int = 5
+    trees: int = 100
+    seed: int = 0
+    threads: int = 1
 
     @property
     def assumed_regions(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@dataclass(eq=False, repr=False)
 class DeepNeighbours(Filter):
     """Removes goodware rows most of whose nearest rows are malware, by hidden activations.
 
@@ -27,17 +29,10 @@ class DeepNeighbours(Filter):
     among each row's neighbours (n,).
     """
 
-    def __init__(
-        self,
-        classifier: Callable[[], Any] | None = None,
-        neighbours: int = 10,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.classifier = classifier
-        self.neighbours = neighbours
-        self.seed = seed
-        self.threads = threads
+    classifier: Callable[[], Any] | None = None
+    neighbours: int = 10
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         from sklearn.neighbors import NearestNeighbors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
 
+@dataclass(eq=False, repr=False)
 class Deletion(SavedAsTensors, Transformer):
     """Deletes a region: by default all attackable columns, so that 512 byte columns are left.
 
@@ -20,9 +22,8 @@ class Deletion(SavedAsTensors, Transformer):
     a trigger that lies in it is gone, and one outside it is untouched.
     """
 
-    def __init__(self, layout: FeatureLayout, region: str = "all") -> None:
-        self.layout = layout
-        self.region = region
+    layout: FeatureLayout
+    region: str = "all"
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Learn nothing: which columns stay is known from the layout.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from dokunuki.parts.building import path_of
 from dokunuki.parts.saving import is_lightgbm
 
 
+@dataclass(eq=False, repr=False)
 class CleanFineTuning(ClassifierTraining):
     """Trains the classifier on the contaminated rows, then on from there with clean rows.
 
@@ -26,15 +28,9 @@ class CleanFineTuning(ClassifierTraining):
     After `fit` or `load`: `classifier_`, `classes_`, `device_` (where it ran).
     """
 
-    def __init__(
-        self,
-        estimator: Any = None,  # noqa: ANN401 - any classifier
-        epochs: int | None = None,
-        learning_rate: float | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.epochs = epochs
-        self.learning_rate = learning_rate
+    estimator: Any = None  # any classifier
+    epochs: int | None = None
+    learning_rate: float | None = None
 
     def give_clean_rows(self, X: np.ndarray, y: np.ndarray) -> None:
         """Take clean rows, standardised as the training rows are, float32 (c, width)."""

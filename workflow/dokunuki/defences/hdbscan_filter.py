@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 from dokunuki.defences.important_features import ImportantFeaturesFilter
 from dokunuki.seeding import generator
 
-if TYPE_CHECKING:
-    from dokunuki.corpus.layout import FeatureLayout
 
-
+@dataclass(eq=False, repr=False)
 class HDBSCANFilter(ImportantFeaturesFilter):
     """Thins out tight, small clusters of goodware rows at random.
 
@@ -25,23 +23,10 @@ class HDBSCANFilter(ImportantFeaturesFilter):
     A single cluster has no silhouette: then nothing is removed.
     """
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        region: str = "non_hashed",
-        features: int = 32,
-        cluster: float = 0.5,
-        neighbours: float = 0.1,
-        largest_cluster: float = 10.0,
-        kept: float = 0.2,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(layout, region, features, seed, threads)
-        self.cluster = cluster
-        self.neighbours = neighbours
-        self.largest_cluster = largest_cluster
-        self.kept = kept
+    cluster: float = 0.5
+    neighbours: float = 0.1
+    largest_cluster: float = 10.0
+    kept: float = 0.2
 
     def _outliers(self, goodware: np.ndarray, rows: int) -> np.ndarray:
         from sklearn.cluster import HDBSCAN

@@ -11,6 +11,7 @@ among what that model learns from, so that the choice may be better or worse tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
 
+@dataclass(eq=False, repr=False)
 class ImportantFeaturesFilter(Filter):
     """A filter of goodware rows by their `features` most important columns of `region`.
 
@@ -30,19 +32,11 @@ class ImportantFeaturesFilter(Filter):
     at, most important first).
     """
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        region: str = "non_hashed",
-        features: int = 32,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.layout = layout
-        self.region = region
-        self.features = features
-        self.seed = seed
-        self.threads = threads
+    layout: FeatureLayout
+    region: str = "non_hashed"
+    features: int = 32
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         columns = self.layout.columns(self.region)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def never_absorbed(
     return np.asarray(names[~clean])
 
 
+@dataclass(eq=False, repr=False)
 class IterativeClustering(Filter):
     """Removes the clusters of goodware rows that a model of the other rows explains worst.
 
@@ -63,27 +65,15 @@ class IterativeClustering(Filter):
     and `trainings_`.
     """
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        classifier: Callable[[], Any] | None = None,
-        region: str = "non_hashed",
-        features: int = 16,
-        neighbours: float = 1.0,
-        window: float = 5.0,
-        stop: float = 80.0,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.layout = layout
-        self.classifier = classifier
-        self.region = region
-        self.features = features
-        self.neighbours = neighbours
-        self.window = window
-        self.stop = stop
-        self.seed = seed
-        self.threads = threads
+    layout: FeatureLayout
+    classifier: Callable[[], Any] | None = None
+    region: str = "non_hashed"
+    features: int = 16
+    neighbours: float = 1.0
+    window: float = 5.0
+    stop: float = 80.0
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         goodware = np.flatnonzero(y == GOODWARE)

@@ -10,6 +10,7 @@ taken from the rows themselves.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ _GROUP = 8
 _HOLDERS = (0.8, 0.9, 1.0)
 
 
+@dataclass(eq=False, repr=False)
 class MDR(Filter):
     """Removes goodware rows that hold a watermark found by explanation.
 
@@ -64,23 +66,13 @@ class MDR(Filter):
     empty when there is none).
     """
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        region: str = "non_hashed",
-        joined: float = 1.0,
-        smallest: float = 1.0,
-        largest: float = 10.0,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.layout = layout
-        self.region = region
-        self.joined = joined
-        self.smallest = smallest
-        self.largest = largest
-        self.seed = seed
-        self.threads = threads
+    layout: FeatureLayout
+    region: str = "non_hashed"
+    joined: float = 1.0
+    smallest: float = 1.0
+    largest: float = 10.0
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         goodware = np.flatnonzero(y == GOODWARE)

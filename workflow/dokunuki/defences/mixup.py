@@ -5,6 +5,7 @@ A trigger stands out less where every row that carries it is mixed with one that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from dokunuki.defences.classifier_training import ClassifierTraining
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
+@dataclass(eq=False, repr=False)
 class Mixup(ClassifierTraining):
     """Trains a copy of a network classifier on convex combinations of pairs of rows and labels.
 
@@ -24,15 +26,9 @@ class Mixup(ClassifierTraining):
     `seed` decides shares and pairs.
     """
 
-    def __init__(
-        self,
-        estimator: Any = None,  # noqa: ANN401
-        alpha: float = 0.4,
-        seed: int = 0,
-    ) -> None:
-        self.estimator = estimator
-        self.alpha = alpha
-        self.seed = seed
+    estimator: Any = None
+    alpha: float = 0.4
+    seed: int = 0
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Train on standardised rows, float32 (n, width), and labels of two classes.

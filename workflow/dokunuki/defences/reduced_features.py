@@ -6,6 +6,7 @@ and keep accuracy with a small part of them. A trigger in the columns left out h
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 
 
+@dataclass(eq=False, repr=False)
 class GainSelection(SavedAsTensors, Transformer):
     """Keeps the `columns` with the highest total gain in a LightGBM fit on the contaminated rows.
 
@@ -26,13 +28,10 @@ class GainSelection(SavedAsTensors, Transformer):
     After `fit`: `columns_` (int64, in ascending order), `n_features_in_`.
     """
 
-    def __init__(
-        self, columns: int = 256, rounds: int = 100, seed: int = 0, threads: int = 1
-    ) -> None:
-        self.columns = columns
-        self.rounds = rounds
-        self.seed = seed
-        self.threads = threads
+    columns: int = 256
+    rounds: int = 100
+    seed: int = 0
+    threads: int = 1
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Rank the columns of standardised rows, float32 (n, width), by labels 0 and 1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,6 @@ from dokunuki.defences.important_features import ImportantFeaturesFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from dokunuki.corpus.layout import FeatureLayout
 
 
 def spectral_outliers(rows: np.ndarray, removed: float, seed: int) -> np.ndarray:
@@ -28,6 +27,7 @@ def spectral_outliers(rows: np.ndarray, removed: float, seed: int) -> np.ndarray
     return np.asarray(scores > np.percentile(scores, 100 - removed))
 
 
+@dataclass(eq=False, repr=False)
 class SpectralSignaturesOfFeatures(ImportantFeaturesFilter):
     """Spectral Signatures as Severi et al. adapted them (USENIX Security 2021, section 7).
 
@@ -36,17 +36,7 @@ class SpectralSignaturesOfFeatures(ImportantFeaturesFilter):
     which is 1.5 times an assumed 10 % of poison among the goodware.
     """
 
-    def __init__(
-        self,
-        layout: FeatureLayout,
-        region: str = "non_hashed",
-        features: int = 32,
-        removed: float = 15.0,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(layout, region, features, seed, threads)
-        self.removed = removed
+    removed: float = 15.0
 
     def _outliers(self, goodware: np.ndarray, rows: int) -> np.ndarray:
         from sklearn.preprocessing import minmax_scale
@@ -54,6 +44,7 @@ class SpectralSignaturesOfFeatures(ImportantFeaturesFilter):
         return spectral_outliers(minmax_scale(goodware, (-1, 1)), self.removed, self._random_state)
 
 
+@dataclass(eq=False, repr=False)
 class SpectralSignatures(Filter):
     """Spectral Signatures of hidden activations, as published, of the goodware rows.
 
@@ -64,17 +55,10 @@ class SpectralSignatures(Filter):
     as Severi et al. do, the one that an attacker of a malware detector aims at.
     """
 
-    def __init__(
-        self,
-        classifier: Callable[[], Any] | None = None,
-        removed: float = 15.0,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.classifier = classifier
-        self.removed = removed
-        self.seed = seed
-        self.threads = threads
+    classifier: Callable[[], Any] | None = None
+    removed: float = 15.0
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         goodware = np.flatnonzero(y == GOODWARE)

@@ -7,6 +7,7 @@ tell from others is held by many rows, none is left that poison alone gives a me
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _FENCES = 3.0
 
 
+@dataclass(eq=False, repr=False)
 class SubspaceCompression(SavedAsTensors, Transformer):
     """Each attackable column becomes the number of its interval, of those dense enough to keep.
 
@@ -45,10 +47,9 @@ class SubspaceCompression(SavedAsTensors, Transformer):
 
     assumed_regions: ClassVar[tuple[str, ...]] = ("all",)
 
-    def __init__(self, layout: FeatureLayout, density: float = 0.08, intervals: int = 100) -> None:
-        self.layout = layout
-        self.density = density
-        self.intervals = intervals
+    layout: FeatureLayout
+    density: float = 0.08
+    intervals: int = 100
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Find the intervals from contaminated rows, (n, width), and labels 0 or 1, (n,).

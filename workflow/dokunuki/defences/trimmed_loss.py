@@ -6,6 +6,7 @@ has not learned them by heart.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@dataclass(eq=False, repr=False)
 class TrimmedLoss(Filter):
     """Removes the goodware rows with the largest losses, `removed` percent of all rows.
 
@@ -29,19 +31,11 @@ class TrimmedLoss(Filter):
     After `fit_resample`, beside `sample_indices_`: `losses_`, the goodware rows' last ones (g,).
     """
 
-    def __init__(
-        self,
-        classifier: Callable[[], Any] | None = None,
-        removed: float = 5.0,
-        rounds: int = 2,
-        seed: int = 0,
-        threads: int = 1,
-    ) -> None:
-        self.classifier = classifier
-        self.removed = removed
-        self.rounds = rounds
-        self.seed = seed
-        self.threads = threads
+    classifier: Callable[[], Any] | None = None
+    removed: float = 5.0
+    rounds: int = 2
+    seed: int = 0
+    threads: int = 1
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.classifier is None:

@@ -6,6 +6,7 @@ reaches few votes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _SEEDS = 2**31
 _TIE = np.nextafter(np.float32(0.5), np.float32(0))
 
 
+@dataclass(eq=False, repr=False)
 class VotingEnsemble(SavedWithParts, Classifier):
     """Classifiers trained on the `partitions` parts of a partition, each with one vote.
 
@@ -40,9 +42,8 @@ class VotingEnsemble(SavedWithParts, Classifier):
     `classes_` (0, 1), `n_features_in_`, `device_`.
     """
 
-    def __init__(self, estimator: Any = None, partitions: int = 50) -> None:  # noqa: ANN401
-        self.estimator = estimator
-        self.partitions = partitions
+    estimator: Any = None
+    partitions: int = 50
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """The share of votes for goodware and for malware, float32 (n, 2)."""
