@@ -188,8 +188,8 @@ def write_page(path: str, table: pd.DataFrame, command: str, ran_on: dict[str, A
         "Networks are trained by the engine in `workflow/dokunuki/networks/engine.py`. Here its",
         "results stand beside those of a plain PyTorch loop in float32 (`bench/plain.py`): same",
         "rows, poison, initial weights and order of rows, other dropout masks. Differences are",
-        "engine less plain within a seed, in percentage points, with 95 % intervals over seeds (Student",
-        "t); of twenty intervals, one is expected to miss 0 where there is no difference at all.",
+        "engine less plain within a seed, in percentage points, with 95 % intervals over seeds"
+        " (Student t); of twenty intervals, one is expected to miss 0 where nothing differs.",
         "",
         f"Made by `{command}` on "
         + ", ".join(f"{k} {v}" for k, v in ran_on.items() if k != "load")

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from dokunuki.errors import DataFileError, DiskFullError, DokunukiError
 from dokunuki.figures.style import save_figure
-from dokunuki.parts.saving import write_tensors
 from dokunuki.search.trials import write_search
 from dokunuki.storage.arrays import write_arrays
 from dokunuki.storage.files import (
@@ -20,6 +19,8 @@ from dokunuki.storage.files import (
     verify_checksum,
     write_json,
 )
+from dokunuki.storage.seals import UNSEALED, seal
+from dokunuki.storage.tensors import write_tensors
 from simember.generator import SimulatedSpec, write_corpus
 
 
@@ -118,12 +119,16 @@ def test_json_is_refused_when_it_was_edited_or_has_no_checksum(tmp_path):
     path = tmp_path / "result.json"
     write_json(path, {"rows": [1, 2.5, "毒"], "of": {"b": 1, "a": None}})
     assert list(read_json(path)["of"]) == ["b", "a"]
-    path.write_text(path.read_text().replace("\n", "\r\n"))  # says the same
     assert read_json(path)["rows"] == [1, 2.5, "毒"]
     for text in (path.read_text().replace("2.5", "2.4"), '{"rows": 1}', "[1]", "{", '{"a": NaN}'):
         path.write_text(text)
-        with pytest.raises(DataFileError, match=r"result\.json: damaged or"):
+        with pytest.raises(DataFileError, match=r"result\.json: damaged,"):
             read_json(path)
+    # Whoever seals what is no mapping is told too.
+    path.write_text(f'["{UNSEALED}"]')
+    seal(path)
+    with pytest.raises(DataFileError, match=r"result\.json: not written by this version"):
+        read_json(path)
     with pytest.raises(DataFileError, match="delete whole and run"):
         read_json(path, target="whole")
     with pytest.raises(DataFileError, match="no such file"):

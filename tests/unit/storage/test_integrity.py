@@ -17,8 +17,8 @@ from dokunuki.corpus.sampling import Split, read_split, write_split
 from dokunuki.defences.deletion import Deletion
 from dokunuki.detector import Detector
 from dokunuki.errors import DokunukiError
-from dokunuki.parts.saving import read_tensors, write_tensors
 from dokunuki.storage.arrays import open_arrays, read_array, read_attributes, write_arrays
+from dokunuki.storage.tensors import read_tensors, write_tensors
 from dokunuki.victims.cost import Cost, read_cost, write_cost
 
 LAYOUT = feature_layout(1)
@@ -156,7 +156,13 @@ def test_every_file_of_a_detector_is_covered_and_the_folder_is_what_to_rebuild(t
     Detector([Deletion(LAYOUT)], DecisionTreeClassifier()).fit(X, np.arange(20) % 2).save(folder)
     sound = Detector.load(folder).malware_scores(X).tolist()
     files = sorted(folder.iterdir())
-    assert len(files) == 4
+    assert [file.name for file in files] == [
+        "classifier.skops",
+        "classifier.skops.sha256",
+        "detector.json",
+        "scaler.safetensors",
+        "transformer-1.safetensors",
+    ]
     for file in files:
         content = file.read_bytes()
         for turn, position in enumerate(rng.permutation(len(content))[:30].tolist()):
@@ -165,7 +171,8 @@ def test_every_file_of_a_detector_is_covered_and_the_folder_is_what_to_rebuild(t
             file.write_bytes(damaged)
             outcome = _outcome(lambda path: Detector.load(path).malware_scores(X).tolist(), folder)
             if outcome != sound:
-                assert outcome.startswith(f"{file}: ")
+                # A checksum that was damaged is told of the file beside it.
+                assert outcome.startswith(f"{str(file).removesuffix('.sha256')}: ")
                 assert f"delete {folder} and run the same command again" in outcome
         file.write_bytes(content)
     assert Detector.load(folder).malware_scores(X).tolist() == sound

@@ -10,8 +10,8 @@ import pytest
 from dokunuki.errors import DataFileError
 from dokunuki.storage import arrays
 from dokunuki.storage.arrays import write_arrays
-from dokunuki.storage.files import sha256_of
 from dokunuki.storage.matrix import StoredMatrix, only_rows
+from dokunuki.storage.seals import check_seal
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_its_file_is_checked_once_and_again_when_it_changed(stored, matrix, tmp_path, monkeypatch):
     hashed = []
-    monkeypatch.setattr(arrays, "sha256_of", lambda *file: hashed.append(file) or sha256_of(*file))
+    monkeypatch.setattr(arrays, "check_seal", lambda path: hashed.append(path) or check_seal(path))
     path = tmp_path / "matrix.h5"
     os.utime(path, (0, 0))
     for row in range(5):

@@ -1,15 +1,13 @@
 """Fitted parts as files without pickle: safetensors for our own, text for LightGBM, skops else.
 
-Reading such a file runs no code from it. Equal parts give equal bytes.
+Reading such a file runs no code from it. Equal parts of our own give equal bytes; what skops writes
+varies from run to run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import math
-import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -23,65 +21,23 @@ from dokunuki.errors import (
     DataFileError,
     DokunukiError,
     damaged_file,
-    missing_file,
 )
 from dokunuki.parts.building import load_class, path_of
 from dokunuki.parts.estimator import unfrozen
-from dokunuki.storage.files import atomic_write, sha256_of
+from dokunuki.storage.files import atomic_write, verify_checksum, write_checksum
+from dokunuki.storage.seals import check_seal
+from dokunuki.storage.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _PACKAGE = "dokunuki"
-_SETTINGS_KEY = "settings"
 # Types in scikit-learn's own fitted models that skops does not trust unasked.
 _SKOPS_TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 )
-
-
-def write_tensors(
-    path: str | Path, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
-) -> None:
-    """Write named arrays and JSON settings as one safetensors file with a checksum, atomically."""
-    from safetensors.numpy import save_file
-
-    contiguous = {name: np.array(values, order="C") for name, values in arrays.items()}
-    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
-    # One metadata key only: safetensors writes several in an order that varies.
-    metadata = {_SETTINGS_KEY: f"{_content_digest(contiguous, text)} {text}"}
-    with atomic_write(path) as temporary:
-        save_file(contiguous, temporary, metadata=metadata)
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and settings that `write_tensors` wrote; DataFileError for any other file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise missing_file(path) from error
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise damaged_file(path, f"damaged or truncated ({error})") from error
-    digest, _, text = metadata.get(_SETTINGS_KEY, "").partition(" ")
-    if digest != _content_digest(arrays, text):
-        raise damaged_file(path, "damaged, or not written by this version")
-    return arrays, json.loads(text)
-
-
-def _content_digest(arrays: Mapping[str, np.ndarray], settings: str) -> str:
-    """The sha256 of all that a file holds; its header alone is covered by no other checksum."""
-    digest = hashlib.sha256(settings.encode())
-    for name in sorted(arrays):
-        values = arrays[name]
-        digest.update(f"\n{name} {values.dtype.str} {values.shape}\n".encode())
-        digest.update(values.data)
-    return digest.hexdigest()
 
 
 def to_json(value: Any) -> Any:  # noqa: ANN401 - a parameter can be anything
@@ -272,7 +228,9 @@ def write_part(folder: Path, stem: str, part: Any) -> dict[str, Any]:  # noqa: A
         name = f"{stem}.skops"
         entry = {"format": "skops", "file": name}
         _write_skops(folder / name, part)
-    return {**entry, "sha256": sha256_of(folder / name)}
+    if not isinstance(part, SavedAsTensors):
+        write_checksum(folder / name)
+    return entry
 
 
 def read_part(
@@ -289,8 +247,17 @@ def read_part(
     if not path.is_file():
         raise damaged_file(path, "no such file", folder)
     # Asked first, since LightGBM aborts the whole process on a damaged text.
-    if sha256_of(path) != entry["sha256"]:
-        raise damaged_file(path, "damaged or altered: its sha256 is another", folder)
+    own = entry["format"] == "own" and _class_of(entry["class"], trusted)
+    if own and issubclass(own, SavedAsTensors):
+        check_seal(path, folder)
+    else:
+        verify_checksum(path, folder, required=True)
+    return _load_part(path, entry, trusted, device)
+
+
+def _load_part(
+    path: Path, entry: Mapping[str, Any], trusted: Collection[str], device: str | None
+) -> Any:  # noqa: ANN401
     if entry["format"] == "own":
         cls: Any = _class_of(entry["class"], trusted)
         if issubclass(cls, SavedWithParts):
@@ -320,8 +287,10 @@ def unpack_part(
     header, _, content = packed.tobytes().partition(b"\n")
     entry = json.loads(header)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / Path(entry["file"]).name).write_bytes(content)
-        return read_part(Path(folder), entry, trusted, device)
+        path = Path(folder) / Path(entry["file"]).name
+        path.write_bytes(content)
+        # The file that holds it was checked as a whole.
+        return _load_part(path, entry, trusted, device)
 
 
 def is_lightgbm(part: object) -> bool:
@@ -334,7 +303,7 @@ def _write_skops(path: Path, part: Any) -> None:  # noqa: ANN401
     import skops.io
 
     try:
-        content = _canonical(skops.io.dumps(part))
+        content = skops.io.dumps(part)
         unknown = set(skops.io.get_untrusted_types(data=content)) - set(_SKOPS_TRUSTED)
         # Read back at once: what skops writes, a lambda say, it cannot always read.
         skops.io.loads(content, trusted=[*_SKOPS_TRUSTED, *unknown])
@@ -371,23 +340,3 @@ def _read_skops(path: Path, trusted: Collection[str]) -> Any:  # noqa: ANN401
         f"{path}: holds types that are not scikit-learn's or numpy's: {', '.join(sorted(unknown))};"
         " when you know where the file comes from, name them in `trusted`"
     )
-
-
-def _canonical(content: bytes) -> bytes:
-    """The same skops archive without what varies: memory addresses as names, and the time."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    schema = members.pop("schema.json").decode()
-    # Ids, and file names made from ids or at random, are numbered as they come.
-    pattern = re.compile(r'(?<="__id__": )\d+|(?<="file": ")[^".]+')
-    numbers: dict[str, str] = {}
-    schema = pattern.sub(lambda found: numbers.setdefault(found[0], str(len(numbers))), schema)
-    renamed = {}
-    for name, values in members.items():
-        stem, dot, suffix = name.partition(".")
-        renamed[numbers.get(stem, stem) + dot + suffix] = values
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, values in [("schema.json", schema.encode()), *sorted(renamed.items())]:
-            archive.writestr(zipfile.ZipInfo(name), values, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()

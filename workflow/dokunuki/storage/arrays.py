@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 
 from dokunuki.errors import damaged_file, missing_file
-from dokunuki.storage.files import atomic_write, sha256_of
+from dokunuki.storage.files import atomic_write
+from dokunuki.storage.seals import UNSEALED, check_seal, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 20
 # The least that HDF5 allows.
 _BLOCK_BYTES = 512
-_MAGIC = b"dokunuki, HDF5 from byte 512 on, with the sha256 "
 
 
 class _Disk(io.FileIO):
@@ -91,13 +91,9 @@ def write_arrays(
                 # The cause of whatever HDF5 says when it misses what could not be written.
                 if disk.failure is not None:
                     raise disk.failure
-        block = _block(temporary)
         with temporary.open("r+b") as file:
-            file.write(block)
-
-
-def _block(path: Path) -> bytes:
-    return (_MAGIC + sha256_of(path, _BLOCK_BYTES).encode()).ljust(_BLOCK_BYTES, b"\n")
+            file.write(f"dokunuki, HDF5 from byte {_BLOCK_BYTES} on\n{UNSEALED}".encode())
+        seal(temporary)
 
 
 @contextmanager
@@ -122,12 +118,7 @@ def _check(path: Path, inode: int, size: int, modified: int) -> None:
 
     A matrix that is read block by block would else be hashed whole for each of its blocks.
     """
-    with path.open("rb") as raw:
-        block = raw.read(_BLOCK_BYTES)
-    if not block.startswith(_MAGIC):
-        raise damaged_file(path, "damaged, or not written by this version")
-    if block != _block(path):
-        raise damaged_file(path, "damaged or truncated: its content does not match its sha256")
+    check_seal(path)
 
 
 def read_array(file: h5py.File, name: str, rows: Any = slice(None)) -> np.ndarray:  # noqa: ANN401

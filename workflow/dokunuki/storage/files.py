@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.errors import DiskFullError, DokunukiError, damaged_file, missing_file
+from dokunuki.storage.seals import UNSEALED, check_seal, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_DIGEST_KEY = "sha256"
+# The first key of JSON files.
+_SEAL_KEY = "seal"
 
 
 @contextmanager
@@ -39,8 +41,7 @@ def atomic_write(path: str | Path, *, checksum: bool = False) -> Iterator[Path]:
             yield temporary
             _flush(temporary)
             if checksum:
-                with atomic_write(_checksum_file(final)) as listed:
-                    listed.write_text(f"{sha256_of(temporary)}  {final.name}\n", encoding="utf-8")
+                write_checksum(temporary, final)
             temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
@@ -120,25 +121,38 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def sha256_of(path: str | Path, start: int = 0) -> str:
-    """The sha256, in hexadecimal, of a file from byte `start` on; DataFileError when missing."""
+def sha256_of(path: str | Path) -> str:
+    """The sha256 of a file, in hexadecimal; DataFileError when it is missing."""
     try:
         with Path(path).open("rb") as file:
-            file.seek(start)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise missing_file(path) from error
 
 
-def verify_checksum(path: str | Path) -> None:
-    """Compare a file with the checksum that lies beside it, where one does.
+def write_checksum(path: str | Path, final: str | Path | None = None) -> None:
+    """Write the checksum of a file beside it, or beside `final`, which it will be called."""
+    final = Path(final or path)
+    with atomic_write(_checksum_file(final)) as listed:
+        listed.write_text(f"{sha256_of(path)}  {final.name}\n", encoding="utf-8")
 
-    Raises DataFileError when they differ, or when there is a checksum and no file.
+
+def verify_checksum(
+    path: str | Path, target: str | Path | None = None, *, required: bool = False
+) -> None:
+    """Compare a file with the checksum that lies beside it, where one does or is `required`.
+
+    Raises DataFileError when they differ, or when one of the two is missing; `target` is what to
+    rebuild then, where it is not the file itself.
     """
     listed = _checksum_file(Path(path))
+    if required and not listed.is_file():
+        raise damaged_file(path, f"its checksum, {listed.name}, is missing", target)
     if listed.is_file() and listed.read_bytes().split()[:1] != [sha256_of(path).encode()]:
         raise damaged_file(
-            path, f"damaged, truncated or edited: its checksum is not the one in {listed.name}"
+            path,
+            f"damaged, truncated or edited: its checksum is not the one in {listed.name}",
+            target,
         )
 
 
@@ -147,11 +161,12 @@ def _checksum_file(path: Path) -> Path:
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write `content` as indented JSON, its sha256 as last key; NaN and infinity are refused."""
-    signed = {**content, _DIGEST_KEY: _content_digest(content)}
+    """Write `content` as indented JSON with a checksum; NaN and infinity are refused."""
+    sealed = {_SEAL_KEY: UNSEALED, **content}
     with atomic_write(path) as temporary:
-        text = json.dumps(signed, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+        seal(temporary)
 
 
 def read_json(path: str | Path, target: str | Path | None = None) -> dict[str, Any]:
@@ -160,23 +175,10 @@ def read_json(path: str | Path, target: str | Path | None = None) -> dict[str, A
     Raises DataFileError when the file is missing, damaged or edited; `target` is what to rebuild
     then, where it is not the file itself.
     """
+    check_seal(path, target)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("no JSON object")
-        digest = content.pop(_DIGEST_KEY, None)
-        sound = digest == _content_digest(content)
-    except FileNotFoundError as error:
-        raise missing_file(path, target) from error
-    except ValueError as error:
-        raise damaged_file(path, f"damaged or truncated ({error})", target) from error
-    if not sound:
-        raise damaged_file(
-            path, f"damaged or edited: its content does not match its {_DIGEST_KEY}", target
-        )
+        content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        del content[_SEAL_KEY]
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged_file(path, f"not written by this version ({error})", target) from error
     return content
-
-
-def _content_digest(content: Mapping[str, Any]) -> str:
-    """The sha256 of the content, whatever the spaces and line ends between."""
-    return hashlib.sha256(json.dumps(content, allow_nan=False).encode()).hexdigest()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from dokunuki.networks.training import TrainingDivergedError
 from dokunuki.parts.building import build, load_class
-from dokunuki.parts.saving import read_tensors, write_tensors
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.progress import logger
 from dokunuki.seeding import stream_seed
 from dokunuki.storage.row_blocks import change_rows
+from dokunuki.storage.tensors import read_tensors, write_tensors
 from dokunuki.victims.contamination import contaminated_rows
 from dokunuki.victims.cost import Cost, Stopwatch
 from dokunuki.victims.divergence import divergence, raise_divergence
