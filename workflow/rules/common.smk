@@ -15,6 +15,7 @@ from dokunuki.errors import DokunukiError
 from dokunuki.study import configuration, results, specs
 from dokunuki.study.catalogue import autoencoder_of
 from dokunuki.study.grid import UNPOISONED, cell_of_id, defended_classifiers
+from dokunuki.study.panels import PANELS
 from dokunuki.study.provenance import code_digests, offer_library
 from dokunuki.study.requests import read_requests
 
@@ -37,13 +38,6 @@ DEFENDED = defended_classifiers(GRID)
 # Ids of attacked cells: the last four digits are p in steps of 0.01 percent. At p = 0 nothing is
 # trained: see score_evasion.
 POISONED = r"[a-z0-9-]+-n\d{3}-p(?!0000)\d{4}"
-
-PANELS = {
-    "asr-over-n": "a: ASR over N",
-    "asr-over-p": "b: ASR over p",
-    "accuracy-over-n": "c: accuracy over N",
-    "accuracy-over-p": "d: accuracy over p",
-}
 
 # How a training job asks for a GPU; a profile says what that means on its machine.
 GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
@@ -198,7 +192,7 @@ def panel_figure(panel):
             "dataset": "{dataset}",
             "classifier": "{classifier}",
             "attack": "{attack}",
-            "panel": PANELS[panel],
+            "panel": PANELS[panel].label,
         },
     )
 

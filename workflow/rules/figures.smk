@@ -13,7 +13,7 @@ rule plot_panels:
     input:
         metrics="results/metrics.csv",
     output:
-        **{panel.replace("-", "_"): panel_figure(panel) for panel in PANELS},
+        svg=[panel_figure(panel) for panel in PANELS],
         png=expand(
             "results/figures/{{dataset}}/{{classifier}}/{{attack}}/{panel}.png",
             panel=PANELS,

@@ -16,11 +16,13 @@ from dokunuki.figures.panels import (
     View,
     accuracy_limits,
     draw_panel,
+    draw_panels,
     panel_title,
     write_page,
     write_panel,
 )
 from dokunuki.figures.style import defence_styles, house_style
+from dokunuki.study.panels import PANELS
 
 SIZES = (1, 2, 4, 8, 16, 32)
 RATES = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -214,15 +216,28 @@ def test_a_panel_is_written_twice_with_the_same_bytes(summary, tmp_path):
     assert "Attack success rate, Greedy Selection, p = 1 %. Feed A (simulated corpus)" in text
 
 
-def test_a_page_is_written_with_footnotes_once(summary, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(
-        panels, "_add_foot", lambda figure, axes, columns, lines: shown.extend(lines)
-    )
+def footnote(figures):
+    """What the only figure that was drawn says above its legend."""
+    (figure,) = figures
+    (legend,) = figure.legends
+    return legend.get_title().get_text().replace("\n", " ")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures instead of their files."""
+    figures = []
+    monkeypatch.setattr(panels, "save_figure", lambda figure, *rest: figures.append(figure))
+    return figures
+
+
+def test_a_page_is_written_with_footnotes_once(summary, drawn):
     summary = lose(summary, 16, 1.0, "ae", 2, 1)
-    write_page(tmp_path / "p.svg", tmp_path / "p.png", summary, VIEW, 1.0, 8)
-    assert shown == ["Mean and 95 % interval of 3 seeds. AE: 1 of 3 seeds diverged at N = 16."]
-    assert png_inches(tmp_path / "p.png")[0] == pytest.approx(8.6)
+    write_page("p.svg", "p.png", summary, VIEW, 1.0, 8)
+    assert footnote(drawn) == (
+        "Mean and 95 % interval of 3 seeds. AE: 1 of 3 seeds diverged at N = 16."
+    )
+    assert drawn[0].get_size_inches()[0] == pytest.approx(8.6)
 
 
 def test_pages_have_the_same_bytes(summary, tmp_path):
@@ -232,59 +247,84 @@ def test_pages_have_the_same_bytes(summary, tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-def test_one_seed_draws_points_without_intervals(summary, tmp_path, monkeypatch):
+def test_one_seed_draws_points_without_intervals(summary, drawn):
     parts = [f"{name}_{part}" for name in ("asr", "accuracy") for part in ("low", "high", "half")]
     summary[parts] = math.nan
     summary["seeds_ok"] = 1
     axes, notes = draw(summary, "accuracy", "trigger_size", 1.0)
     assert notes == []
     assert np.isfinite(lines_by_label(axes)["AE"].lines[0].get_ydata()).all()
-    shown = []
-    monkeypatch.setattr(
-        panels, "_add_foot", lambda figure, axes, columns, lines: shown.extend(lines)
-    )
-    write_panel(tmp_path / "a.svg", tmp_path / "a.png", summary, VIEW, "asr", "trigger_size", 1.0)
-    assert shown == ["One seed, no interval."]
+    write_panel("a.svg", "a.png", summary, VIEW, "asr", "trigger_size", 1.0)
+    assert footnote(drawn) == "One seed, no interval."
 
 
-def test_long_footnotes_are_cut(summary, tmp_path, monkeypatch):
+def test_long_footnotes_are_cut(summary, drawn):
     for number, size in enumerate(SIZES):
         lose(summary, size, 1.0, "ae", number, 3 + number)
-    shown = []
-    monkeypatch.setattr(
-        panels, "_add_foot", lambda figure, axes, columns, lines: shown.extend(lines)
-    )
-    write_panel(tmp_path / "a.svg", tmp_path / "a.png", summary, VIEW, "asr", "trigger_size", 1.0)
-    assert " ".join(shown).endswith("3 more: see the table.")
+    write_panel("a.svg", "a.png", summary, VIEW, "asr", "trigger_size", 1.0)
+    assert footnote(drawn).endswith("3 more: see the table.")
 
 
-def test_long_names_and_many_defences_stay_inside(summary, monkeypatch):
-    figures = []
-    monkeypatch.setattr(panels, "save_figure", lambda figure, *rest: figures.append(figure))
+@pytest.mark.parametrize("page", [False, True])
+def test_long_names_and_many_defences_stay_inside(summary, drawn, page):
     names = {f"d{number}": f"A defence with a rather long name {number}" for number in range(11)}
-    rows = [summary_row(size, 1.0, name, 0) for size in SIZES for name in names]
+    cells = [*((size, 1.0) for size in SIZES), *((8, rate) for rate in (2.0, 4.0))]
+    rows = pd.DataFrame([summary_row(*cell, name, 0) for cell in cells for name in names])
     view = replace(
         VIEW, styles=defence_styles(names), attack_label="Greedy " * 12, dataset_label="Feed " * 20
     )
     with house_style():
-        write_panel("a.svg", "a.png", pd.DataFrame(rows), view, "asr", "trigger_size", 1.0)
-        (figure,) = figures
-        figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    (axes,) = figure.axes
-    (legend,) = figure.legends
-    outer = figure.bbox
-    for box in [legend.get_window_extent(renderer), axes.get_tightbbox(renderer)] + [
-        text.get_window_extent(renderer) for text in figure.texts
-    ]:
+        if page:
+            write_page("a.svg", "a.png", rows, view, 1.0, 8)
+        else:
+            write_panel("a.svg", "a.png", rows, view, "asr", "trigger_size", 1.0)
+        (figure,) = drawn
+        figure.draw_without_rendering()
+        outer = figure.bbox
+        titles = [figure._suptitle, figure.subfigs[0]._suptitle]
+        boxes = [text.get_window_extent() for text in titles]
+        boxes += [legend.get_window_extent() for legend in figure.legends]
+        boxes += [axes.get_tightbbox() for axes in figure.axes]
+        plots = [axes.get_window_extent() for axes in figure.axes]
+    assert len(boxes) == (7 if page else 4)
+    for box in boxes:
         assert box.x0 >= outer.x0 - 1
         assert box.x1 <= outer.x1 + 1
         assert box.y0 >= outer.y0 - 1
         assert box.y1 <= outer.y1 + 1
-    boxes = [text.get_window_extent(renderer) for text in figure.texts]
-    boxes += [legend.get_window_extent(renderer), axes.get_tightbbox(renderer)]
-    assert len(boxes) == 5
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert all(plot.height > 1.2 * figure.dpi for plot in plots)
+
+
+def test_all_panels_of_an_attack_are_drawn_from_the_metrics(summary, tmp_path, monkeypatch):
+    monkeypatch.setattr(panels, "read_metrics", lambda path: path)
+    monkeypatch.setattr(panels, "summarise", lambda table: summary)
+    files = {kind: [tmp_path / f"{name}.{kind}" for name in PANELS] for kind in ("svg", "png")}
+    page = (tmp_path / "page.svg", tmp_path / "page.png")
+    draw_panels(
+        tmp_path / "metrics.csv",
+        dataset="feed",
+        corpus="simulated",
+        attack="greedy",
+        classifier="embernn",
+        titles={
+            "datasets": {"feed": "Feed A"},
+            "attacks": {"greedy": "Greedy Selection"},
+            "classifiers": {"embernn": "EmberNN"},
+            "defences": {**DEFENCES, "pca": "PCA"},
+        },
+        defences=list(DEFENCES),
+        fixed_trigger_size=8,
+        fixed_poison_rate=1.0,
+        svg=files["svg"],
+        png=files["png"],
+        page=page,
+    )
+    for name, file in zip(PANELS, files["svg"], strict=True):
+        fixed = "p = 1 %" if name.endswith("over-n") else "N = 8"
+        measure = "Attack success rate" if name.startswith("asr") else "Accuracy"
+        assert f"{measure}, Greedy Selection, {fixed}. Feed A" in file.read_text()
+    assert all(file.stat().st_size for file in (*files["png"], *page))
 
 
 def test_a_defence_without_any_row_is_a_footnote(summary):

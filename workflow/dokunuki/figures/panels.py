@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from dokunuki.errors import DokunukiError
-from dokunuki.figures.style import DefenceStyle, house_style, save_figure
+from dokunuki.evaluation.metrics import read_metrics
+from dokunuki.evaluation.summary import summarise
+from dokunuki.figures.style import (
+    GREY,
+    NOTE_SIZE,
+    DefenceStyle,
+    defence_styles,
+    house_style,
+    save_figure,
+    titled,
+)
+from dokunuki.study.panels import PANELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +31,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.backend_bases import RendererBase
     from matplotlib.container import ErrorbarContainer
 
-Measure = Literal["asr", "accuracy"]
-Axis = Literal["trigger_size", "poison_rate"]
+    from dokunuki.study.panels import Axis, Measure
 
 _MEASURE_LABELS = {"asr": "Attack success rate", "accuracy": "Accuracy"}
 _AXIS_LABELS = {
@@ -34,14 +42,9 @@ _AXIS_LABELS = {
 }
 _OTHER_AXIS: dict[str, Axis] = {"trigger_size": "poison_rate", "poison_rate": "trigger_size"}
 
-# Inches. Margins are fixed, so that the plot area is equally large in every panel.
-_PANEL_WIDTH, _PLOT_HEIGHT = 4.8, 2.2
-_LEFT, _RIGHT, _TOP, _BOTTOM = 0.58, 0.12, 0.5, 0.5
-_PAGE_WIDTH, _PAGE_PLOT_HEIGHT, _PAGE_TOP, _PANEL_TITLE = 8.6, 2.3, 0.5, 0.3
-_NOTE_LINE = 0.13
-_NOTE_SIZE = 6.5
+# Inches without the legend, by which a figure grows.
+_PANEL_SIZE, _PAGE_SIZE = (4.8, 3.25), (8.6, 6.5)
 _MOST_NOTES = 4
-_LEGEND: dict[str, Any] = {"handlelength": 3.2, "columnspacing": 1.4, "borderpad": 0.2}
 
 
 @dataclass(frozen=True)
@@ -224,71 +227,39 @@ def draw_panel(
     return _notes(sweep, view, axis)
 
 
-def _seeds_text(rows: pd.DataFrame) -> str:
+def _footnote(rows: pd.DataFrame, notes: Iterable[str]) -> str:
+    """What is drawn, then the notes, each once, cut after a few."""
     seeds = int((rows["seeds_ok"] + rows["seeds_failed"]).max())
-    return "One seed, no interval." if seeds == 1 else f"Mean and 95 % interval of {seeds} seeds."
-
-
-def _foot_lines(seeds: str, notes: Iterable[str], width: float) -> list[str]:
-    """Lines of the footnote: what is drawn, then the notes, each once, cut after a few."""
+    drawn = "One seed, no interval." if seeds == 1 else f"Mean and 95 % interval of {seeds} seeds."
     unique = list(dict.fromkeys(notes))
     if len(unique) > _MOST_NOTES:
         unique[_MOST_NOTES - 1 :] = [f"{len(unique) - _MOST_NOTES + 1} more: see the table"]
-    text = f"{seeds} {'; '.join(unique)}." if unique else seeds
-    return textwrap.wrap(text, int(width * 19))
+    return f"{drawn} {'; '.join(unique)}." if unique else drawn
 
 
-def _write_fitting(
-    figure: Figure, x: float, y: float, text: str, size: float, **style: str
-) -> None:
-    """Put text at (x, y) inches, smaller than `size` where the figure is too narrow for it."""
-    width, height = figure.get_size_inches()
-    written = figure.text(x / width, y / height, text, fontsize=size, **style)  # type: ignore[arg-type]
-    room = (width - x - 0.05) * figure.dpi
-    renderer = _renderer(figure)
-    # In steps: hinting rounds the letters' widths, so that they do not follow the size exactly.
-    while written.get_window_extent(renderer).width > room and size > 3:
-        size *= 0.96
-        written.set_fontsize(size)
-
-
-def _renderer(figure: Figure) -> RendererBase:
-    return FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call,no-any-return]
-
-
-def _legend_columns(styles: Mapping[str, DefenceStyle], width: float) -> tuple[int, float]:
-    """Most columns that a legend `width` inches wide can have, and its height in inches."""
-    scratch = Figure(figsize=(width, 1))
-    axes = scratch.add_subplot()
-    for style in styles.values():
-        axes.plot([], [], label=style.label, **style.line)
-    renderer = _renderer(scratch)
-    for columns in range(len(styles), 0, -1):
-        legend = scratch.legend(*axes.get_legend_handles_labels(), ncols=columns, **_LEGEND)
-        extent = legend.get_window_extent(renderer)
-        if extent.width <= scratch.bbox.width or columns == 1:
-            return columns, extent.height / scratch.dpi
-        legend.remove()
-    return 1, 0.0
-
-
-def _add_foot(figure: Figure, axes: Axes, columns: int, lines: Sequence[str]) -> None:
-    """Legend and footnotes along the lower edge."""
-    height = figure.get_size_inches()[1]
-    notes = len(lines) * _NOTE_LINE
+def _add_legend(figure: Figure, axes: Axes, footnote: str) -> None:
+    """Put the footnote, and the legend under it, below all axes; the figure grows by as much."""
     containers, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        # The lines without their error bars, which would hide the marker's shape.
-        [cast("ErrorbarContainer", container)[0] for container in containers],
-        labels,
-        ncols=columns,
-        loc="lower center",
-        bbox_to_anchor=(0.5, (notes + 0.04) / height),
-        borderaxespad=0,
-        **_LEGEND,
-    )
-    for index, line in enumerate(reversed(lines)):
-        _write_fitting(figure, 0.1, 0.05 + index * _NOTE_LINE, line, _NOTE_SIZE, color="#444444")
+    width, height = figure.get_size_inches()
+    for columns in range(len(labels), 0, -1):
+        legend = figure.legend(
+            # The lines without their error bars, which would hide the marker's shape.
+            [cast("ErrorbarContainer", container)[0] for container in containers],
+            labels,
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=3.2,
+            columnspacing=1.4,
+            title=textwrap.fill(footnote, int(width * 19)),
+            title_fontsize=NOTE_SIZE,
+            alignment="left",
+        )
+        extent = legend.get_window_extent()
+        if extent.width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    legend.get_title().set_color(GREY)
+    figure.set_size_inches(width, height + extent.height / figure.dpi)
 
 
 def panel_title(view: View, measure: Measure, axis: Axis, fixed: float) -> str:
@@ -306,27 +277,12 @@ def write_panel(
     fixed: float,
 ) -> None:
     """Write one panel that stands on its own: title, legend, footnotes; see `draw_panel`."""
+    title = panel_title(view, measure, axis, fixed)
     with house_style():
-        columns, legend = _legend_columns(view.styles, _PANEL_WIDTH - 0.1)
-        sweep = _sweep(summary, view, axis, fixed)
-        lines = _foot_lines(_seeds_text(sweep), _notes(sweep, view, axis), _PANEL_WIDTH)
-        foot = legend + len(lines) * _NOTE_LINE + 0.1
-        height = _TOP + _PLOT_HEIGHT + _BOTTOM + foot
-        figure = Figure(figsize=(_PANEL_WIDTH, height))
-        width = _PANEL_WIDTH - _LEFT - _RIGHT
-        axes = figure.add_axes(
-            (
-                _LEFT / _PANEL_WIDTH,
-                (foot + _BOTTOM) / height,
-                width / _PANEL_WIDTH,
-                _PLOT_HEIGHT / height,
-            )
-        )
-        draw_panel(axes, summary, view, measure, axis, fixed)
-        title = panel_title(view, measure, axis, fixed)
-        _write_fitting(figure, 0.1, height - 0.2, title, 9.5, fontweight="bold")
-        _write_fitting(figure, 0.1, height - 0.38, view.data_label, 8, color="#444444")
-        _add_foot(figure, axes, columns, lines)
+        figure = Figure(figsize=_PANEL_SIZE, layout="constrained")
+        axes = titled(figure, title, view.data_label).add_subplot()
+        notes = draw_panel(axes, summary, view, measure, axis, fixed)
+        _add_legend(figure, axes, _footnote(_sweep(summary, view, axis, fixed), notes))
         save_figure(figure, svg, png, f"{title}. {view.data_label}")
 
 
@@ -344,44 +300,59 @@ def write_page(
     `fixed_rate` percent, p varies at N = `fixed_size`. One legend; both accuracy panels share their
     range.
     """
-    panels: tuple[tuple[str, Measure, Axis, float], ...] = (
-        ("a", "asr", "trigger_size", fixed_rate),
-        ("b", "asr", "poison_rate", fixed_size),
-        ("c", "accuracy", "trigger_size", fixed_rate),
-        ("d", "accuracy", "poison_rate", fixed_size),
-    )
+    fixed = {"trigger_size": fixed_rate, "poison_rate": fixed_size}
     with house_style():
-        columns, legend = _legend_columns(view.styles, _PAGE_WIDTH - 0.2)
-        notes = [
-            note
-            for _, _, axis, fixed in panels
-            for note in _notes(_sweep(summary, view, axis, fixed), view, axis)
-        ]
-        lines = _foot_lines(_seeds_text(view.rows(summary)), notes, _PAGE_WIDTH)
-        foot = legend + len(lines) * _NOTE_LINE + 0.1
-        row = _PANEL_TITLE + _PAGE_PLOT_HEIGHT + _BOTTOM
-        height = _PAGE_TOP + 2 * row + foot
-        figure = Figure(figsize=(_PAGE_WIDTH, height))
-        half = _PAGE_WIDTH / 2
-        for index, (letter, measure, axis, fixed) in enumerate(panels):
-            left = (index % 2) * half
-            bottom = foot + (1 - index // 2) * row + _BOTTOM
-            axes = figure.add_axes(
-                (
-                    (left + _LEFT) / _PAGE_WIDTH,
-                    bottom / height,
-                    (half - _LEFT - _RIGHT - 0.1) / _PAGE_WIDTH,
-                    _PAGE_PLOT_HEIGHT / height,
-                )
-            )
-            draw_panel(axes, summary, view, measure, axis, fixed)
+        figure = Figure(figsize=_PAGE_SIZE, layout="constrained")
+        body = titled(figure, view.attack_label, view.data_label, size=12)
+        notes = []
+        for axes, panel in zip(body.subplots(2, 2).flat, PANELS.values(), strict=True):
+            held = fixed[panel.axis]
+            notes += draw_panel(axes, summary, view, panel.measure, panel.axis, held)
             axes.set_title(
-                f"$\\bf{{{letter}}}$   {_MEASURE_LABELS[measure]}, "
-                f"{_point(_OTHER_AXIS[axis], fixed)}",
+                f"$\\bf{{{panel.letter}}}$   {_MEASURE_LABELS[panel.measure]}, "
+                f"{_point(_OTHER_AXIS[panel.axis], held)}",
                 loc="left",
                 fontsize=9,
             )
-        _write_fitting(figure, 0.1, height - 0.22, view.attack_label, 12, fontweight="bold")
-        _write_fitting(figure, 0.1, height - 0.41, view.data_label, 8.5, color="#444444")
-        _add_foot(figure, axes, columns, lines)
+        _add_legend(figure, axes, _footnote(view.rows(summary), notes))
         save_figure(figure, svg, png, f"{view.attack_label}. {view.data_label}")
+
+
+def draw_panels(
+    metrics: str | Path,
+    *,
+    dataset: str,
+    corpus: str,
+    attack: str,
+    classifier: str,
+    titles: Mapping[str, Mapping[str, str]],
+    defences: Sequence[str],
+    fixed_trigger_size: int,
+    fixed_poison_rate: float,
+    svg: Sequence[str | Path],
+    png: Sequence[str | Path],
+    page: tuple[str | Path, str | Path],
+) -> None:
+    """Draw an attack's panels, each alone and together on a page, from the metrics table.
+
+    `titles` are the labels of datasets, attacks, classifiers and defences; `defences` gives the
+    order of the legend. `svg` and `png` are in the order of `PANELS`; `page` is SVG and PNG.
+    Raises DataFileError for a damaged table, `DokunukiError` for one that lacks a sweep.
+    """
+    view = View(
+        dataset=dataset,
+        corpus=corpus,
+        attack=attack,
+        classifier=classifier,
+        dataset_label=titles["datasets"][dataset],
+        attack_label=titles["attacks"][attack],
+        classifier_label=titles["classifiers"][classifier],
+        styles=defence_styles({name: titles["defences"][name] for name in defences}),
+    )
+    summary = summarise(read_metrics(metrics))
+    # What is held fixed while the other one varies.
+    fixed = {"trigger_size": fixed_poison_rate, "poison_rate": fixed_trigger_size}
+    for panel, vector, raster in zip(PANELS.values(), svg, png, strict=True):
+        held = fixed[panel.axis]
+        write_panel(vector, raster, summary, view, panel.measure, panel.axis, held)
+    write_page(*page, summary, view, fixed_poison_rate, fixed_trigger_size)

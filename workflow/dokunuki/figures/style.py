@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 PNG_DPI = 150
 
 # Okabe and Ito's palette, safe for colour-blind readers, without its yellow: too pale on white.
 BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+GREY = "#444444"
+NOTE_SIZE = 6.5
+"""Points, of footnotes."""
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 
 
@@ -80,6 +84,19 @@ def defence_styles(labels: Mapping[str, str]) -> dict[str, DefenceStyle]:
     return styles
 
 
+def titled(
+    figure: Figure | SubFigure, title: str, subtitle: str, *, size: float = 9.5
+) -> SubFigure:
+    """Write title and subtitle over a figure of constrained layout; returns the room below them."""
+    inches = figure.bbox.width / figure.dpi
+    heading = textwrap.fill(title, int(90 * inches / size))
+    figure.suptitle(heading, x=0.01, ha="left", fontsize=size, fontweight="bold")
+    body: SubFigure = figure.subfigures(squeeze=False).flat[0]
+    below = textwrap.fill(subtitle, int(100 * inches / 8))
+    body.suptitle(below, x=0.01, ha="left", fontsize=8, color=GREY)
+    return body
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Matplotlib's defaults and ours; the reader's matplotlibrc changes no figure."""
@@ -88,6 +105,8 @@ def house_style() -> Iterator[None]:
         mpl.rcParams.update(
             {
                 "figure.dpi": PNG_DPI,  # text is measured as the PNG draws it
+                "figure.constrained_layout.h_pad": 0.06,
+                "figure.constrained_layout.w_pad": 0.08,
                 "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
                 "font.size": 8,
                 "axes.spines.top": False,
