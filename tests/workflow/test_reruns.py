@@ -120,6 +120,11 @@ TABLE = [
         lambda job: job.rule in {"plot_panels", "write_report"},
     ),
     Row(
+        "the template of a page",
+        edit(f"{LIBRARY}/figures/tables/templates/summary.html", "a single seed", "one seed"),
+        lambda job: job.rule in {"write_tables", "write_report"},
+    ),
+    Row(
         "a caption of the report",
         edit("workflow/report/page.rst", "mean and", "average and"),
         lambda job: job.rule == "write_report",

@@ -1,55 +1,31 @@
 from __future__ import annotations
 
 import math
-from html.parser import HTMLParser
+from dataclasses import fields
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
-from dokunuki.evaluation.measures import MEASURES
+from dokunuki.benchmark import standings
+from dokunuki.evaluation.measures import MEASURES, Measures
+from dokunuki.figures import tables
 from dokunuki.figures.tables import (
     configuration_page,
     environment,
     environment_page,
     metrics_page,
     triggers_page,
+    write_tables,
 )
+from dokunuki.storage.files import write_json
+from dokunuki.study.keys import CellKey
+from dokunuki.study.panels import PANELS
+from html_reader import Reader, assert_self_contained
 
+SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "metrics.schema.yaml"
 EVIL = "<script>alert('x')</script>&"
-
-
-class Reader(HTMLParser):
-    """Collects rows of cells, and checks that tags close in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.rows, self.open, self.seen, self.text = [], [], [], ""
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.seen.append((tag, dict(attrs)))
-        if tag == "meta":
-            return
-        self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-        if self.open and self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
-
-
-def assert_self_contained(reader):
-    for tag, attributes in reader.seen:
-        assert tag not in ("script", "link", "img", "iframe")
-        assert not {"src", "href"} & set(attributes)
 
 
 def cell(**changes):
@@ -102,29 +78,31 @@ def test_the_metrics_say_mean_and_half_interval(labels):
     assert f"Feed {EVIL} (simulated corpus): No attack" in reader.text
 
 
+TRIGGER = {
+    "attack": "greedy",
+    "parameters": {"epsilon": 0.25},
+    "label_flip": False,
+    "surrogate": "embernn",
+    "dataset": "feed",
+    "seed": 3,
+    "feature_version": 1,
+    "size": 2,
+    "features": [
+        {
+            "name": EVIL,
+            "index": 617,
+            "group": "general",
+            "kind": "count",
+            "value": 1234567.0,
+            "reason": {"sum_shap": -0.12345678, "rows_left": 3.0},
+        },
+        {"name": "b", "index": 1, "group": "g", "kind": "real", "value": 0.1},
+    ],
+}
+
+
 def test_triggers_show_every_feature_and_why():
-    trigger = {
-        "attack": "greedy",
-        "parameters": {"epsilon": 0.25},
-        "label_flip": False,
-        "surrogate": "embernn",
-        "dataset": "feed",
-        "seed": 3,
-        "feature_version": 1,
-        "size": 2,
-        "features": [
-            {
-                "name": EVIL,
-                "index": 617,
-                "group": "general",
-                "kind": "count",
-                "value": 1234567.0,
-                "reason": {"sum_shap": -0.12345678, "rows_left": 3.0},
-            },
-            {"name": "b", "index": 1, "group": "g", "kind": "real", "value": 0.1},
-        ],
-    }
-    reader = Reader(triggers_page([trigger]))
+    reader = Reader(triggers_page([TRIGGER]))
     assert_self_contained(reader)
     assert reader.rows[1] == [
         *("1", EVIL, "1234567", "count", "general"),
@@ -150,3 +128,35 @@ def test_the_environment_names_python_device_and_packages():
     reader = Reader(environment_page(facts))
     assert_self_contained(reader)
     assert ["Device", "cuda: H100"] in reader.rows
+
+
+def test_all_pages_are_written_from_the_tables(labels, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "read_metrics", lambda path: pd.DataFrame({"device": ["b", "a"]}))
+    monkeypatch.setattr(tables, "summarise", lambda table: pd.DataFrame([cell()]))
+    write_json(tmp_path / "trigger.json", TRIGGER)
+    names = ("summary", "triggers_html", "config_html", "config_yaml", "environment_html")
+    files = {name: tmp_path / "pages" / name for name in names}
+    config = {"b": 1, "a": [EVIL]}
+    write_tables(
+        tmp_path / "metrics.csv", [tmp_path / "trigger.json"], config=config, titles=labels, **files
+    )
+    text = {name: path.read_text() for name, path in files.items()}
+    assert yaml.safe_load(text["config_yaml"]) == config
+    assert text["config_yaml"].startswith("b: 1")
+    assert ["Device", "a, b"] in Reader(text["environment_html"]).rows
+    assert "Greedy" in Reader(text["summary"]).text
+    assert "greedy, seed 3" in Reader(text["triggers_html"]).text
+    assert text["config_yaml"] in Reader(text["config_html"]).text
+
+
+def test_every_measure_that_is_shown_is_measured_and_described():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    measured = {field.name for field in fields(Measures)}
+    keys = {field.name for field in fields(CellKey)}
+    facts = {"train_rows", "poison_rows", "status", "device", "certificate"}
+    assert set(schema["properties"]) == set(schema["required"]) == measured | keys | facts
+    assert set(tables.MEASURE_COLUMNS) == set(MEASURES[: MEASURES.index("threshold_fpr_1")])
+    # The leaderboard shows all shares, and of the counts what filters removed.
+    unranked = {"fnr_validation", "threshold_fpr_1", "threshold_fpr_01"}
+    assert set(standings.MEASURES) == {*MEASURES, "removed_rows"} - unranked
+    assert {panel.measure for panel in PANELS.values()} <= set(MEASURES)

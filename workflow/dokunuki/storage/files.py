@@ -47,6 +47,12 @@ def atomic_write(path: str | Path, *, checksum: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, line ends as they are, all of it or nothing."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
 @contextmanager
 def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
     """Hand out a temporary folder beside `path`; rename it to `path` when the block succeeds.

@@ -45,7 +45,7 @@ PARTLY = "d07"  # on one N of it
 
 @pytest.fixture(scope="session")
 def benchmark():
-    """`study`, `cells` and `standings`."""
+    """`study`, the two tables `metrics` and `timings`, `cells` and `standings`."""
     random = np.random.default_rng(0)
     rows, timings = [], []
     names = list(DEFENCES)
@@ -90,5 +90,8 @@ def benchmark():
             row |= {"certificate": "rows", "certified_accuracy": 0.6, "median_radius": 12}
         rows.append(row)
     study = study_of(STUDY)
-    table = build_cells(pd.DataFrame(rows), pd.DataFrame(timings), study)
-    return SimpleNamespace(study=study, cells=table, standings=build_standings(table, study))
+    tables = {"metrics": pd.DataFrame(rows), "timings": pd.DataFrame(timings)}
+    cells = build_cells(**tables, study=study)
+    return SimpleNamespace(
+        **tables, study=study, cells=cells, standings=build_standings(cells, study)
+    )
