@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib import patheffects
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from dokunuki.benchmark.standings import NOT_VALIDATED, RANKED_TIERS
@@ -20,10 +18,13 @@ from dokunuki.figures.style import (
     BLACK,
     BLUE,
     GREEN,
+    GREY,
+    NOTE_SIZE,
     ORANGE,
     PURPLE,
     house_style,
     save_figure,
+    titled,
 )
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
     from matplotlib.text import Text
-    from matplotlib.transforms import Bbox
 
     from dokunuki.benchmark.standings import Attack, Study
 
@@ -50,17 +51,13 @@ _TIER_LABELS = {
     "reference": "reference (clean rows)",
     "bound": "bound (knows the poison)",
 }
-_GREY, _DARK = "#888888", "#444444"
-
-# Inches.
-_WIDTH, _PARETO_HEIGHT = 8.6, 5.6
-_LEFT, _RIGHT, _TITLE, _AXIS = 0.6, 0.15, 0.55, 0.5
-_LEGEND_LINE, _NOTE_LINE = 0.19, 0.14
-_CELL_WIDTH, _CELL_HEIGHT = 0.52, 0.2
-_LABEL_SIZE, _NOTE_SIZE, _CELL_SIZE = 6.5, 6.5, 6.5
+_PALE = "#888888"
 _MARKER, _STAR = 5.0, 8.5
 # Pixels of air around labels, and between a label and its point.
 _AIR, _GAP = 2.0, 6.0
+# Inches of a figure, of a panel, and of a cell of the heat map.
+_WIDTH, _PARETO_HEIGHT = 8.6, 7.2
+_CELL_WIDTH, _CELL_HEIGHT = 0.52, 0.2
 
 
 def pareto_front(accuracy: np.ndarray, asr: np.ndarray) -> np.ndarray:
@@ -116,64 +113,54 @@ def _left_out(rows: pd.DataFrame, study: Study, text: str) -> str:
     return f"{text}: {', '.join(_names(rows, study))}." if len(rows) else ""
 
 
-def _candidates(around: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Boxes (x0, y0, x1, y1) in pixels for a label around a point, the nearest places first."""
-    beside = np.array([[_GAP, -height / 2], [-_GAP - width, -height / 2]])
+def _places(around: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) of x0, y0, x1, y1 in pixels for a label around a point, the nearest first."""
     distance, angle = np.meshgrid(
-        _GAP + 5.0 * np.arange(1, 60), 2 * np.pi * np.arange(24) / 24, indexing="ij"
+        _GAP + 5.0 * np.arange(60), 2 * np.pi * np.arange(24) / 24, indexing="ij"
     )
-    dx, dy = np.cos(angle).ravel(), np.sin(angle).ravel()
+    towards = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(-1, 2)
     # The box touches the ring with its side towards the point.
-    left = distance.ravel() * dx - width * (1 - dx) / 2
-    bottom = distance.ravel() * dy - height * (1 - dy) / 2
-    corners = around + np.concatenate([beside, np.stack([left, bottom], axis=1)])
-    return np.concatenate([corners, corners + np.array([width, height])], axis=1)
-
-
-def _free(boxes: np.ndarray, taken: np.ndarray, frame: Bbox) -> np.ndarray:
-    """Which boxes (n, 4) lie inside the frame and clear of all that is taken (m, 4): bool (n,)."""
-    low, high = boxes[:, None, :2] - _AIR, boxes[:, None, 2:] + _AIR
-    overlaps = np.all((low < taken[:, 2:]) & (high > taken[:, :2]), axis=2).any(axis=1)
-    inside = (boxes[:, :2] > frame.min).all(axis=1) & (boxes[:, 2:] < frame.max).all(axis=1)
-    return np.asarray(~overlaps & inside)
+    corners = around + distance.reshape(-1, 1) * towards - size * (1 - towards) / 2
+    return np.concatenate([corners, corners + size], axis=1)
 
 
 def place_labels(
-    axes: Axes, points: Sequence[tuple[float, float]], labels: Sequence[str], colours: Sequence[str]
+    axes: Axes, points: np.ndarray, labels: Sequence[str], colours: Sequence[str]
 ) -> list[Text]:
-    """Write a label beside every point, clear of all points, of each other and of the frame.
+    """Write a label beside every point (n, 2), clear of points, of each other and of the frame.
 
-    A label that had to move away is joined to its point by a thin line. Points in the densest
-    places go first. Limits and size of the axes must be final.
+    A label that had to move away is joined to its point by a thin line; one that finds no room is
+    left out, since the tables name it. Limits and size of the axes must be final.
+
+    By hand: adjustText leaves crowded labels on top of each other and takes 10 s, textalloc knows
+    no subfigures.
     """
-    renderer = FigureCanvasAgg(axes.figure).get_renderer()  # type: ignore[no-untyped-call, arg-type]
-    pixels = axes.transData.transform(np.array(points).reshape(-1, 2))
+    pixels = axes.transData.transform(points)
     marker = 0.5 * _STAR * axes.figure.dpi / 72
     taken = np.concatenate([pixels - marker, pixels + marker], axis=1)
-    frame = axes.get_window_extent(renderer)
-    distance = np.hypot(*(pixels[:, None] - pixels).transpose(2, 0, 1))
-    crowd = (distance < 60).sum(axis=1) if len(pixels) else np.empty(0)
+    frame = axes.get_window_extent()
+    crowd = (np.linalg.norm(pixels[:, None] - pixels, axis=2) < 60).sum(axis=1)
     texts = {}
     for place in np.argsort(-crowd, kind="stable"):
-        text = axes.text(0, 0, labels[place], fontsize=_LABEL_SIZE, color=colours[place])
-        text.set_path_effects([patheffects.withStroke(linewidth=1.6, foreground="white")])
-        extent = text.get_window_extent(renderer)
-        boxes = _candidates(pixels[place], extent.width, extent.height)
-        free = np.flatnonzero(_free(boxes, taken, frame))
-        if not free.size:
-            # No room left: the tables name it.
+        text = axes.text(
+            0, 0, labels[place], fontsize=NOTE_SIZE, color=colours[place], va="bottom",
+            path_effects=[patheffects.withStroke(linewidth=1.6, foreground="white")],
+        )  # fmt: skip
+        extent = text.get_window_extent()
+        boxes = _places(pixels[place], np.array([extent.width, extent.height]))
+        low, high = boxes[:, None, :2] - _AIR, boxes[:, None, 2:] + _AIR
+        overlaps = np.all((low < taken[:, 2:]) & (high > taken[:, :2]), axis=2).any(axis=1)
+        inside = (boxes[:, :2] > frame.min).all(axis=1) & (boxes[:, 2:] < frame.max).all(axis=1)
+        free = boxes[inside & ~overlaps]
+        if not len(free):
             text.remove()
             continue
-        box = boxes[free[0]]
-        taken = np.concatenate([taken, [box]])
-        # The extent, which the letters' descent belongs to, starts below what a baseline would.
-        text.set_verticalalignment("bottom")
-        left, bottom = axes.transData.inverted().transform(box[:2])
-        text.set_position((float(left), float(bottom)))
-        nearest = np.clip(pixels[place], box[:2], box[2:])
-        if np.hypot(*(nearest - pixels[place])) > 2 * _GAP:
-            ends = axes.transData.inverted().transform([pixels[place], nearest])
-            axes.plot(ends[:, 0], ends[:, 1], color=_GREY, linewidth=0.5, marker="", zorder=1)
+        taken = np.concatenate([taken, free[:1]])
+        nearest = np.clip(pixels[place], free[0, :2], free[0, 2:])
+        corner, *ends = axes.transData.inverted().transform([free[0, :2], pixels[place], nearest])
+        text.set_position(tuple(corner))
+        if np.linalg.norm(nearest - pixels[place]) > 2 * _GAP:
+            axes.plot(*np.transpose(ends), color=_PALE, linewidth=0.5, marker="", zorder=1)
         texts[place] = text
     return [texts[place] for place in sorted(texts)]
 
@@ -215,16 +202,17 @@ def draw_pareto(axes: Axes, standings: pd.DataFrame, study: Study) -> list[Text]
     front = front[np.argsort(x[front], kind="stable")]
     # From point to point along the axes, so that the line bounds what is beaten.
     axes.plot(
-        x[front], y[front], drawstyle="steps-pre", color=_GREY, linewidth=1.0, marker="", zorder=1
+        x[front], y[front], drawstyle="steps-pre", color=_PALE, linewidth=1.0, marker="", zorder=1
     )
     colours = []
     for row in drawn.to_dict("records"):
         refused = row["rank"].startswith(NOT_VALIDATED)
-        colours.append(_GREY if refused else FAMILY_COLOURS[row["family"]])
+        colours.append(_PALE if refused else FAMILY_COLOURS[row["family"]])
         style = _point_style(row["tier"], colours[-1], not math.isnan(row["place"]))
         axes.plot([row["accuracy_mean"]], [row["worst_asr"]], zorder=3, **style)
-    points = list(zip(x, y, strict=True))
-    return place_labels(axes, points, _names(drawn, study), colours)
+    # The limits stay: the labels are placed in them.
+    axes.figure.get_figure(root=True).draw_without_rendering()
+    return place_labels(axes, np.stack([x, y], axis=1), _names(drawn, study), colours)
 
 
 def _legend_handles(standings: pd.DataFrame) -> list[Line2D]:
@@ -236,19 +224,19 @@ def _legend_handles(standings: pd.DataFrame) -> list[Line2D]:
             for name, colour in FAMILY_COLOURS.items()
             if name in families
         ),
-        *((_TIER_LABELS[name], name, _DARK, name in RANKED_TIERS) for name in tiers),
+        *((_TIER_LABELS[name], name, GREY, name in RANKED_TIERS) for name in tiers),
     ]
     in_order = standings[standings["tier"].isin(RANKED_TIERS)]
     refused = in_order["rank"].str.startswith(NOT_VALIDATED)
     if refused.any():
-        kinds.append((NOT_VALIDATED, "defence", _GREY, False))
+        kinds.append((NOT_VALIDATED, "defence", _PALE, False))
     if (in_order["place"].isna() & ~refused & in_order["run"]).any():
-        kinds.append(("not ranked", "defence", _DARK, False))
+        kinds.append(("not ranked", "defence", GREY, False))
     handles = [
         Line2D([], [], label=label, **_point_style(tier, colour, filled))
         for label, tier, colour, filled in kinds
     ]
-    handles.append(Line2D([], [], color=_GREY, linewidth=1.0, marker="", label="Pareto front"))
+    handles.append(Line2D([], [], color=_PALE, linewidth=1.0, marker="", label="Pareto front"))
     return handles
 
 
@@ -265,62 +253,27 @@ def write_pareto(svg: str | Path, png: str | Path, standings: pd.DataFrame, stud
         "The front runs over the ranked defences, drawn filled. Below right is better."
     )
     with house_style():
-        notes = [
-            textwrap.wrap(f"{note} {_undrawn(panel.rows, study)}", int(_WIDTH * 19))
-            for panel in panels
-        ]
-        legend = 2 * _LEGEND_LINE
-        rest = [_TITLE + _AXIS + legend + len(lines) * _NOTE_LINE + 0.15 for lines in notes]
-        height = sum(rest) + len(panels) * _PARETO_HEIGHT
-        figure = Figure(figsize=(_WIDTH, height))
-        top = height
-        for (title, _, rows), lines, extra in zip(panels, notes, rest, strict=True):
-            bottom = top - _TITLE - _PARETO_HEIGHT
-            axes = figure.add_axes(
-                (
-                    _LEFT / _WIDTH,
-                    bottom / height,
-                    (_WIDTH - _LEFT - _RIGHT) / _WIDTH,
-                    _PARETO_HEIGHT / height,
-                )
-            )
-            draw_pareto(axes, rows, study)
-            _title(figure, "Accuracy against worst attack success rate", title, top)
-            under = top - _PARETO_HEIGHT - extra
+        figure = Figure(figsize=(_WIDTH, _PARETO_HEIGHT * len(panels)), layout="constrained")
+        for part, (title, _, rows) in zip(_parts(figure, [1] * len(panels)), panels, strict=True):
+            body = titled(part, "Accuracy against worst attack success rate", title)
             handles = _legend_handles(rows.dropna(subset=["worst_asr", "accuracy_mean"]))
-            legend_box = figure.legend(
+            body.legend(
                 handles=handles,
                 ncols=math.ceil(len(handles) / 2),
-                loc="lower center",
-                bbox_to_anchor=(0.5, (under + len(lines) * _NOTE_LINE + 0.08) / height),
-                borderaxespad=0,
+                loc="outside lower center",
                 fontsize=7,
-                borderpad=0.1,
                 columnspacing=1.2,
                 handletextpad=0.5,
-            )
-            legend_box.set_in_layout(False)
-            _foot(figure, lines, under)
-            top = under
+                title=textwrap.fill(f"{note} {_undrawn(rows, study)}", int(_WIDTH * 19)),
+                title_fontsize=NOTE_SIZE,
+                alignment="left",
+            ).get_title().set_color(GREY)
+            draw_pareto(body.add_subplot(), rows, study)
         save_figure(figure, svg, png, "Accuracy against worst attack success rate")
 
 
-def _title(figure: Figure, title: str, data: str, top: float) -> None:
-    height = figure.get_size_inches()[1]
-    figure.text(
-        0.1 / figure.get_size_inches()[0], (top - 0.22) / height, title, fontsize=9.5,
-        fontweight="bold",
-    )  # fmt: skip
-    figure.text(
-        0.1 / figure.get_size_inches()[0], (top - 0.4) / height, data, fontsize=8, color="#444444"
-    )
-
-
-def _foot(figure: Figure, lines: Sequence[str], under: float) -> None:
-    width, height = figure.get_size_inches()
-    for index, line in enumerate(reversed(lines)):
-        y = (under + 0.05 + index * _NOTE_LINE) / height
-        figure.text(0.1 / width, y, line, fontsize=_NOTE_SIZE, color="#444444")
+def _parts(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    return list(figure.subfigures(len(heights), height_ratios=heights, squeeze=False).flat)
 
 
 def heat_values(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -352,16 +305,12 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
     axes.set_xlim(0, shares.shape[1])
     axes.set_ylim(max(1, shares.shape[0]), 0)
     mesh = axes.pcolormesh(np.ma.masked_invalid(shares), cmap="OrRd", vmin=0, vmax=1)
+    # Behind cells without a number.
+    axes.patch.set(facecolor="#eeeeee", edgecolor="#bbbbbb", hatch="////", linewidth=0)
     numbers = []
     for row, column in np.ndindex(shares.shape):
         value = shares[row, column]
         if math.isnan(value):
-            axes.add_patch(
-                Rectangle(
-                    (column, row), 1, 1, facecolor="#eeeeee", edgecolor="#bbbbbb", hatch="////",
-                    linewidth=0,
-                )
-            )  # fmt: skip
             continue
         red, green, blue, _ = mesh.cmap(mesh.norm(value))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
@@ -372,7 +321,7 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
                 f"{100 * value:z.0f}{'*' if incomplete[row, column] else ''}",
                 ha="center",
                 va="center_baseline",
-                fontsize=_CELL_SIZE,
+                fontsize=NOTE_SIZE,
                 color="white" if dark else "black",
             )
         )
@@ -380,9 +329,9 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
     axes.set_xticks(np.arange(shares.shape[1]) + 0.5, _attack_labels(values, study))
     axes.xaxis.tick_top()
     for label in axes.get_xticklabels():
-        label.set(rotation=40, ha="left", va="bottom", rotation_mode="anchor", fontsize=_CELL_SIZE)
+        label.set(rotation=40, ha="left", va="bottom", rotation_mode="anchor", fontsize=NOTE_SIZE)
     axes.set_yticks(np.arange(shares.shape[0]) + 0.5, _defence_labels(rows, study))
-    axes.tick_params(length=0, labelsize=_CELL_SIZE)
+    axes.tick_params(length=0, labelsize=NOTE_SIZE)
     axes.spines[:].set_visible(False)
     # Between the tiers, which the order keeps together.
     tiers = list(rows["tier"])
@@ -413,57 +362,29 @@ def _defence_labels(rows: pd.DataFrame, study: Study) -> list[str]:
     return labels
 
 
-def _text_width(labels: Sequence[str], size: float) -> float:
-    """Inches that the longest label takes."""
-    scratch = Figure(figsize=(1, 1))
-    renderer = FigureCanvasAgg(scratch).get_renderer()  # type: ignore[no-untyped-call]
-    widths = [
-        scratch.text(0, 0, label, fontsize=size).get_window_extent(renderer).width
-        for label in labels
-    ]
-    return max(widths, default=0.0) / scratch.dpi
-
-
 def write_heatmap(
     svg: str | Path, png: str | Path, cells: pd.DataFrame, standings: pd.DataFrame, study: Study
 ) -> None:
     """Write ASR by attack and defence, by dataset and classifier; see `draw_heatmap`."""
-    panels = []
-    absent = []
-    for panel in _panels(standings, study):
-        run = panel.rows["run"].astype(bool)
-        panels.append(panel._replace(rows=panel.rows[run]))
-        absent.append(_left_out(panel.rows[~run], study, "Not run"))
     note = (
         "Highest mean ASR over N and p > 0, in percent. Hatched: not run, or every seed diverged. "
         "*: some N or p have no result. †: port not validated, it does not find the loud control. "
         "Defences by rank; lines part the tiers."
     )
+    panels, notes, heights = [], [], []
+    width = 4.0 + _CELL_WIDTH * len(study.attacks)
+    for panel in _panels(standings, study):
+        run = panel.rows["run"].astype(bool)
+        panels.append(panel._replace(rows=panel.rows[run]))
+        left_out = _left_out(panel.rows[~run], study, "Not run")
+        notes.append(textwrap.fill(f"{note} {left_out}", int(width * 18)))
+        heights.append(2.5 + _CELL_HEIGHT * run.sum() + 0.14 * notes[-1].count("\n"))
     with house_style():
-        names = [label for panel in panels for label in _defence_labels(panel.rows, study)]
-        left = 0.2 + _text_width(names, _CELL_SIZE)
-        slant = _text_width([_attack_label(one) for one in study.attacks.values()], _CELL_SIZE)
-        above = 0.15 + slant * math.sin(math.radians(40)) + 0.1
-        beside = 0.1 + slant * math.cos(math.radians(40))
-        width = max(left + _CELL_WIDTH * len(study.attacks) + beside, 5.0)
-        notes = [textwrap.wrap(f"{note} {more}", int(width * 18)) for more in absent]
-        sizes = [_CELL_HEIGHT * len(panel.rows) for panel in panels]
-        around = [_TITLE + above + 0.2 + len(lines) * _NOTE_LINE for lines in notes]
-        height = sum(sizes) + sum(around)
-        figure = Figure(figsize=(width, height))
-        top = height
-        for panel, size, extra, lines in zip(panels, sizes, around, notes, strict=True):
-            axes = figure.add_axes(
-                (
-                    left / width,
-                    (top - _TITLE - above - size) / height,
-                    _CELL_WIDTH * len(study.attacks) / width,
-                    size / height,
-                )
-            )
+        figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+        parts = _parts(figure, heights)
+        for part, panel, text in zip(parts, panels, notes, strict=True):
+            body = titled(part, "Attack success rate by attack and defence", panel.title)
             values = heat_values(cells[cells["dataset"] == panel.dataset], study)
-            draw_heatmap(axes, values, panel.rows, study)
-            _title(figure, "Attack success rate by attack and defence", panel.title, top)
-            top -= size + extra
-            _foot(figure, lines, top)
+            draw_heatmap(body.add_subplot(), values, panel.rows, study)
+            body.supxlabel(text, x=0.01, ha="left", fontsize=NOTE_SIZE, color=GREY)
         save_figure(figure, svg, png, "Attack success rate by attack and defence")

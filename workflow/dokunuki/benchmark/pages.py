@@ -1,10 +1,10 @@
-"""The leaderboard and the pages of the defences, as Markdown and as one HTML page."""
+"""The leaderboard and the pages of the defences: what their templates show, cell by cell."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from html import escape
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.benchmark.standings import (
@@ -14,112 +14,32 @@ from dokunuki.benchmark.standings import (
     SECONDS,
     TIERS,
 )
-from dokunuki.figures.tables import html_page, html_table
+from dokunuki.figures.pages import NONE, Column, Table, render, share
 from dokunuki.study.keys import NO_ATTACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
 
     from dokunuki.benchmark.standings import Study
+    from dokunuki.figures.pages import Format
 
     Row = dict[str, Any]
 
-NONE = "–"
-
-TIER_TITLES = {
+_TIER_TITLES = {
     "defence": "Defences, fitted on contaminated rows alone",
     "ours": "Ours, fitted on contaminated rows alone",
     "reference": "Reference: with clean rows, which the others have not (not ranked)",
     "bound": "Bounds: told which rows are poison (not ranked)",
 }
-
-# Columns of whole phrases, which are broken into lines.
-_PROSE = ("Told", "Note")
-
-# Target FPR, how columns and text call it.
-_TARGETS = ((0.01, "1", "1 %"), (0.001, "01", "0.1 %"))
+_CERTIFICATES = {"rows": "training rows altered", "features": "feature columns altered"}
+# The least goodware that can say anything about a target FPR, by what columns and text call it.
+_TARGETS = {"1": ("1 %", 100), "01": ("0.1 %", 1000)}
 
 
-@dataclass(frozen=True)
-class Paragraph:
-    """A paragraph of plain text."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading; the page's title is level 1."""
-
-    level: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """Heads, each with whether its column holds numbers, and rows of text."""
-
-    heads: Sequence[tuple[str, bool]]
-    rows: Sequence[Sequence[str]]
-
-
-Block = Paragraph | Heading | Table
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, also in a table."""
-    for mark in "\\|*_`<>[]":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("\n", " ")
-
-
-def markdown(title: str, blocks: Iterable[Block]) -> str:
-    """A Markdown page."""
-    parts = [f"# {_escaped(title)}"]
-    for block in blocks:
-        match block:
-            case Heading(level, text):
-                parts.append(f"{'#' * level} {_escaped(text)}")
-            case Paragraph(text):
-                parts.append(_escaped(text))
-            case Table(heads, rows):
-                lines = [[_escaped(head) for head, _ in heads]]
-                lines.append(["---:" if number else "---" for _, number in heads])
-                lines += [[_escaped(cell) for cell in row] for row in rows]
-                parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    return "\n\n".join(parts) + "\n"
-
-
-def html(title: str, blocks: Iterable[Block]) -> str:
-    """The same as one HTML page that needs nothing else."""
-    body = ""
-    for block in blocks:
-        match block:
-            case Heading(level, text):
-                body += f"<h{level}>{escape(text)}</h{level}>\n"
-            case Paragraph(text):
-                body += f"<p>{escape(text)}</p>\n"
-            case Table(heads, rows):
-                kinds = [
-                    (head, "number" if number else "text" if head in _PROSE else "")
-                    for head, number in heads
-                ]
-                body += html_table(kinds, rows)
-    return html_page(title, body)
-
-
-def _number(value: float, decimals: int = 1) -> str:
+def _number(value: float, decimals: int) -> str:
     return NONE if math.isnan(value) else f"{value:z.{decimals}f}"
-
-
-def _share(mean: float, half: float = float("nan"), signed: bool = False) -> str:
-    """A share in percent, e.g. "97.1 ± 0.3"; without ± where there is no interval."""
-    if math.isnan(mean):
-        return NONE
-    shown = f"{100 * mean:+z.1f}" if signed else f"{100 * mean:z.1f}"
-    return shown if math.isnan(half) else f"{shown} ± {100 * half:.1f}"
 
 
 def _p(value: float, test: str = "") -> str:
@@ -130,150 +50,14 @@ def _p(value: float, test: str = "") -> str:
     return f"{shown} ({test})" if test not in ("", "t") else shown
 
 
-def _mean(row: Row, name: str, signed: bool = False) -> str:
-    return _share(row[f"{name}_mean"], row[f"{name}_half"], signed)
+def _worst(row: Row) -> str:
+    if not row["worst_attack"]:
+        return NONE
+    return f"{row['attack_label']}, {_point(row['worst_trigger_size'], row['worst_poison_rate'])}"
 
 
-def _cost(row: Row) -> list[str]:
-    seconds = [_number(row[f"{name}_mean"]) for name in SECONDS]
-    return [*seconds, _number(row["peak_memory_mib"], 0), str(row["trainings"])]
-
-
-_COST_HEADS = [
-    ("Defence s", True),
-    ("Training s", True),
-    ("Scoring s", True),
-    ("Peak MiB", True),
-    ("Trainings", True),
-]
-_LEDGER_HEADS = [("Defence", False), ("Told", False)]
-_CELL_HEADS = [("N", True), ("p (%)", True), *_LEDGER_HEADS, ("Status", False)]
-
-
-def _place(row: Row) -> list[str]:
-    return [str(row["trigger_size"]), f"{row['poison_rate']:g}"]
-
-
-def _named(row: Row, study: Study) -> list[str]:
-    return [study.defences[row["defence"]].label, row["told"]]
-
-
-def _attack_label(name: str, study: Study) -> str:
-    return "No attack" if name == NO_ATTACK else study.attacks[name].label
-
-
-def order_table(rows: Sequence[Row], study: Study) -> Table:
-    """Rows of the standings, as the leaderboard's first tables show them."""
-    heads = [
-        ("Rank", False),
-        *_LEDGER_HEADS,
-        ("Worst ASR", True),
-        ("in", False),
-        ("ΔASR there", True),
-        ("Accuracy", True),
-        ("against No Defence", True),
-        ("p (Holm)", True),
-        ("FPR", True),
-        ("AUC", True),
-        ("Loud control ASR", True),
-        ("Recall there", True),
-        *_COST_HEADS,
-        ("Note", False),
-    ]
-    lines = []
-    for row in rows:
-        worst = NONE
-        if row["worst_attack"]:
-            label = study.attacks[row["worst_attack"]].label
-            worst = f"{label}, N = {row['worst_trigger_size']}, p = {row['worst_poison_rate']:g} %"
-        difference = (row["accuracy_difference"], row["accuracy_difference_half"])
-        # Why there is no rank goes to the end, since it is long.
-        rank, _, why = row["rank"].partition(": ")
-        lines.append(
-            [
-                rank,
-                *_named(row, study),
-                _share(row["worst_asr"], row["worst_asr_half"]),
-                worst,
-                _share(row["worst_delta_asr"], signed=True),
-                _share(row["accuracy_mean"], row["accuracy_half"]),
-                _share(*difference, signed=True),
-                _p(row["accuracy_p_holm"]),
-                _share(row["fpr_mean"]),
-                _share(row["roc_auc_mean"]),
-                _share(row["loud_asr"]),
-                _share(row["loud_recall"]),
-                *(_number(row[name]) for name in SECONDS),
-                _number(row["peak_memory_mib"], 0),
-                str(row["trainings"]),
-                why,
-            ]
-        )
-    return Table(heads, lines)
-
-
-def results_table(rows: Sequence[Row], study: Study, *, attacks: bool = False) -> Table:
-    """Measures, paired comparison and cost of cells; with a column of attacks if asked for."""
-    heads = [
-        *([("Attack", False)] if attacks else []),
-        *_CELL_HEADS,
-        ("ASR", True),
-        ("ASR detected", True),
-        ("ASR clean", True),
-        ("ΔASR", True),
-        ("Accuracy", True),
-        ("FPR", True),
-        ("AUC", True),
-        ("ASR against No Defence", True),
-        ("p (Holm)", True),
-        ("Accuracy against No Defence", True),
-        ("p (Holm)", True),
-        *_COST_HEADS,
-    ]
-    lines = []
-    for row in rows:
-        compared = []
-        for name in ("asr", "accuracy"):
-            difference = (row[f"{name}_difference"], row[f"{name}_difference_half"])
-            compared.append(_share(*difference, signed=True))
-            compared.append(_p(row[f"{name}_p_holm"], row[f"{name}_test"]))
-        lines.append(
-            [
-                *([_attack_label(row["attack"], study)] if attacks else []),
-                *_place(row),
-                *_named(row, study),
-                row["status"],
-                *(_mean(row, name) for name in ("asr", "asr_detected", "asr_clean")),
-                _mean(row, "delta_asr", signed=True),
-                *(_mean(row, name) for name in ("accuracy", "fpr", "roc_auc")),
-                *compared,
-                *_cost(row),
-            ]
-        )
-    return Table(heads, lines)
-
-
-def thresholds_table(rows: Sequence[Row], study: Study) -> Table:
-    """FPR, TPR and ASR at the thresholds for 1 % and 0.1 % FPR."""
-    heads = [("Attack", False), *_CELL_HEADS]
-    for _, _, text in _TARGETS:
-        heads += [(f"{measure} at {text}", True) for measure in ("FPR", "TPR", "ASR")]
-    lines = []
-    for row in rows:
-        line = [_attack_label(row["attack"], study), *_place(row), *_named(row, study)]
-        line.append(row["status"])
-        for _, name, _ in _TARGETS:
-            line.append(_fpr(row, f"fpr_at_{name}"))
-            line += [_mean(row, f"tpr_at_{name}"), _mean(row, f"asr_at_{name}")]
-        lines.append(line)
-    return Table(heads, lines)
-
-
-def _fpr(row: Row, name: str) -> str:
-    """An FPR; where no test goodware is above the threshold, what it may still be."""
-    if row[f"{name}_mean"] == 0 and row["test_goodware"] > 0:
-        return f"0 (below {_share(zero_bound(row['test_goodware']))})"
-    return _mean(row, name)
+def _point(size: int, rate: float, separator: str = ", ") -> str:
+    return f"N = {size}{separator}p = {rate:g} %"
 
 
 def zero_bound(rows: float) -> float:
@@ -281,201 +65,201 @@ def zero_bound(rows: float) -> float:
     return min(1.0, 3 / rows)
 
 
-def threshold_notes(cells: pd.DataFrame) -> list[str]:
-    """What the calibration rows can say about 1 % and 0.1 % FPR, and what they cannot."""
-    known = cells["calibration_goodware"].dropna()
-    known = known[known > 0]
-    if known.empty:
-        return [
-            "No calibration rows were set aside (sample.calibration_rows): there are no thresholds "
-            "for 1 % and 0.1 % FPR."
-        ]
-    rows = int(known.min())
-    notes = [
-        "The smallest threshold at which at most that share of the calibration rows labelled "
-        "goodware, poison among them, is called malware; measured on clean test rows and on "
-        f"triggered validation malware. About {rows} calibration rows are labelled goodware."
-    ]
-    notes += [
-        f"{rows} are fewer than 1/{target:g} = {1 / target:.0f} goodware, too few to say anything "
-        f"about {text}: with none of them above the threshold, the FPR is only known to be below "
-        f"3/{rows} = {100 * zero_bound(rows):.1f} % (95 %)."
-        for target, _, text in _TARGETS
-        if rows < 1 / target
-    ]
-    return notes
+def _fpr(name: str, row: Row) -> str:
+    """An FPR; where no test goodware is above the threshold, what it may still be."""
+    if row[f"{name}_mean"] == 0 and row["test_goodware"] > 0:
+        return f"0 (below {share(zero_bound(row['test_goodware']))})"
+    return share(row[f"{name}_mean"], row[f"{name}_half"])
 
 
-def filters_table(rows: Sequence[Row], study: Study) -> Table:
-    """What filters removed."""
-    heads = [("Attack", False), *_CELL_HEADS, ("Poison recall", True), ("Poison precision", True)]
-    heads += [("Goodware removed", True), ("Rows removed", True)]
-    shares = ("poison_recall", "poison_precision", "goodware_removed")
-    return Table(
-        heads,
-        [
-            [
-                _attack_label(row["attack"], study),
-                *_place(row),
-                *_named(row, study),
-                row["status"],
-                *(_mean(row, name) for name in shares),
-                _number(row["removed_rows_mean"]),
-            ]
-            for row in rows
-        ],
+def _shares(head: str, mean: str, half: str = "", *, signed: bool = False) -> Column:
+    """A share in percent, with its interval where `half` names a column."""
+    return Column(
+        head, lambda row: share(row[mean], row[half] if half else math.nan, signed=signed)
     )
 
 
-def certificates_table(rows: Sequence[Row], study: Study) -> Table:
-    """What is certified, beside nothing that was measured by attacking."""
-    heads = [("Attack", False), *_CELL_HEADS, ("Certificate", False)]
-    heads += [("Certified accuracy", True), ("Median radius", True)]
-    meaning = {"rows": "training rows altered", "features": "feature columns altered"}
-    return Table(
-        heads,
-        [
-            [
-                _attack_label(row["attack"], study),
-                *_place(row),
-                *_named(row, study),
-                row["status"],
-                meaning[row["certificate"]],
-                _mean(row, "certified_accuracy"),
-                _number(row["median_radius_mean"]),
-            ]
-            for row in rows
-        ],
-    )
+def _mean(head: str, name: str, *, signed: bool = False) -> Column:
+    return _shares(head, f"{name}_mean", f"{name}_half", signed=signed)
 
 
-def _records(table: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+def _value(head: str, name: str, *, decimals: int = 1) -> Column:
+    return Column(head, lambda row: _number(row[name], decimals))
 
 
-def _special(cells: pd.DataFrame, study: Study, level: int) -> list[Block]:
-    """Thresholds, filters and certificates of some cells, each where there are any."""
-    blocks: list[Block] = [Heading(level, "At 1 % and 0.1 % FPR")]
-    blocks += [Paragraph(note) for note in threshold_notes(cells)]
-    measured = cells[cells["calibration_goodware"] > 0]
-    if len(measured):
-        blocks.append(thresholds_table(_records(measured), study))
-    filters = cells[cells["removed_rows_mean"].notna()]
-    if len(filters):
-        blocks += [
-            Heading(level, "Filters"),
-            Paragraph(
-                "Recall: removed poison of all poison. Precision: removed poison of all that was "
-                "removed. Goodware removed: the share of goodware that is no poison, by its label."
-            ),
-            filters_table(_records(filters), study),
-        ]
-    certified = cells[cells["certificate"] != ""]
-    if len(certified):
-        blocks += [
-            Heading(level, "Certificates"),
-            Paragraph(
-                "Certified accuracy: the share of test rows that are classified rightly and whose "
-                "prediction provably cannot change by as much as the cell altered, whatever the "
-                "attacker writes there; without an attack, by one. It is no measured ASR, and is "
-                "not to be held against one. Median radius: what half of the test rows stand."
-            ),
-            certificates_table(_records(certified), study),
-        ]
-    return blocks
-
-
-def rules(cells: pd.DataFrame, study: Study) -> list[Block]:
-    """How to read the tables."""
-    seeds = len(study.seeds)
-    family = sum(int(cells[f"{name}_p"].notna().sum()) for name in ("asr", "accuracy"))
-    interval = (
-        f"mean ± half of the 95 % interval over {seeds} seeds (Student t)"
-        if seeds > 1
-        else "one seed, hence no interval and no test"
-    )
-    loud = [attack.label for attack in study.attacks.values() if attack.loud]
+def _cost(suffix: str) -> list[Column]:
+    heads = zip(("Defence s", "Training s", "Scoring s"), SECONDS, strict=True)
     return [
-        Paragraph(
-            f"Shares in percent: {interval}. ASR: the "
-            "share of the validation malware that passes as goodware with the trigger; ASR "
-            "detected: of those found without it; ASR clean: the same trigger on the same "
-            "defence, unpoisoned; ΔASR: ASR - ASR clean, what the poison caused. "
-            f"{NONE}: there is no such number."
-        ),
-        Paragraph(
-            "Order: the lowest worst case first, that is the highest mean ASR over all attacks, N "
-            "and p > 0, the loud control apart; equal ones by the higher accuracy without attack; "
-            "what agrees in both to 0.1 points shares a rank, marked =. The order is that of the "
-            "means: neighbours whose intervals overlap are not told apart by it. Defences and ours "
-            "share one order; those with clean rows and the bounds, which know the poison, are in "
-            "none. A defence without a result in any of these cells is not ranked."
-        ),
-        Paragraph(
-            f"Loud control: {', '.join(loud) or 'none in this grid'}. A filter must find at "
-            f"least {100 * LOUD_MARGIN:.0f} percentage points more of its poison than it loses of "
-            "the goodware, on average: who removes rows at random finds no more. Another "
-            f"is shown as '{NOT_VALIDATED}': its numbers say nothing about the published method."
-        ),
-        Paragraph(
-            "Against No Defence: the mean paired difference at the same attack, N, p, classifier "
-            "and seed. p: paired t-test; (sign): exact sign test, where all seeds differ by the "
-            "same amount; (equal): no seed differs. All are corrected together by Holm's "
-            f"procedure over the {family} comparisons of this run. With few seeds such tests "
-            "miss much: a large p is no proof of equality."
-        ),
-        Paragraph(
-            "Told: what the defence knew beside the contaminated rows. Cost: wall-clock seconds of "
-            "one detector (fitting the defence, training, scoring), the largest memory of its "
-            "process, and how many detectors were trained; an ensemble is one detector. At p = 0 "
-            "nothing is trained: it is the detector without attack that meets the trigger."
-        ),
+        *(_value(head, f"{name}{suffix}") for head, name in heads),
+        _value("Peak MiB", "peak_memory_mib", decimals=0),
+        Column("Trainings", itemgetter("trainings")),
     ]
 
 
-def leaderboard_blocks(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> list[Block]:
-    """The leaderboard: the rules, then the order and all cells of every dataset and classifier."""
-    blocks = rules(cells, study)
-    for dataset, classifier in study.settings():
-        group = cells[(cells["dataset"] == dataset) & (cells["classifier"] == classifier)]
-        title = f"{study.datasets[dataset]}, {study.classifiers[classifier]}"
-        blocks.append(Heading(2, title))
-        here = (standings["dataset"] == dataset) & (standings["classifier"] == classifier)
-        for tier in TIERS:
-            rows = standings[here & standings["run"] & (standings["tier"] == tier)]
-            if len(rows):
-                blocks += [Heading(3, TIER_TITLES[tier]), order_table(_records(rows), study)]
-        left_out = standings[here & ~standings["run"]]
-        if len(left_out):
-            blocks += [Heading(3, "Not run: no cell"), _left_out_table(left_out, study)]
-        position = {name: place for place, name in enumerate(standings.loc[here, "defence"])}
-        run = group[~group["defence"].isin(set(left_out["defence"]))]
-        ordered = run.assign(_place=run["defence"].map(position)).sort_values(
-            ["trigger_size", "poison_rate", "_place"], kind="stable"
+def _compared(name: str, head: str) -> list[Column]:
+    difference = f"{name}_difference"
+    return [
+        _shares(f"{head} against No Defence", difference, f"{difference}_half", signed=True),
+        Column("p (Holm)", lambda row: _p(row[f"{name}_p_holm"], row[f"{name}_test"])),
+    ]
+
+
+_DEFENCE = (Column("Defence", itemgetter("label"), ""), Column("Told", itemgetter("told"), "text"))
+_ATTACK = Column("Attack", itemgetter("attack_label"), "")
+_CELL = (
+    Column("N", itemgetter("trigger_size")),
+    Column("p (%)", lambda row: f"{row['poison_rate']:g}"),
+    *_DEFENCE,
+    Column("Status", itemgetter("status"), ""),
+)
+_ORDER = (
+    # Why there is no rank goes to the end, since it is long.
+    Column("Rank", lambda row: row["rank"].partition(": ")[0], ""),
+    *_DEFENCE,
+    _shares("Worst ASR", "worst_asr", "worst_asr_half"),
+    Column("in", _worst, ""),
+    _shares("ΔASR there", "worst_delta_asr", signed=True),
+    _mean("Accuracy", "accuracy"),
+    _shares("against No Defence", "accuracy_difference", "accuracy_difference_half", signed=True),
+    Column("p (Holm)", lambda row: _p(row["accuracy_p_holm"])),
+    _shares("FPR", "fpr_mean"),
+    _shares("AUC", "roc_auc_mean"),
+    _shares("Loud control ASR", "loud_asr"),
+    _shares("Recall there", "loud_recall"),
+    *_cost(""),
+    Column("Note", lambda row: row["rank"].partition(": ")[2], "text"),
+)
+_RESULTS = (
+    *_CELL,
+    _mean("ASR", "asr"),
+    _mean("ASR detected", "asr_detected"),
+    _mean("ASR clean", "asr_clean"),
+    _mean("ΔASR", "delta_asr", signed=True),
+    _mean("Accuracy", "accuracy"),
+    _mean("FPR", "fpr"),
+    _mean("AUC", "roc_auc"),
+    *_compared("asr", "ASR"),
+    *_compared("accuracy", "Accuracy"),
+    *_cost("_mean"),
+)
+_LEFT_OUT = (
+    *_DEFENCE,
+    Column("Tier", itemgetter("tier"), ""),
+    Column("Status of all its cells", itemgetter("status"), ""),
+)
+_THRESHOLDS = (
+    _ATTACK,
+    *_CELL,
+    *(
+        column
+        for name, (text, _) in _TARGETS.items()
+        for column in (
+            Column(f"FPR at {text}", partial(_fpr, f"fpr_at_{name}")),
+            _mean(f"TPR at {text}", f"tpr_at_{name}"),
+            _mean(f"ASR at {text}", f"asr_at_{name}"),
         )
-        for attack in [NO_ATTACK, *study.attacks]:
-            rows = ordered[ordered["attack"] == attack]
-            if len(rows):
-                heading = f"{_attack_label(attack, study)}{_attack_note(attack, study)}"
-                blocks += [Heading(3, heading), results_table(_records(rows), study)]
-        attacks = {name: place for place, name in enumerate([NO_ATTACK, *study.attacks])}
-        ordered = ordered.assign(_attack=ordered["attack"].map(attacks))
-        blocks += _special(ordered.sort_values("_attack", kind="stable"), study, 3)
-    return blocks
+    ),
+)
+_FILTERS = (
+    _ATTACK,
+    *_CELL,
+    _mean("Poison recall", "poison_recall"),
+    _mean("Poison precision", "poison_precision"),
+    _mean("Goodware removed", "goodware_removed"),
+    _value("Rows removed", "removed_rows_mean"),
+)
+# Beside nothing that was measured by attacking.
+_CERTIFIED = (
+    _ATTACK,
+    *_CELL,
+    Column("Certificate", lambda row: _CERTIFICATES[row["certificate"]], ""),
+    _mean("Certified accuracy", "certified_accuracy"),
+    _value("Median radius", "median_radius_mean"),
+)
 
 
-def leaderboard_csv(cells: pd.DataFrame, standings: pd.DataFrame) -> str:
-    """Every cell as CSV, shares between 0 and 1, with the rank of its defence."""
-    ranks = standings[["dataset", "classifier", "defence", "rank"]]
-    table = cells.merge(ranks, on=["dataset", "classifier", "defence"], how="left")
-    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+def _records(table: pd.DataFrame, study: Study) -> list[Row]:
+    """Rows of the cells or of the standings, with the labels of defence and (worst) attack."""
+    labels = {name: attack.label for name, attack in study.attacks.items()}
+    labels |= {NO_ATTACK: "No attack", "": NONE}
+    return [
+        {str(name): value for name, value in row.items()}
+        | {"label": study.defences[row["defence"]].label}
+        | {"attack_label": labels[row["attack" if "attack" in row else "worst_attack"]]}
+        for row in table.to_dict("records")
+    ]
 
 
-def _left_out_table(standings: pd.DataFrame, study: Study) -> Table:
-    """Defences of which no cell was run, once instead of in every table, and why."""
-    heads = [*_LEDGER_HEADS, ("Tier", False), ("Status of all its cells", False)]
-    rows = [[*_named(row, study), row["tier"], row["status"]] for row in _records(standings)]
-    return Table(heads, rows)
+def _special(cells: pd.DataFrame, study: Study) -> dict[str, Any]:
+    """What special.j2 shows: thresholds, filters and certificates of some cells."""
+    calibration = cells["calibration_goodware"]
+    goodware = int(calibration[calibration > 0].min()) if (calibration > 0).any() else 0
+    shown = {
+        "thresholds": (_THRESHOLDS, calibration > 0),
+        "filters": (_FILTERS, cells["removed_rows_mean"].notna()),
+        "certificates": (_CERTIFIED, cells["certificate"] != ""),
+    }
+    return {
+        "goodware": goodware,
+        "too_few": {text: least for text, least in _TARGETS.values() if 0 < goodware < least},
+        "bound": share(zero_bound(goodware)) if goodware else NONE,
+        **{
+            name: Table(columns, _records(cells[where], study))
+            for name, (columns, where) in shown.items()
+        },
+    }
+
+
+def leaderboard_page(
+    cells: pd.DataFrame, standings: pd.DataFrame, study: Study, form: Format
+) -> str:
+    """The leaderboard: the rules, then the order and all cells of every dataset and classifier."""
+    return render(
+        __package__,
+        "leaderboard.j2",
+        form,
+        title="Leaderboard",
+        seeds=len(study.seeds),
+        none_mark=NONE,
+        loud=[attack.label for attack in study.attacks.values() if attack.loud],
+        loud_margin=f"{100 * LOUD_MARGIN:.0f}",
+        not_validated=NOT_VALIDATED,
+        comparisons=int(cells[["asr_p", "accuracy_p"]].notna().sum().sum()),
+        settings=[
+            _setting(
+                cells[(cells["dataset"] == dataset) & (cells["classifier"] == classifier)],
+                standings[
+                    (standings["dataset"] == dataset) & (standings["classifier"] == classifier)
+                ],
+                study,
+            )
+            | {"title": f"{study.datasets[dataset]}, {study.classifiers[classifier]}"}
+            for dataset, classifier in study.settings()
+        ],
+    )
+
+
+def _setting(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> dict[str, Any]:
+    """The tables of one dataset and classifier, each with its title, and what special.j2 shows."""
+    tables = []
+    ran = standings["run"].astype(bool)
+    for tier in TIERS:
+        if len(rows := standings[ran & (standings["tier"] == tier)]):
+            tables.append((_TIER_TITLES[tier], Table(_ORDER, _records(rows, study))))
+    # Once instead of in every table, and why.
+    if len(left_out := standings[~ran]):
+        tables.append(("Not run: no cell", Table(_LEFT_OUT, _records(left_out, study))))
+    places = {name: place for place, name in enumerate(standings["defence"])}
+    attacks = {name: place for place, name in enumerate([NO_ATTACK, *study.attacks])}
+    run = cells[~cells["defence"].isin(set(left_out["defence"]))]
+    ordered = run.assign(
+        _attack=run["attack"].map(attacks), _place=run["defence"].map(places)
+    ).sort_values(["_attack", "trigger_size", "poison_rate", "_place"], kind="stable")
+    for attack, rows in ordered.groupby("attack", sort=False):
+        records = _records(rows, study)
+        title = f"{records[0]['attack_label']}{_attack_note(str(attack), study)}"
+        tables.append((title, Table(_RESULTS, records)))
+    return {"tables": tables, "special": _special(ordered, study)}
 
 
 def _attack_note(name: str, study: Study) -> str:
@@ -495,64 +279,74 @@ def _attack_note(name: str, study: Study) -> str:
     return f" ({text})" if text else ""
 
 
+def leaderboard_csv(cells: pd.DataFrame, standings: pd.DataFrame) -> str:
+    """Every cell as CSV, shares between 0 and 1, with the rank of its defence."""
+    ranks = standings[["dataset", "classifier", "defence", "rank"]]
+    table = cells.merge(ranks, on=["dataset", "classifier", "defence"], how="left")
+    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
 def _parameters(step: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in step["params"].items()) or "defaults"
 
 
-def defence_blocks(
-    name: str, cells: pd.DataFrame, standings: pd.DataFrame, study: Study
-) -> list[Block]:
+def defence_page(
+    name: str, cells: pd.DataFrame, standings: pd.DataFrame, study: Study, form: Format = "md"
+) -> str:
     """The page of one defence: what it is, what it was told, its place, and all its cells."""
     defence = study.defences[name]
     ledger = defence.ledger
-    facts = [
-        ["Paper", defence.paper or "none given"],
-        ["Class", ", then ".join(step["class"] for step in defence.steps) or "none"],
-        ["Parameters", "; ".join(_parameters(step) for step in defence.steps) or "none"],
-        ["Family", defence.family],
-        ["Tier", f"{defence.tier}{'' if defence.tier in RANKED_TIERS else ' (not ranked)'}"],
-        ["Clean rows", "given" if ledger.clean_rows else "none"],
-        ["Which rows are poison", "told" if ledger.poison else "not told"],
-        ["Poison rate", ledger.poison_rate],
-        ["Trigger size", ledger.trigger_size],
-        ["Target class", "told" if ledger.target_class else "not told"],
-        ["Tuned on", ledger.tuned_on],
-    ]
-    blocks: list[Block] = [Table([("", False), ("", False)], facts)]
-    rows = standings[standings["defence"] == name]
-    own = cells[cells["defence"] == name]
-    for standing in _records(rows):
+    facts = {
+        "Paper": defence.paper or "none given",
+        "Class": ", then ".join(step["class"] for step in defence.steps) or "none",
+        "Parameters": "; ".join(_parameters(step) for step in defence.steps) or "none",
+        "Family": defence.family,
+        "Tier": f"{defence.tier}{'' if defence.tier in RANKED_TIERS else ' (not ranked)'}",
+        "Clean rows": "given" if ledger.clean_rows else "none",
+        "Which rows are poison": "told" if ledger.poison else "not told",
+        "Poison rate": ledger.poison_rate,
+        "Trigger size": ledger.trigger_size,
+        "Target class": "told" if ledger.target_class else "not told",
+        "Tuned on": ledger.tuned_on,
+    }
+    settings = []
+    for standing in _records(standings[standings["defence"] == name], study):
         dataset, classifier = standing["dataset"], standing["classifier"]
-        here = own[(own["dataset"] == dataset) & (own["classifier"] == classifier)]
-        title = f"{study.datasets[dataset]}, {study.classifiers[classifier]}"
-        blocks += [
-            Heading(2, title),
-            order_table([standing], study),
-            Heading(3, "All cells"),
-            results_table(_records(here), study, attacks=True),
-            *_special(here, study, 3),
-            Heading(3, "Notes"),
-            *_notes(here, study),
+        here = cells[
+            (cells["defence"] == name)
+            & (cells["dataset"] == dataset)
+            & (cells["classifier"] == classifier)
         ]
-    blocks.append(Paragraph("How to read the tables, and the other defences: leaderboard.md."))
-    return blocks
+        settings.append(
+            {
+                "title": f"{study.datasets[dataset]}, {study.classifiers[classifier]}",
+                "order": Table(_ORDER, [standing]),
+                "cells": Table([_ATTACK, *_RESULTS], _records(here, study)),
+                "special": _special(here, study),
+                "notes": _notes(_records(here, study)),
+            }
+        )
+    return render(
+        __package__,
+        "defence.j2",
+        form,
+        title=defence.label,
+        facts=Table([Column("", itemgetter(place), "") for place in (0, 1)], list(facts.items())),
+        settings=settings,
+    )
 
 
-def _notes(cells: pd.DataFrame, study: Study) -> list[Block]:
-    """Every status but "ok", with the cells that have it."""
-    if (cells["status"] == "ok").all():
-        return [Paragraph("Every seed of every cell gave a result.")]
-    notes: list[Block] = []
-    for status, rows in cells[cells["status"] != "ok"].groupby("status", sort=False):
-        if len(rows) == len(cells):
-            places = "all cells"
-        else:
-            places = ", ".join(
-                _attack_label(row["attack"], study)
-                if row["attack"] == NO_ATTACK
-                else f"{_attack_label(row['attack'], study)} N = {row['trigger_size']} "
-                f"p = {row['poison_rate']:g} %"
-                for row in _records(rows)
-            )
-        notes.append(Paragraph(f"{status} ({places})."))
-    return notes
+def _notes(rows: list[Row]) -> dict[str, str]:
+    """Every status but "ok", and the cells that have it."""
+    places: dict[str, list[str]] = {}
+    for row in rows:
+        point = _point(row["trigger_size"], row["poison_rate"], separator=" ")
+        place = row["attack_label"]
+        places.setdefault(row["status"], []).append(
+            place if row["attack"] == NO_ATTACK else f"{place} {point}"
+        )
+    places.pop("ok", None)
+    return {
+        status: "all cells" if len(where) == len(rows) else ", ".join(where)
+        for status, where in places.items()
+    }
