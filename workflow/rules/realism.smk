@@ -1,4 +1,5 @@
 # How real the simulated corpus is: it against real rows, before any attack or defence.
+REALISM_PLOTS = ["marginals", "bytes", "embedding"]
 
 
 rule realism:
@@ -46,11 +47,8 @@ rule compare_with_real_rows:
         transfer="results/realism/transfer.csv",
         marginals="results/realism/marginals.csv",
         difficulty="results/realism/difficulty.csv",
-        plots=[
-            f"results/realism/{plot}.{suffix}"
-            for plot in ("marginals", "bytes", "embedding")
-            for suffix in ("svg", "png")
-        ],
+        svg=expand("results/realism/{plot}.svg", plot=REALISM_PLOTS),
+        png=expand("results/realism/{plot}.png", plot=REALISM_PLOTS),
         report="results/realism/report.html",
     log:
         "results/logs/compare_with_real_rows.log",

@@ -7,19 +7,22 @@ from matplotlib.figure import Figure
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectoriser import vectorise
+from dokunuki.realism.comparison import write_comparison
 from dokunuki.realism.figures import plot_byte_means, plot_embedding, plot_marginals
 from dokunuki.realism.measures import (
     LabelledRows,
-    LightGBM,
     Standardised,
     difficulty,
     embedding,
+    lightgbm,
     marginals,
     measures,
+    read_labelled,
     regions,
     transfer,
 )
-from simember.generator import SimulatedSpec, iterate_rows
+from html_reader import Reader
+from simember.generator import SimulatedSpec, iterate_rows, write_corpus
 
 LAYOUT = feature_layout(1)
 
@@ -84,7 +87,7 @@ def test_difficulty_of_two_classifiers(simulated, monkeypatch):
         train,
         test,
         LAYOUT,
-        {"lightgbm": LightGBM, "embernn": lambda: Standardised(LightGBM())},
+        {"lightgbm": lightgbm, "embernn": lambda: Standardised(lightgbm())},
     )
     assert table["columns"].tolist() == ["all", "all", "undefended", "undefended"]
     assert table["accuracy"].between(0.7, 1.0).all()
@@ -116,7 +119,7 @@ def test_measures_stand_beside_their_bounds():
 def test_lightgbm_is_the_same_twice(simulated):
     columns = LAYOUT.non_hashed
     scores = [
-        LightGBM(seed=3)
+        lightgbm(seed=3)
         .fit(simulated.X[:, columns], simulated.y)
         .predict_proba(simulated.X[:, columns])
         for _ in range(2)
@@ -141,24 +144,41 @@ def test_plots(simulated):
 
 
 def test_the_whole_comparison_from_two_folders_to_a_page(tmp_path):
-    from sklearn.linear_model import LogisticRegression
-
-    from dokunuki.realism.figures import plot_embedding, realism_page
-    from dokunuki.realism.measures import compare, embedding, read_labelled
-    from simember.generator import SimulatedSpec, write_corpus
-
     for seed, name in enumerate(("simulated", "real")):
         write_corpus(tmp_path / name, SimulatedSpec(rows=200, families=30, vendors=30, seed=seed))
-    layout = feature_layout(1)
-    simulated = read_labelled(tmp_path / "simulated", 1)
     real = read_labelled(tmp_path / "real", 1, most=120)
-    assert len(simulated.y) == 200
     assert np.bincount(real.y).tolist() == [60, 60]
-    tables = compare(simulated, real, layout, lambda: LogisticRegression(max_iter=50))
-    assert len(tables["marginals"]) == 2 * 35
-    assert tables["measures"]["measure"].str[0].tolist() == list("1234555")
-    svg = tmp_path / "plot.svg"
-    plot_embedding(embedding(simulated, real, layout)).savefig(svg)
-    page = realism_page(tables, dict.fromkeys(("marginals", "bytes", "embedding"), svg))
+    tables = ("measures", "transfer", "marginals", "difficulty")
+
+    def written(name):
+        folder = tmp_path / name
+        plots = ("marginals", "bytes", "embedding")
+        write_comparison(
+            tmp_path / "simulated",
+            tmp_path / "real",
+            real_rows=120,
+            version=1,
+            classifier={"class": "sklearn.naive_bayes.GaussianNB", "params": {}},
+            device="cpu",
+            threads=1,
+            precision="float32",
+            tables={name: folder / f"{name}.csv" for name in tables},
+            svg=[folder / f"{plot}.svg" for plot in plots],
+            png=[folder / f"{plot}.png" for plot in plots],
+            report=folder / "report.html",
+        )
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    files = written("one")
+    assert len(files) == 4 + 6 + 1
+    measured = pd.read_csv(tmp_path / "one" / "measures.csv")
+    assert measured["measure"].str[0].tolist() == list("1234555")
+    page = files["report.html"].decode()
     assert page.count("data:image/svg+xml;base64,") == 3
-    assert "trained on simulated, tested on real" in page
+    reader = Reader(page)
+    assert len(reader.sections["Non-hashed columns, by class", ""]) == 1 + 2 * 35
+    (heads, first, *_) = reader.sections["The measures beside their bounds", ""]
+    assert heads == ["measure", "value", "bound", "holds"]
+    assert first[0] == "1 trained on simulated, tested on real: ROC AUC"
+    assert first[1] == f"{measured['value'][0]:.4g}"
+    assert files == written("two")

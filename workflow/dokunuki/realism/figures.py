@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from dokunuki.figures.style import BLUE, GREEN, ORANGE, VERMILLION
-from dokunuki.figures.tables import html_page, html_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from dokunuki.corpus.layout import FeatureLayout
@@ -108,39 +102,3 @@ def plot_embedding(points: pd.DataFrame) -> Figure:
         axis.legend(fontsize=7)
     axes[0].set_ylabel("second component of ranks", fontsize=8)
     return figure
-
-
-_SECTIONS = (
-    ("measures", "The measures beside their bounds"),
-    ("transfer", "ROC AUC of LightGBM across the two worlds, by columns"),
-    ("difficulty", "Accuracy within the simulated corpus"),
-    ("marginals", "Non-hashed columns, by class"),
-)
-_CAPTIONS = {
-    "embedding": "Two principal components of the ranks of all columns that are not hashed",
-    "bytes": "Mean byte histogram and byte-entropy histogram",
-    "marginals": "Cumulative distributions of the non-hashed columns",
-}
-
-
-def realism_page(tables: Mapping[str, pd.DataFrame], plots: Mapping[str, str | Path]) -> str:
-    """The tables of `dokunuki.realism.measures.compare` and the plots (SVG files) as one page."""
-    parts = []
-    for name, title in _SECTIONS:
-        table = tables[name]
-        heads = [
-            (str(column), "number" if table[column].dtype.kind in "fi" else "")
-            for column in table.columns
-        ]
-        rows = [
-            [f"{value:.4g}" if isinstance(value, float) else value for value in row]
-            for row in table.itertuples(index=False)
-        ]
-        parts.append(f"<h2>{escape(title)}</h2>\n{html_table(heads, rows)}")
-    for name, caption in _CAPTIONS.items():
-        image = base64.b64encode(Path(plots[name]).read_bytes()).decode()
-        parts.append(
-            f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" '
-            f'style="max-width: 100%; background: white" src="data:image/svg+xml;base64,{image}">\n'
-        )
-    return html_page("Simulated corpus and real rows", "".join(parts))

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp
+from lightgbm import LGBMClassifier
+from scipy.stats import ks_2samp, rankdata
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
@@ -59,27 +59,15 @@ class LabelledRows:
     y: np.ndarray
 
 
-class LightGBM:
+def lightgbm(seed: int = 0, threads: int = 1) -> LGBMClassifier:
     """LightGBM with the library's defaults and 100 rounds, as EMBER's own baseline."""
-
-    def __init__(self, seed: int = 0, threads: int = 1) -> None:
-        self._parameters = {
-            "objective": "binary",
-            "verbose": -1,
-            "seed": seed,
-            "num_threads": threads,
-            "deterministic": True,
-        }
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> LightGBM:
-        """Train 100 trees."""
-        self._booster = lgb.train(self._parameters, lgb.Dataset(X, y), _ROUNDS)
-        return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of both classes, (n, 2)."""
-        second = np.asarray(self._booster.predict(X))
-        return np.column_stack([1 - second, second])
+    return LGBMClassifier(
+        n_estimators=_ROUNDS,
+        random_state=seed,
+        n_jobs=threads,
+        deterministic=True,
+        verbose=-1,
+    )
 
 
 class Standardised:
@@ -138,7 +126,7 @@ def compare(
     test = LabelledRows(simulated.X[cut:], simulated.y[cut:])
     classifiers: dict[str, Callable[[], Classifier]] = {
         "embernn": lambda: Standardised(network()),
-        "lightgbm": lambda: LightGBM(threads=threads),
+        "lightgbm": lambda: lightgbm(threads=threads),
     }
     tables = {
         "transfer": transfer(train, real, layout),
@@ -161,17 +149,15 @@ def regions(layout: FeatureLayout) -> dict[str, np.ndarray]:
 
 
 def _auc(train: LabelledRows, test: LabelledRows, columns: np.ndarray, seed: int) -> float:
-    model = LightGBM(seed).fit(train.X[:, columns], train.y)
-    return float(roc_auc_score(test.y, model.predict_proba(test.X[:, columns])[:, 1]))
+    model = lightgbm(seed).fit(train.X[:, columns], train.y)
+    return float(roc_auc_score(test.y, np.asarray(model.predict_proba(test.X[:, columns]))[:, 1]))
 
 
 def _cross_validated(rows: LabelledRows, columns: np.ndarray, seed: int) -> float:
-    scores = np.zeros(len(rows.y))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
-    for train, test in folds.split(rows.X, rows.y):
-        model = LightGBM(seed).fit(rows.X[train][:, columns], rows.y[train])
-        scores[test] = model.predict_proba(rows.X[test][:, columns])[:, 1]
-    return float(roc_auc_score(rows.y, scores))
+    X = rows.X[:, columns]
+    scores = cross_val_predict(lightgbm(seed), X, rows.y, cv=folds, method="predict_proba")
+    return float(roc_auc_score(rows.y, scores[:, 1]))
 
 
 def transfer(
@@ -312,7 +298,8 @@ def embedding(
         chosen = np.sort(rng.permutation(len(given.y))[:rows])
         picked.append((world, given.X[chosen][:, kinds], given.y[chosen]))
     stacked = np.vstack([X for _, X, _ in picked])
-    ranks = np.apply_along_axis(_ranks, 0, stacked)
+    # Ties share their mean rank.
+    ranks = rankdata(stacked, axis=0) / len(stacked)
     centred = ranks - ranks.mean(axis=0)
     _, _, components = np.linalg.svd(centred, full_matrices=False)
     # The sign of a component is arbitrary; fix it so that equal data give equal plots.
@@ -328,10 +315,3 @@ def embedding(
             "class": [_CLASSES[int(y)] for y in labels],
         }
     )
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Mean rank of each value, scaled to [0, 1]; ties share a rank."""
-    _, positions, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray(((ends - (counts - 1) / 2) / len(values))[positions])
