@@ -19,9 +19,8 @@ DEFENCES = {"none": {"label": "No Defence"}} | {
         "family": FAMILIES[number % 4],
         "tier": TIERS.get(number, "defence"),
         "paper": "Somebody et al., 2020",
-        "dotted_path": "somewhere.Some_Defence",
-        "params": {"width": 8},
-        "knowledge": {"poison": number >= 28, "poison_rate": "assumed 4 %"},
+        "steps": [{"class": "sklearn.decomposition.PCA", "params": {"n_components": 8}}],
+        "ledger": {"poison": number >= 28, "poison_rate": "assumed 4 %"},
     }
     for number in range(1, 30)
 }

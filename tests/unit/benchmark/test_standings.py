@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from dokunuki.benchmark.standings import Knowledge, build_cells, build_standings, study_of
+from dokunuki.benchmark.standings import Ledger, build_cells, build_standings, study_of
 from dokunuki.errors import DokunukiError
 from dokunuki.evaluation.comparisons import compare
 from dokunuki.evaluation.summary import t_interval
@@ -23,14 +23,14 @@ STUDY = {
         "spectral": {
             "label": "Spectral",
             "family": "filter",
-            "knowledge": {"poison_rate": "assumed 4 %", "tuned_on": "nothing"},
+            "ledger": {"poison_rate": "assumed 4 %", "tuned_on": "nothing"},
         },
         "mine": {"label": "Mine", "tier": "ours", "family": "training"},
         "oracle": {
             "label": "Oracle",
             "tier": "bound",
             "family": "filter",
-            "knowledge": {"poison": True},
+            "ledger": {"poison": True},
         },
     },
     "classifiers": {"net": "Net", "trees": "Trees"},
@@ -295,12 +295,32 @@ def test_a_filter_without_a_loud_control_is_not_validated():
 
 
 def test_the_ledger_is_one_line():
-    assert Knowledge().told() == "nothing"
-    ledger = Knowledge(True, True, "assumed 4 %", "8", "non_hashed", True, "sample rows")
+    assert Ledger().told() == "nothing"
+    regions = ("non_hashed", "undefended")
+    ledger = Ledger(True, True, "assumed 4 %", "8", True, "sample rows", regions)
     assert ledger.told() == (
         "clean rows; which rows are poison; p: assumed 4 %; N: 8; a trigger within the non-hashed "
-        "columns; the target class; tuned on sample rows"
+        "columns or the byte histograms; the target class; tuned on sample rows"
     )
     cells, standings = built(metric_rows())
     assert cell_of(cells, "fgsm", "spectral")["told"] == "p: assumed 4 %"
     assert standing_of(standings, "oracle")["told"] == "which rows are poison"
+
+
+@pytest.mark.parametrize(
+    ("steps", "regions"),
+    [
+        ([("deletion.Deletion", {})], ("all",)),
+        ([("deletion.Deletion", {"region": "non_hashed"})], ("non_hashed",)),
+        ([("autoencoder.AutoencoderCode", {})], ("all",)),
+        ([("cross_examination.CrossExamination", {"hide": ["all", "undefended"]})], None),
+        ([("mdr.MDR", {}), ("deletion.Deletion", {"region": "feasible"})], None),
+        ([("mixup.Mixup", {})], ()),
+        ([], ()),
+    ],
+)
+def test_the_region_that_a_defence_assumes_is_what_its_parameters_say(steps, regions):
+    listed = [{"class": f"dokunuki.defences.{path}", "params": given} for path, given in steps]
+    study = study_of({**STUDY, "defences": {"x": {"label": "X", "steps": listed}}})
+    several = {1: ("all", "undefended"), 2: ("non_hashed", "feasible")}[len(steps) or 1]
+    assert study.defences["x"].ledger.regions == (several if regions is None else regions)

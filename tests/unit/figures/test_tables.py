@@ -20,7 +20,7 @@ from dokunuki.figures.tables import (
     write_tables,
 )
 from dokunuki.storage.files import write_json
-from dokunuki.study.keys import CellKey
+from dokunuki.study.keys import RunKey
 from dokunuki.study.panels import PANELS
 from html_reader import Reader, assert_self_contained
 
@@ -152,7 +152,7 @@ def test_all_pages_are_written_from_the_tables(labels, tmp_path, monkeypatch):
 def test_every_measure_that_is_shown_is_measured_and_described():
     schema = yaml.safe_load(SCHEMA.read_text())
     measured = {field.name for field in fields(Measures)}
-    keys = {field.name for field in fields(CellKey)}
+    keys = {field.name for field in fields(RunKey)}
     facts = {"train_rows", "poison_rows", "status", "device", "certificate"}
     assert set(schema["properties"]) == set(schema["required"]) == measured | keys | facts
     assert set(tables.MEASURE_COLUMNS) == set(MEASURES[: MEASURES.index("threshold_fpr_1")])
