@@ -134,7 +134,7 @@ def test_a_page_says_what_a_defence_is_and_lists_its_cells(benchmark):
     text = page(MISSED)
     assert text.startswith("# A defence \\| number 1\n")
     assert "| Paper | Somebody et al., 2020 |" in text
-    assert "| Class | somewhere.Some\\_Defence |" in text
+    assert "| Class | sklearn.decomposition.PCA |" in text
     assert "| Poison rate | assumed 4 % |" in text
     assert "port not validated" in text
     assert "(all cells)" in text  # of the other classifier
