@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, into bench/results.md and the README's table.
+"""All benchmarks, one after the other, into bench/results.md and docs/performance.md.
 
 Each is a process of its own, whose section is written when it ends; one that fails is named there,
 and the others go on. Usage: python -m bench [NAME ...]
@@ -21,7 +21,7 @@ from bench.report import performance, section, updated
 from dokunuki.storage.files import atomic_write
 
 RESULTS = Path(__file__).parent / "results.md"
-README = Path(__file__).parents[1] / "README.md"
+PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
 # The cheap ones first.
 BENCHMARKS = {
     "startup": [],
@@ -51,12 +51,12 @@ def lines_of(name: str, arguments: list[str]) -> list[dict[str, Any]]:
 
 
 def write(name: str, text: str) -> None:
-    """Put a section into the document, and the document's bounds into the README."""
+    """Put a section into the document, and the document's bounds into docs/performance.md."""
     before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
     document = updated(before, name, text, BENCHMARKS)
     with atomic_write(RESULTS) as temporary:
         temporary.write_text(document, encoding="utf-8")
-    write_tables(README, {"performance": performance(document)})
+    write_tables(PERFORMANCE, {"performance": performance(document)})
 
 
 def main() -> None:

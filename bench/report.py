@@ -1,4 +1,4 @@
-"""bench/results.md and the README's table: made of the lines that benchmarks print.
+"""bench/results.md and the table of docs/performance.md: made of the lines that benchmarks print.
 
 A line is an object: with `benchmark`, what it ran on; with `verdict`, one bound; any other is a
 detail, which comes in a table below the bounds.
