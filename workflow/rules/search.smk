@@ -1,4 +1,4 @@
-# What the paper leaves open is chosen on clean data by validation loss (README, Choices of ours).
+# What the paper leaves open is chosen on clean data by validation loss (docs/choices.md).
 
 
 rule search_settings:

@@ -38,7 +38,7 @@ def release_files(path: str | Path) -> list[Path]:
     if not path.is_dir():
         raise CorpusError(
             f"{path}: no such file or folder; give the dataset's path: {_LAYOUTS}. Archives can be "
-            "fetched: see the README"
+            "fetched: see docs/corpora.md"
         )
     return _raw_files(path) or _map_files(path) or _refuse(path)
 
