@@ -6,8 +6,14 @@
 #   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md;
 #                                  on real rows with EMBER=folder
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
+#   make search EMBER=folder PRESET=search    settings of networks, tried on clean rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
-#   make bench [ARGS=growth]       measures all bounds of speed, or some: bench/results.md
+#   make bench [ARGS=growth]       measures all bounds of speed, or some: docs/performance.md
+#   make lint, make check          the linters; tests and linters
+#   make test-slurm                the tests on a cluster of one node, as root on Debian
+#
+# ARGS='...' goes to Snakemake, which takes the last --config and the last --configfile only: EMBER=
+# is a --config, and PRESET= a --configfile.
 
 PYTHON ?= python3
 CORES ?= all
@@ -23,7 +29,7 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}' \
 	'grid={datasets: [ember]}'
 
-# Several presets, separated by blanks: the later ones change what the first say.
+# Several presets, separated by blanks: a later one changes what the earlier ones say.
 STUDY = $(if $(PRESET),--configfile $(PRESET:%=workflow/presets/%.yaml)) \
 	$(if $(EMBER),$(DATASET))
 
@@ -35,7 +41,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,11p" Makefile
+	@sed -n "1,17p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -83,7 +89,7 @@ test: $(VENV)/.development
 test-slurm: $(VENV)/.development $(VENV)/.slurm
 	$(BIN)/pytest -m slurm tests/slurm $(ARGS)
 
-# What .ci/run asks for, but for the cluster.
+# All that .ci/run asks for, the cluster apart.
 check: test lint
 
 lint: $(VENV)/.development
@@ -114,7 +120,7 @@ $(VENV)/.slurm: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[slurm]'
 	@touch $@
 
-# Resolve anew, in a throw-away environment, and write down what came out.
+# Resolves the versions anew, in a throw-away environment, and writes them down.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet -e '.[dev,ember,slurm]'
