@@ -29,8 +29,13 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}' \
 	'grid={datasets: [ember]}'
 
+# Snakemake would take the last one of each and drop ours in silence.
+CLASH = $(if $(EMBER),$(findstring --config ,$(ARGS) ),)$(if $(PRESET),$(findstring --configfile,$(ARGS)),)
+
 # Several presets, separated by blanks: a later one changes what the earlier ones say.
-STUDY = $(if $(PRESET),--configfile $(PRESET:%=workflow/presets/%.yaml)) \
+STUDY = $(if $(CLASH),$(error EMBER= is a --config and PRESET= a --configfile, of which Snakemake takes \
+	the last alone: leave EMBER= or PRESET= out and name all of it in ARGS)) \
+	$(if $(PRESET),--configfile $(PRESET:%=workflow/presets/%.yaml)) \
 	$(if $(EMBER),$(DATASET))
 
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
