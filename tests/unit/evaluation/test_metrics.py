@@ -176,8 +176,6 @@ def test_the_same_run_twice_is_refused(runs):
         (4, ",none,0,", ",none,8,", r"line 4, column 'trigger_size': 8"),
         (5, ",ember,2,", ",ember,1,", r"line 5: the same run as line 3 .*seed 1"),
         (4, ",cpu", "", r"line 4: 39 cells for 40 columns"),
-        (4, ",cpu", ",cpu,", r"40 fields in line 4, saw 41; the file was edited"),
-        (4, ",cpu", "\n,cpu", r"line 4: \d+ cells for 40 columns"),
         (1, "asr_clean", "asr_pure", r"line 1: column 'asr_clean' is missing; .*'asr_pure'"),
         (1, "dataset,corpus", "corpus,dataset", "line 1: the columns stand in another order"),
     ],
@@ -201,19 +199,6 @@ def test_a_missing_or_empty_file_is_named(tmp_path):
     (tmp_path / "metrics.csv").write_text("")
     with pytest.raises(DataFileError, match="line 1: column 'dataset' is missing"):
         read_metrics(tmp_path / "metrics.csv")
-    (tmp_path / "metrics.csv").write_bytes(b"dataset\n\xff\n")
-    with pytest.raises(DataFileError, match=r"metrics\.csv: not UTF-8 text"):
-        read_metrics(tmp_path / "metrics.csv")
-
-
-def test_numbers_that_are_written_as_zero_have_no_sign(runs, tmp_path):
-    table = build_metrics(runs)
-    column = table["delta_asr"].notna().idxmax()
-    for value, text in ((-0.0, "0.000000"), (-5e-7, "0.000000"), (-6e-7, "-0.000001")):
-        table.loc[column, "delta_asr"] = value
-        write_metrics(tmp_path / "metrics.csv", table)
-        line = (tmp_path / "metrics.csv").read_text().splitlines()[column + 1]
-        assert line.split(",")[table.columns.get_loc("delta_asr")] == text
 
 
 def test_a_table_that_breaks_the_schema_is_not_written(runs, tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from dokunuki.evaluation.measures import MEASURES, RANGES
 from dokunuki.victims.scores import OK
@@ -23,20 +25,22 @@ GROUP = (
     "classifier",
 )
 
-
-def half_widths(errors: Any, counts: Any) -> Any:  # noqa: ANN401 - numbers, or tables of them
-    """Half-widths of 95 % intervals of means (Student t, n - 1 degrees of freedom).
-
-    `errors` are the means' standard errors and `counts` the n of values behind each. One value has
-    no interval: its half-width is NaN, not zero.
-    """
-    return stats.t.interval(0.95, counts - 1)[1] * errors
+_LEVEL = 0.95
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and half-width of its 95 % interval, see `half_widths`; NaNs are left out."""
-    known = pd.Series(values, dtype="float64").dropna()
-    return float(known.mean()), float(half_widths(known.sem(), len(known)))
+    """Mean and half-width of its 95 % interval (Student t, n - 1 degrees of freedom).
+
+    NaNs are left out. One value has no interval: its half-width is NaN, not zero.
+    """
+    known = np.array([value for value in values if not math.isnan(value)], dtype=np.float64)
+    if known.size == 0:
+        return float("nan"), float("nan")
+    mean = float(known.mean())
+    if known.size == 1:
+        return mean, float("nan")
+    quantile = float(stdtrit(known.size - 1, (1 + _LEVEL) / 2))
+    return mean, quantile * float(known.std(ddof=1)) / math.sqrt(known.size)
 
 
 def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -47,18 +51,20 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     the measure's range). Seeds whose status is not "ok" only count, in
     `seeds_failed`.
     """
-    cell = [metrics[name] for name in GROUP]
-    ok = metrics["status"] == OK
-    seeds = ok.groupby(cell)
-    groups = metrics[list(MEASURES)].astype("float64").where(ok).groupby(cell)
-    means, halves = groups.mean(), half_widths(groups.sem(), groups.count())
-    least, greatest = zip(*(RANGES.get(name, (0.0, 1.0)) for name in MEASURES), strict=True)
-    parts = {
-        "mean": means,
-        "half": halves,
-        "low": (means - halves).clip(least, greatest, axis=1),
-        "high": (means + halves).clip(least, greatest, axis=1),
-    }
-    columns = {f"{name}_{part}": parts[part][name] for name in MEASURES for part in parts}
-    counts = {"seeds_ok": seeds.sum(), "seeds_failed": seeds.size() - seeds.sum()}
-    return pd.DataFrame(counts | columns).reset_index()
+    rows = []
+    for key, cell in metrics.groupby(list(GROUP), sort=True):
+        ok = cell[cell["status"] == OK]
+        row: dict[str, object] = dict(zip(GROUP, key, strict=True))
+        row |= {"seeds_ok": len(ok), "seeds_failed": len(cell) - len(ok)}
+        for name in MEASURES:
+            mean, half = t_interval(ok[name].astype(float))
+            least, greatest = RANGES.get(name, (0.0, 1.0))
+            row[f"{name}_mean"] = mean
+            row[f"{name}_half"] = half
+            # np.clip keeps NaN.
+            row[f"{name}_low"] = float(np.clip(mean - half, least, greatest))
+            row[f"{name}_high"] = float(np.clip(mean + half, least, greatest))
+        rows.append(row)
+    columns = [*GROUP, "seeds_ok", "seeds_failed"]
+    columns += [f"{m}_{part}" for m in MEASURES for part in ("mean", "half", "low", "high")]
+    return pd.DataFrame(rows, columns=columns)

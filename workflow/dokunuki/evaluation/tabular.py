@@ -7,9 +7,10 @@ rows apart and that they are sorted by.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from dokunuki.errors import DataFileError, damaged_file, missing_file
 from dokunuki.storage.files import atomic_write, verify_checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -34,16 +35,15 @@ class TableSchema:
     def __init__(self, name: str) -> None:
         path = SCHEMA_FOLDER / f"{name}.schema.yaml"
         schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+        self.name = name
         self.columns: dict[str, dict[str, Any]] = schema["properties"]
-        self.key: list[str] = schema["x-key"]
+        self.key: tuple[str, ...] = tuple(schema["x-key"])
         self.validator = Draft202012Validator(schema)
-        self.dtypes = {column: _dtype(rule["type"]) for column, rule in self.columns.items()}
 
-
-def _dtype(types: str | list[str]) -> str:
-    if "integer" in types:
-        return "Int64" if "null" in types else "int64"
-    return "float64" if "number" in types else "object"
+    def types(self, column: str) -> tuple[str, ...]:
+        """The JSON types that the column allows, e.g. ("number", "null")."""
+        types = self.columns[column]["type"]
+        return (types,) if isinstance(types, str) else tuple(types)
 
 
 @cache
@@ -52,22 +52,32 @@ def load_schema(name: str) -> TableSchema:
     return TableSchema(name)
 
 
-def _cells(source: Path | StringIO, schema: TableSchema, path: str | Path) -> pd.DataFrame:
-    """The texts of a CSV whose header is the schema's; the index is the line."""
-    # The other engine fills lines that are too short with empty cells; this one with None.
-    options: Any = {"engine": "python", "skip_blank_lines": False, "keep_default_na": False}
+def _parse(text: str, types: Sequence[str]) -> Any:  # noqa: ANN401 - str, int, float or None
+    """The value that `text` stands for; text that does not parse stays text, for the validator."""
+    if text == "" and "null" in types:
+        return None
     try:
-        cells: pd.DataFrame = pd.read_csv(source, header=None, dtype=object, **options)
-    except FileNotFoundError as error:
-        raise missing_file(path) from error
-    except UnicodeDecodeError as error:
-        raise damaged_file(path, "not UTF-8 text") from error
-    except pd.errors.EmptyDataError:
-        cells = pd.DataFrame(index=[0])
-    except pd.errors.ParserError as error:  # names the line
-        raise DataFileError(f"{path}: {str(error).strip()}; the file was edited") from error
-    cells.index += 1
-    columns, header = list(schema.columns), cells.loc[1].tolist()
+        if "integer" in types:
+            return int(text)
+        if "number" in types and math.isfinite(float(text)):
+            return float(text)
+    except ValueError:
+        pass
+    return text
+
+
+def _format(value: Any) -> str:  # noqa: ANN401 - one cell of a DataFrame
+    if pd.isna(value):
+        return ""
+    # "z" turns -0.000000 into 0.000000.
+    return f"{value:z.{_DECIMALS}f}" if isinstance(value, float) else str(value)
+
+
+def _records(text: str, schema: TableSchema, path: str | Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and cells of a CSV text whose header is the schema's."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = next(reader, [])
+    columns = list(schema.columns)
     if header != columns:
         problem = [f"column {name!r} is missing" for name in columns if name not in header]
         problem += [f"column {name!r} is unknown" for name in header if name not in columns]
@@ -75,32 +85,24 @@ def _cells(source: Path | StringIO, schema: TableSchema, path: str | Path) -> pd
             f"{path}, line 1: {'; '.join(problem) or 'the columns stand in another order'}; "
             f"expected {', '.join(columns)}"
         )
-    for line, count in cells.count(axis=1).items():
-        if count < len(columns):
+    for cells in reader:
+        if len(cells) != len(columns):
             raise DataFileError(
-                f"{path}, line {line}: {count} cells for {len(columns)} columns; the file is cut "
-                "off or was edited"
+                f"{path}, line {reader.line_num}: {len(cells)} cells for {len(columns)} columns; "
+                "the file is cut off or was edited"
             )
-    return cells.set_axis(columns, axis=1).loc[2:]
+        yield reader.line_num, cells
 
 
-def _value(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - as JSON has it
-    """What a cell stands for; what is no finite number stays text, for the schema to refuse."""
-    if text == "" and "null" in types:
-        return None
-    try:
-        value = int(text) if "integer" in types else float(text) if "number" in types else text
-    except ValueError:
-        return text
-    return text if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _parse_table(source: Path | StringIO, schema: TableSchema, path: str | Path) -> pd.DataFrame:
-    cells = _cells(source, schema, path)
-    for column, rule in schema.columns.items():
-        values = [_value(text, rule["type"]) for text in cells[column]]
-        cells[column] = pd.Series(values, cells.index, dtype=object)
-    for line, row in zip(cells.index, cells.to_dict("records"), strict=True):
+def _parse_table(text: str, schema: TableSchema, path: str | Path) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    seen: dict[tuple[Any, ...], int] = {}
+    types = {column: schema.types(column) for column in schema.columns}
+    for line, cells in _records(text, schema, path):
+        row = {
+            column: _parse(cell, types[column])
+            for column, cell in zip(schema.columns, cells, strict=True)
+        }
         for error in schema.validator.iter_errors(row):
             column = str(error.path[0]) if error.path else next(iter(schema.columns))
             meaning = " ".join(schema.columns[column].get("description", "").split())
@@ -110,22 +112,35 @@ def _parse_table(source: Path | StringIO, schema: TableSchema, path: str | Path)
                 f"{path}, line {line}, column {column!r}: {value} is not allowed here ({wanted}). "
                 f"The column holds: {meaning}"
             )
-    repeated = cells.index[cells.duplicated(schema.key)]
-    if len(repeated):
-        run = cells.loc[repeated[0], schema.key]
-        first = (cells[schema.key] == run).all(axis=1).idxmax()
-        named = ", ".join(f"{name} {value}" for name, value in run.items())
-        raise DataFileError(
-            f"{path}, line {repeated[0]}: the same run as line {first} ({named}); "
-            "keep one of the two rows"
-        )
-    return cells.astype(schema.dtypes).reset_index(drop=True)
+        key = tuple(row[column] for column in schema.key)
+        if key in seen:
+            named = ", ".join(f"{n} {v}" for n, v in zip(schema.key, key, strict=True))
+            raise DataFileError(
+                f"{path}, line {line}: the same run as line {seen[key]} ({named}); "
+                "keep one of the two rows"
+            )
+        seen[key] = line
+        rows.append(row)
+    return _frame(rows, schema)
+
+
+def _frame(rows: Sequence[dict[str, Any]], schema: TableSchema) -> pd.DataFrame:
+    columns = {}
+    for column in schema.columns:
+        types = schema.types(column)
+        values = [row[column] for row in rows]
+        if "integer" in types:
+            dtype = "Int64" if "null" in types else "int64"
+        else:
+            dtype = "float64" if "number" in types else "object"
+        columns[column] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(columns)
 
 
 def build_table(rows: Sequence[dict[str, Any]], schema: TableSchema) -> pd.DataFrame:
     """A table of `rows` (one dict per row, every column a key), sorted by the schema's key."""
-    table = pd.DataFrame(rows, columns=list(schema.columns), dtype=object).astype(schema.dtypes)
-    return table.sort_values(schema.key, ignore_index=True)
+    ordered = sorted(rows, key=lambda row: tuple(row[column] for column in schema.key))
+    return _frame(ordered, schema)
 
 
 def write_table(path: str | Path, table: pd.DataFrame, schema: TableSchema) -> None:
@@ -134,13 +149,12 @@ def write_table(path: str | Path, table: pd.DataFrame, schema: TableSchema) -> N
     Its checksum goes into a file beside it, so that the table itself stays plain CSV. Raises
     `DataFileError` and writes nothing when the table breaks its schema.
     """
-    numbers = table.select_dtypes("float64")
-    # What is written as 0.000000 has no sign.
-    unsigned = numbers.mask(numbers.abs() <= 0.5 * 10**-_DECIMALS, 0.0)
-    text = table.assign(**unsigned).to_csv(
-        index=False, float_format=f"%.{_DECIMALS}f", lineterminator="\n"
-    )
-    _parse_table(StringIO(text), schema, path)
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_format(value) for value in row] for row in table.itertuples(index=False))
+    text = stream.getvalue()
+    _parse_table(text, schema, path)
     with atomic_write(path, checksum=True) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
@@ -151,4 +165,10 @@ def read_table(path: str | Path, schema: TableSchema) -> pd.DataFrame:
     Where the checksum that `write_table` wrote lies beside it, the table must match it.
     """
     verify_checksum(path)
-    return _parse_table(Path(path), schema, path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise missing_file(path) from error
+    except UnicodeDecodeError as error:
+        raise damaged_file(path, "not UTF-8 text") from error
+    return _parse_table(text, schema, path)
