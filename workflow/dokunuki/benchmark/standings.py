@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.protocol import assumed_regions
 from dokunuki.errors import DokunukiError
 from dokunuki.evaluation.comparisons import compare, holm
+from dokunuki.evaluation.summary import seed_intervals
 from dokunuki.parts.building import build
 from dokunuki.study.keys import NO_ATTACK
 from dokunuki.victims.scores import OK
@@ -63,7 +63,6 @@ _REGIONS = {
     "undefended": "the byte histograms",
 }
 
-_LEVEL = 0.95
 # Numbers that are printed alike are a tie: shares to 0.1 percentage points.
 _PRINTED = 3
 
@@ -253,16 +252,11 @@ def _status(row: Mapping[Any, Any], study: Study) -> str:
 
 
 def _intervals(ok: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
-    groups = _grouped(ok, MEASURES)
-    counts, spread = groups.count(), groups.std(ddof=1)
-    quantile = stdtrit(counts.to_numpy() - 1.0, (1 + _LEVEL) / 2)
-    halves = quantile * spread / np.sqrt(counts)
-    means = groups.mean().reindex(index).reset_index(drop=True)
-    halves = halves.reindex(index).reset_index(drop=True)
+    measured = ok.reindex(columns=[*KEY, *MEASURES])
     columns = {}
-    for name in MEASURES:
-        columns[f"{name}_mean"], columns[f"{name}_half"] = means[name], halves[name]
-    return pd.DataFrame(columns)
+    for name, (mean, half) in seed_intervals(measured, KEY, MEASURES).items():
+        columns[f"{name}_mean"], columns[f"{name}_half"] = mean, half
+    return pd.DataFrame(columns).reindex(index).reset_index(drop=True)
 
 
 def _facts(ok: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:

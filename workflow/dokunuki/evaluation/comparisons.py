@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtr
+from scipy import stats
 
 from dokunuki.evaluation.summary import t_interval
 
@@ -49,8 +49,7 @@ def compare(differences: Iterable[float]) -> Comparison:
         if abs(mean) <= _RESOLUTION:
             return Comparison(n, 0.0, 0.0, 1.0, "equal")
         return Comparison(n, mean, half, 2.0 ** (1 - n), "sign")
-    t = mean / (float(known.std(ddof=1)) / math.sqrt(n))
-    return Comparison(n, mean, half, float(2 * stdtr(n - 1, -abs(t))), "t")
+    return Comparison(n, mean, half, float(stats.ttest_1samp(known, 0.0).pvalue), "t")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -58,7 +57,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979): the k-th smallest of m
     is multiplied by m - k + 1, none falls below a smaller one's, and none exceeds 1. It bounds the
-    chance of any false finding, whatever the dependence between the tests.
+    chance of any false finding, whatever the dependence between the tests. Written here since
+    scipy has it not, and statsmodels would be a large dependency for ten lines.
     """
     known = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
     corrected = [float("nan")] * len(p_values)

@@ -7,8 +7,6 @@ rows apart and that they are sorted by.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from functools import cache
 from pathlib import Path
@@ -22,11 +20,9 @@ from dokunuki.errors import DataFileError, damaged_file, missing_file
 from dokunuki.storage.files import atomic_write, verify_checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schemas"
-
-_DECIMALS = 6
 
 
 class TableSchema:
@@ -35,112 +31,28 @@ class TableSchema:
     def __init__(self, name: str) -> None:
         path = SCHEMA_FOLDER / f"{name}.schema.yaml"
         schema = yaml.safe_load(path.read_text(encoding="utf-8"))
-        self.name = name
         self.columns: dict[str, dict[str, Any]] = schema["properties"]
-        self.key: tuple[str, ...] = tuple(schema["x-key"])
+        self.key: list[str] = schema["x-key"]
         self.validator = Draft202012Validator(schema)
 
-    def types(self, column: str) -> tuple[str, ...]:
-        """The JSON types that the column allows, e.g. ("number", "null")."""
-        types = self.columns[column]["type"]
-        return (types,) if isinstance(types, str) else tuple(types)
+    def frame(self, rows: Sequence[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+        """The rows, every column a key of each, with the dtypes of the schema."""
+        table = pd.DataFrame(rows, columns=list(self.columns), dtype="object")
+        return table.astype({name: _dtype(column["type"]) for name, column in self.columns.items()})
 
 
-@cache
-def load_schema(name: str) -> TableSchema:
-    """The schema called `name`, read once."""
-    return TableSchema(name)
+def _dtype(types: str | Sequence[str]) -> str:
+    if "integer" in types:
+        return "Int64" if "null" in types else "int64"
+    return "float64" if "number" in types else "object"
 
 
-def _parse(text: str, types: Sequence[str]) -> Any:  # noqa: ANN401 - str, int, float or None
-    """The value that `text` stands for; text that does not parse stays text, for the validator."""
-    if text == "" and "null" in types:
-        return None
-    try:
-        if "integer" in types:
-            return int(text)
-        if "number" in types and math.isfinite(float(text)):
-            return float(text)
-    except ValueError:
-        pass
-    return text
-
-
-def _format(value: Any) -> str:  # noqa: ANN401 - one cell of a DataFrame
-    if pd.isna(value):
-        return ""
-    # "z" turns -0.000000 into 0.000000.
-    return f"{value:z.{_DECIMALS}f}" if isinstance(value, float) else str(value)
-
-
-def _records(text: str, schema: TableSchema, path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and cells of a CSV text whose header is the schema's."""
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = next(reader, [])
-    columns = list(schema.columns)
-    if header != columns:
-        problem = [f"column {name!r} is missing" for name in columns if name not in header]
-        problem += [f"column {name!r} is unknown" for name in header if name not in columns]
-        raise DataFileError(
-            f"{path}, line 1: {'; '.join(problem) or 'the columns stand in another order'}; "
-            f"expected {', '.join(columns)}"
-        )
-    for cells in reader:
-        if len(cells) != len(columns):
-            raise DataFileError(
-                f"{path}, line {reader.line_num}: {len(cells)} cells for {len(columns)} columns; "
-                "the file is cut off or was edited"
-            )
-        yield reader.line_num, cells
-
-
-def _parse_table(text: str, schema: TableSchema, path: str | Path) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    seen: dict[tuple[Any, ...], int] = {}
-    types = {column: schema.types(column) for column in schema.columns}
-    for line, cells in _records(text, schema, path):
-        row = {
-            column: _parse(cell, types[column])
-            for column, cell in zip(schema.columns, cells, strict=True)
-        }
-        for error in schema.validator.iter_errors(row):
-            column = str(error.path[0]) if error.path else next(iter(schema.columns))
-            meaning = " ".join(schema.columns[column].get("description", "").split())
-            value = "an empty cell" if row[column] is None else repr(row[column])
-            wanted = error.message if row[column] is not None else f"status {row.get('status')!r}"
-            raise DataFileError(
-                f"{path}, line {line}, column {column!r}: {value} is not allowed here ({wanted}). "
-                f"The column holds: {meaning}"
-            )
-        key = tuple(row[column] for column in schema.key)
-        if key in seen:
-            named = ", ".join(f"{n} {v}" for n, v in zip(schema.key, key, strict=True))
-            raise DataFileError(
-                f"{path}, line {line}: the same run as line {seen[key]} ({named}); "
-                "keep one of the two rows"
-            )
-        seen[key] = line
-        rows.append(row)
-    return _frame(rows, schema)
-
-
-def _frame(rows: Sequence[dict[str, Any]], schema: TableSchema) -> pd.DataFrame:
-    columns = {}
-    for column in schema.columns:
-        types = schema.types(column)
-        values = [row[column] for row in rows]
-        if "integer" in types:
-            dtype = "Int64" if "null" in types else "int64"
-        else:
-            dtype = "float64" if "number" in types else "object"
-        columns[column] = pd.Series(values, dtype=dtype)
-    return pd.DataFrame(columns)
+load_schema = cache(TableSchema)
 
 
 def build_table(rows: Sequence[dict[str, Any]], schema: TableSchema) -> pd.DataFrame:
     """A table of `rows` (one dict per row, every column a key), sorted by the schema's key."""
-    ordered = sorted(rows, key=lambda row: tuple(row[column] for column in schema.key))
-    return _frame(ordered, schema)
+    return schema.frame(rows).sort_values(schema.key, ignore_index=True)
 
 
 def write_table(path: str | Path, table: pd.DataFrame, schema: TableSchema) -> None:
@@ -149,14 +61,10 @@ def write_table(path: str | Path, table: pd.DataFrame, schema: TableSchema) -> N
     Its checksum goes into a file beside it, so that the table itself stays plain CSV. Raises
     `DataFileError` and writes nothing when the table breaks its schema.
     """
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([_format(value) for value in row] for row in table.itertuples(index=False))
-    text = stream.getvalue()
-    _parse_table(text, schema, path)
     with atomic_write(path, checksum=True) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        # "z" turns -0.000000 into 0.000000.
+        table.to_csv(temporary, index=False, float_format="{:z.6f}".format, lineterminator="\n")
+        _read(temporary, schema, path)
 
 
 def read_table(path: str | Path, schema: TableSchema) -> pd.DataFrame:
@@ -165,10 +73,70 @@ def read_table(path: str | Path, schema: TableSchema) -> pd.DataFrame:
     Where the checksum that `write_table` wrote lies beside it, the table must match it.
     """
     verify_checksum(path)
+    return _read(path, schema, path)
+
+
+def _read(source: str | Path, schema: TableSchema, path: str | Path) -> pd.DataFrame:
+    """The checked table in `source`, which errors call `path`."""
+    cells = _cells(source, path)
+    header, columns = cells.iloc[0].tolist(), list(schema.columns)
+    if header != columns:
+        problem = [f"column {name!r} is missing" for name in columns if name not in header]
+        problem += [f"column {name!r} is unknown" for name in header if name not in columns]
+        raise DataFileError(
+            f"{path}, line 1: {'; '.join(problem) or 'the columns stand in another order'}; "
+            f"expected {', '.join(columns)}"
+        )
+    cells = cells[1:].set_axis(columns, axis="columns")
+    found = cells.count(axis="columns")
+    for name, column in schema.columns.items():
+        if _dtype(column["type"]) != "object":
+            # Text that is no finite number stays text, for the validator.
+            numbers = pd.to_numeric(cells[name], errors="coerce")
+            cells[name] = cells[name].mask(numbers.abs() < math.inf, numbers)
+        if "null" in column["type"]:
+            cells[name] = cells[name].mask(cells[name] == "", None)
+    lines: dict[tuple[Any, ...], int] = {}
+    for line, row in enumerate(cells.to_dict("records"), start=2):
+        if found[line - 1] < len(columns):
+            raise DataFileError(
+                f"{path}, line {line}: {found[line - 1]} cells for {len(columns)} columns; "
+                "the file is cut off or was edited"
+            )
+        for error in schema.validator.iter_errors(row):
+            name = str(error.path[0])
+            value, wanted = repr(row[name]), error.message
+            if row[name] is None:
+                value, wanted = "an empty cell", f"status {row.get('status')!r}"
+            meaning = " ".join(schema.columns[name]["description"].split())
+            raise DataFileError(
+                f"{path}, line {line}, column {name!r}: {value} is not allowed here ({wanted}). "
+                f"The column holds: {meaning}"
+            )
+        key = tuple(row[name] for name in schema.key)
+        if lines.setdefault(key, line) != line:
+            named = ", ".join(f"{n} {v}" for n, v in zip(schema.key, key, strict=True))
+            raise DataFileError(
+                f"{path}, line {line}: the same run as line {lines[key]} ({named}); "
+                "keep one of the two rows"
+            )
+    return schema.frame(cells).reset_index(drop=True)
+
+
+def _cells(source: str | Path, path: str | Path) -> pd.DataFrame:
+    """All cells as text, the header's too; NaN where a line is too short."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return pd.read_csv(
+            source,
+            header=None,
+            dtype="object",
+            keep_default_na=False,
+            skip_blank_lines=False,
+            engine="python",  # the other one takes what is not there for empty
+        )
     except FileNotFoundError as error:
         raise missing_file(path) from error
-    except UnicodeDecodeError as error:
-        raise damaged_file(path, "not UTF-8 text") from error
-    return _parse_table(text, schema, path)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame([[]])
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise damaged_file(path, f"damaged or edited, no CSV in UTF-8 ({error})") from error
