@@ -315,6 +315,7 @@ def test_heavy_libraries_are_imported_by_those_who_use_them():
         "detector",
         "parts.building",
         "networks.training",
+        "networks.settings",
         "networks.devices",
         "defences.deletion",
     ]

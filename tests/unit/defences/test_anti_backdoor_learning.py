@@ -96,6 +96,14 @@ def test_isolates_a_loud_backdoor_and_unlearns_it(backdoored):
     assert defence.score(X[rest], y[rest]) > plain.score(X[rest], y[rest]) - 0.1
 
 
+def test_the_plain_loop_trains_it_as_the_engine_does(backdoored, monkeypatch):
+    X, y, _, malware = backdoored
+    defence = AntiBackdoorLearning(_network(epochs=3, dropout=0.0, precision="float32"))
+    engine = defence.fit(X, y).predict_proba(malware)
+    monkeypatch.setattr("dokunuki.networks.engine.supports", lambda network: False)
+    np.testing.assert_allclose(defence.fit(X, y).predict_proba(malware), engine, atol=1e-4)
+
+
 def test_same_seed_same_network_and_it_comes_back(backdoored, tmp_path):
     X, y, _, malware = backdoored
     one, same = (AntiBackdoorLearning(_network(epochs=3)).fit(X, y) for _ in range(2))

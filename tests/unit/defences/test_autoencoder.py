@@ -8,7 +8,7 @@ from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.autoencoder import AutoencoderCode, AutoencoderReconstruction
 from dokunuki.errors import ConfigError, DataFileError
 from dokunuki.networks.autoencoder import AutoencoderModel
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 
 LAYOUT = feature_layout(1)
 

@@ -51,6 +51,14 @@ def test_a_tiny_alpha_leaves_batches_as_they_are_but_for_their_order():
         assert sorted(mixed[:, 0].tolist()) == pytest.approx(rows[:, 0].tolist(), abs=1e-4)
 
 
+def test_the_plain_loop_trains_it_as_the_engine_does(toy, monkeypatch):
+    X, y = toy
+    defence = Mixup(_network(epochs=3, precision="float32"))
+    engine = defence.fit(X, y).predict_proba(X)
+    monkeypatch.setattr("dokunuki.networks.engine.supports", lambda network: False)
+    np.testing.assert_allclose(defence.fit(X, y).predict_proba(X), engine, atol=1e-4)
+
+
 def test_trains_a_network_that_is_less_sure_than_plain_training(toy):
     X, y = toy
     plain = _network().fit(X, y)

@@ -13,7 +13,7 @@ from dokunuki.defences.voting import reseeded_copy
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, DataFileError
 from dokunuki.networks.embernn import EmberNN
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.parts.estimator import Classifier
 from dokunuki.parts.saving import SavedAsTensors, read_part, write_part
 

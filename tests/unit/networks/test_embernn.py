@@ -7,7 +7,7 @@ from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.deletion import Deletion
 from dokunuki.errors import ConfigError, DataFileError, DeviceError, DokunukiError
 from dokunuki.networks.embernn import EmberNN
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 
 
 def _toy(rng, rows=400, width=12):

@@ -9,10 +9,10 @@ from torch import nn
 from dokunuki.errors import DokunukiError
 from dokunuki.networks.autoencoder import Autoencoder
 from dokunuki.networks.embernn import dense_network
-from dokunuki.networks.engine import CrossEntropy, Engine, SquaredLoss
+from dokunuki.networks.engine import Engine, supports
 from dokunuki.networks.layers import Dropout, GaussianNoise, Noise, padded
+from dokunuki.networks.losses import CrossEntropy, SquaredLoss
 from dokunuki.networks.optimiser import Adam, Sgd
-from dokunuki.networks.training import TrainingSettings, train
 
 ROWS, WIDTH = 40, 70
 
@@ -123,40 +123,6 @@ def test_bfloat16_gradients_point_where_autograds_do(rng, kind):
         assert cosine.item() > 0.99
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-@pytest.mark.parametrize("kind", ["embernn", "elu"])
-def test_a_float32_training_is_the_plain_loops(rng, kind, optimiser):
-    # Without dropout nothing is drawn but the order of rows.
-    network = (
-        dense_network(WIDTH, (65, 30), 0, 0)
-        if kind == "embernn"
-        else Autoencoder(WIDTH, 33, 20, kind, 0)
-    )
-    plain = copy.deepcopy(network)
-    loss, _, _, X, y = _batch(kind, rng, torch.float32)
-    settings = TrainingSettings(
-        optimiser, learning_rate=0.003, weight_decay=0.01, batch_size=16, epochs=3
-    )
-    labels = y.numpy() if kind == "embernn" else None
-    generator = torch.Generator().manual_seed(5)
-    train(network, loss, X.numpy(), labels, settings, generator, "toy")
-
-    generator = torch.Generator().manual_seed(5)
-    torch.randint(2**62, (), generator=generator)  # the seed of dropout
-    cls = torch.optim.Adam if optimiser == "adam" else torch.optim.SGD
-    more = {} if optimiser == "adam" else {"momentum": 0.9}
-    steps = cls(plain.parameters(), lr=0.003, weight_decay=0.01, **more)
-    plain.train()
-    for _ in range(3):
-        for rows in torch.randperm(ROWS, generator=generator).split(16):
-            steps.zero_grad()
-            loss.mean(plain(X[rows]), y[rows]).backward()
-            steps.step()
-    state = plain.state_dict()
-    for name, values in network.state_dict().items():
-        np.testing.assert_allclose(values, state[name], rtol=1e-3, atol=2e-5, err_msg=name)
-
-
 @pytest.mark.parametrize("optimiser", [Adam, partial(Sgd, momentum=0.9)], ids=["adam", "sgd"])
 def test_padding_stays_zero_through_a_training(rng, optimiser):
     network = _network("embernn")
@@ -177,11 +143,89 @@ def test_padding_stays_zero_through_a_training(rng, optimiser):
         assert values.count_nonzero() == 0
 
 
+def _dense(*between):
+    return nn.Sequential(nn.Linear(4, 4), *between, nn.Linear(4, 4))
+
+
+def _tied():
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.ReLU(), layer)
+
+
+def _frozen():
+    network = _dense()
+    network[0].requires_grad_(False)
+    return network
+
+
+class _Backwards(nn.Sequential):
+    """Applies its modules from the last to the first."""
+
+    def forward(self, rows):
+        for module in reversed(self):
+            rows = module(rows)
+        return rows
+
+
+class _Scaled(nn.Linear):
+    """More than the module that it is derived from."""
+
+    def forward(self, rows):
+        return 2 * super().forward(rows)
+
+
+class _Free(nn.Module):
+    """Modules that the engine has, applied as only `forward` knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, rows):
+        return rows + self.inner(rows)
+
+
 @pytest.mark.parametrize(
     "network",
-    [nn.Sequential(nn.Linear(4, 4), nn.GELU()), nn.Sequential(nn.Linear(4, 4, bias=False))],
-    ids=["unknown layer", "no bias"],
+    [
+        _dense(nn.GELU()),
+        _dense(nn.Linear(4, 4, bias=False)),
+        _dense(nn.BatchNorm1d(4, affine=False)),
+        _dense(nn.BatchNorm1d(4, momentum=None)),
+        _dense(nn.BatchNorm1d(4, track_running_stats=False)),
+        _dense(nn.ELU(alpha=0.5)),
+        _dense(nn.Dropout(1.0)),
+        _dense(nn.Tanh(), nn.Identity(), nn.ReLU()),
+        _dense(_Scaled(4, 4)),
+        _dense(_Free()),
+        _Backwards(nn.Linear(4, 4), nn.Tanh()),
+        nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 4)),
+        nn.Sequential(nn.ReLU(), nn.Linear(4, 4)),
+        nn.Sequential(nn.Dropout(0.5)),
+        _dense().double(),
+        _tied(),
+        _frozen(),
+    ],
+    ids=str,
 )
-def test_a_network_that_the_engine_cannot_train_is_refused(network):
+def test_a_network_that_the_engine_would_train_otherwise_is_refused(network):
+    assert not supports(network)
     with pytest.raises(DokunukiError, match="the training engine"):
         _engine(network, SquaredLoss)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_networks_of_the_study_are_supported(kind):
+    assert supports(_network(kind))
+    assert supports(nn.Linear(4, 4))
+
+
+def test_an_activation_that_stands_twice_is_applied_twice(rng):
+    activation = nn.Tanh()
+    network = nn.Sequential(nn.Linear(WIDTH, 8), activation, nn.Linear(8, 8), activation)
+    network.append(nn.Linear(8, WIDTH))
+    loss, inputs, targets, X, y = _batch("tanh", rng, torch.float32)
+    expected = loss.mean(network(X), y).item()
+    with torch.no_grad():
+        value = _engine(network, loss).gradient_step(inputs, targets)
+    assert value.item() == pytest.approx(expected, rel=1e-5)

@@ -10,7 +10,7 @@ from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.surrogate.share import known_rows
 from dokunuki.surrogate.training import explain_surrogate, train_surrogate
 from toy_victims import DIVERGING

@@ -15,7 +15,7 @@ from torch import nn
 
 from dokunuki.defences.classifier_training import ClassifierTraining
 from dokunuki.errors import ConfigError
-from dokunuki.networks.engine import CrossEntropy
+from dokunuki.networks.losses import CrossEntropy
 from dokunuki.seeding import generator
 
 # Added to the label of an isolated row, to tell the loss which ones they are.

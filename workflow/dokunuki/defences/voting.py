@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dokunuki.errors import ConfigError
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.parts.estimator import Classifier, checked_rows
 from dokunuki.parts.saving import SavedWithParts
 from dokunuki.progress import logger

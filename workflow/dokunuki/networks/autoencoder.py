@@ -7,17 +7,20 @@ paper leaves hidden width, activation, dropout rate and training open: they are 
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
-import numpy as np
-import torch
 from torch import nn
 
 from dokunuki.errors import ConfigError
-from dokunuki.networks.engine import SquaredLoss
 from dokunuki.networks.estimator import NetworkEstimator
 from dokunuki.networks.layers import GaussianNoise
+from dokunuki.networks.losses import SquaredLoss
 from dokunuki.parts.estimator import checked_rows
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -27,7 +30,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(nn.Sequential):
     """width -> hidden -> code -> hidden -> width, with a linear code and a linear output.
 
     The activation follows the two hidden layers; dropout follows the code, in training only. In
@@ -45,24 +48,23 @@ class Autoencoder(nn.Module):
         noise: float = 0.0,
         input_dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        # First, since the training engine applies modules in the order of their definition.
-        self.corruption = nn.Sequential(
+        activate = ACTIVATIONS[activation]
+        corruption = nn.Sequential(
             GaussianNoise(noise) if noise else nn.Identity(), nn.Dropout(input_dropout)
         )
-        activate = ACTIVATIONS[activation]
-        self.encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
-        self.dropout = nn.Dropout(dropout)
-        self.decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """The reconstruction of rows (n, width)."""
-        reconstruction: torch.Tensor = self.decoder(
-            self.dropout(self.encoder(self.corruption(rows)))
+        encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
+        decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
+        super().__init__(
+            OrderedDict(
+                corruption=corruption,
+                encoder=encoder,
+                dropout=nn.Dropout(dropout),
+                decoder=decoder,
+            )
         )
-        return reconstruction
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderModel(NetworkEstimator):
     """An autoencoder for the standardised attackable columns, float32 (n, 1839).
 
@@ -81,45 +83,15 @@ class AutoencoderModel(NetworkEstimator):
     `history_`.
     """
 
-    _stream = "Autoencoder"
+    _stream: ClassVar[str] = "Autoencoder"
 
-    def __init__(
-        self,
-        hidden: int = 1024,
-        code: int = 512,
-        activation: str = "relu",
-        dropout: float = 0.2,
-        noise: float = 0.0,
-        input_dropout: float = 0.0,
-        optimiser: str = "adam",
-        learning_rate: float = 1e-3,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        batch_size: int = 256,
-        epochs: int = 30,
-        schedule: str = "constant",
-        seed: int = 0,
-        device: str = "auto",
-        threads: int = 1,
-        precision: str = "auto",
-    ) -> None:
-        self.hidden = hidden
-        self.code = code
-        self.activation = activation
-        self.dropout = dropout
-        self.noise = noise
-        self.input_dropout = input_dropout
-        self.optimiser = optimiser
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.schedule = schedule
-        self.seed = seed
-        self.device = device
-        self.threads = threads
-        self.precision = precision
+    hidden: int = 1024
+    code: int = 512
+    activation: str = "relu"
+    dropout: float = 0.2
+    noise: float = 0.0
+    batch_size: int = 256
+    epochs: int = 30
 
     def fit(
         self, X: np.ndarray, y: np.ndarray | None = None, validation: np.ndarray | None = None
@@ -144,23 +116,12 @@ class AutoencoderModel(NetworkEstimator):
         self.check_fitted("network_")
         return self._apply(self.network_, X, self.n_features_in_)
 
-    def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
-        result = np.empty((len(X), width), dtype=np.float32)
-        start = 0
-        with torch.no_grad():
-            for rows in self._blocks(X):
-                result[start : start + len(rows)] = module(rows).cpu().numpy()
-                start += len(rows)
-        return result
-
     def _network(self) -> Autoencoder:
         if self.activation not in ACTIVATIONS:
             raise ConfigError(
                 f"activation: unknown {self.activation!r}; known: {', '.join(ACTIVATIONS)}"
             )
-        for name in ("dropout", "input_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name}: {getattr(self, name)!r} must be in [0, 1)")
+        self._check_dropout()
         if not 0 <= self.noise < math.inf:
             raise ConfigError(f"noise: {self.noise!r} must be finite and at least 0")
         for name in ("hidden", "code"):

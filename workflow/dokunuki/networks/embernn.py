@@ -7,7 +7,8 @@ normalisation, then dropout, and the last layer is one sigmoid unit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,14 +16,14 @@ from torch import nn
 
 from dokunuki.errors import ConfigError, DokunukiError
 from dokunuki.networks.devices import to_tensor
-from dokunuki.networks.engine import CrossEntropy
 from dokunuki.networks.estimator import NetworkEstimator
+from dokunuki.networks.losses import CrossEntropy
 from dokunuki.parts.estimator import Classifier, checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dokunuki.networks.engine import Loss
+    from dokunuki.networks.losses import Loss
     from dokunuki.networks.training import Augmentation
 
 _PAPER_HIDDEN_LAYERS = 3
@@ -40,6 +41,7 @@ def dense_network(
     return nn.Sequential(*layers, nn.Linear(inputs, 1))
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class EmberNN(NetworkEstimator, Classifier):
     """A dense network for standardised rows, float32 (n, width), and two classes.
 
@@ -51,39 +53,10 @@ class EmberNN(NetworkEstimator, Classifier):
     `device_`, `classes_`, `n_features_in_`, `history_` (loss per epoch: binary cross-entropy).
     """
 
-    _stream = "EmberNN"
+    _stream: ClassVar[str] = "EmberNN"
 
-    def __init__(
-        self,
-        hidden: str | Sequence[int] = "paper",
-        dropout: float = 0.5,
-        input_dropout: float = 0.0,
-        optimiser: str = "adam",
-        learning_rate: float = 1e-3,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        batch_size: int = 512,
-        epochs: int = 10,
-        schedule: str = "constant",
-        seed: int = 0,
-        device: str = "auto",
-        threads: int = 1,
-        precision: str = "auto",
-    ) -> None:
-        self.hidden = hidden
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.optimiser = optimiser
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.schedule = schedule
-        self.seed = seed
-        self.device = device
-        self.threads = threads
-        self.precision = precision
+    hidden: str | Sequence[int] = "paper"
+    dropout: float = 0.5
 
     def fit(
         self,
@@ -100,9 +73,7 @@ class EmberNN(NetworkEstimator, Classifier):
         Raises ConfigError for a parameter out of range, DeviceError for an absent device,
         TrainingDivergedError when the loss does not stay finite.
         """
-        X, y = checked_rows(X), np.asarray(y)
-        if len(X) != len(y):
-            raise ValueError(f"{len(X)} rows have {len(y)} labels")
+        X, y = _checked(X, y)
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
@@ -131,17 +102,14 @@ class EmberNN(NetworkEstimator, Classifier):
         NotFittedError before it.
         """
         self.check_fitted("network_")
-        X, y = checked_rows(X, self.n_features_in_), np.asarray(y)
-        if len(X) != len(y):
-            raise ValueError(f"{len(X)} rows have {len(y)} labels")
+        X, y = _checked(X, y, self.n_features_in_)
         self._train(loss, X, self._targets(y), None, changes, augment)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Logits of the second class, float32 (n,)."""
-        with torch.no_grad():
-            blocks = [self.network_(rows).squeeze(1).cpu().numpy() for rows in self._blocks(X)]
-        return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
+        self.check_fitted("network_")
+        return self._apply(self.network_, X, 1)[:, 0]
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities of both classes, float32 (n, 2)."""
@@ -156,10 +124,7 @@ class EmberNN(NetworkEstimator, Classifier):
     def hidden_activations(self, X: np.ndarray) -> np.ndarray:
         """What the last layer is given of each row, float32 (n, units of the last hidden layer)."""
         self.check_fitted("network_")
-        hidden, last = self.network_[:-1], self.network_[-1]
-        with torch.no_grad():
-            blocks = [hidden(rows).cpu().numpy() for rows in self._blocks(X)]
-        return np.concatenate([np.empty((0, last.in_features), dtype=np.float32), *blocks])
+        return self._apply(self.network_[:-1], X, self.network_[-1].in_features)
 
     def losses(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The binary cross-entropy of each row with its label, float32 (n,)."""
@@ -202,9 +167,7 @@ class EmberNN(NetworkEstimator, Classifier):
             hidden = list(self.hidden)
         if not hidden or min(hidden) < 1:
             raise ConfigError(f"hidden: {self.hidden!r} must name at least one width, all above 0")
-        for name in ("dropout", "input_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name}: {getattr(self, name)!r} must be in [0, 1)")
+        self._check_dropout()
         return dense_network(self.n_features_in_, hidden, self.dropout, self.input_dropout)
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
@@ -216,3 +179,12 @@ class EmberNN(NetworkEstimator, Classifier):
     def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         super()._restore(arrays, facts)
         self.classes_ = np.array(facts["classes"])
+
+
+def _checked(
+    X: np.ndarray, y: np.ndarray, width: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    X, y = checked_rows(X, width), np.asarray(y)
+    if len(X) != len(y):
+        raise ValueError(f"{len(X)} rows have {len(y)} labels")
+    return X, y

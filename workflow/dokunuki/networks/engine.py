@@ -8,78 +8,85 @@ in float32.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from dokunuki.errors import DokunukiError
 from dokunuki.networks.layers import (
+    ACTIVATIONS,
     ALIGNMENT,
+    Activation,
     BatchNorm,
     Coefficients,
     Dense,
     Dropout,
-    Elu,
     GaussianNoise,
     Layer,
     Noise,
-    Relu,
-    Tanh,
     padded,
 )
+from dokunuki.networks.optimiser import Adam, Optimiser, Sgd
 
-_ACTIVATIONS: dict[type[nn.Module], type[Layer]] = {nn.ReLU: Relu, nn.ELU: Elu, nn.Tanh: Tanh}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
+    from dokunuki.networks.losses import Loss
+    from dokunuki.networks.settings import TrainingSettings
 
-class Loss(Protocol):
-    """A mean over the rows of a batch: a class with static methods, or an instance."""
-
-    def mean(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The loss of a network's outputs, a scalar."""
-
-    def backward(
-        self, outputs: torch.Tensor, targets: torch.Tensor, width: int, gradient: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss in float32; writes its gradient by padded outputs, `width` of which count."""
+# What may stand before the first dense layer: nothing to learn, nothing changed in place.
+_BEFORE_DENSE = (nn.Dropout, GaussianNoise, nn.Identity)
+_LAYERS = (nn.Linear, nn.BatchNorm1d, *ACTIVATIONS, *_BEFORE_DENSE)
 
 
-class CrossEntropy:
-    """Binary cross-entropy of one logit, (n, 1), and targets in [0, 1], float32 (n,)."""
+def supports(network: nn.Module) -> bool:
+    """Whether the engine trains `network` as autograd would.
 
-    @staticmethod
-    def mean(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The loss, a scalar."""
-        return nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], targets)
+    Its modules are Linear, ReLU, ELU, Tanh, BatchNorm1d, Dropout, GaussianNoise and Identity, not
+    subclasses of them, in Sequential containers, which may be subclasses but apply what they hold
+    in its order. Before the first Linear come Dropout, GaussianNoise and Identity only, and no two
+    activations follow each other: they work in place, and the first would lose what it gave.
+    Linear and BatchNorm1d have weight and bias, float32, none of them frozen or shared.
+    """
+    modules = list(_in_order(network))
+    kinds = [type(module) for module in modules]
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    # What may do nothing stands between no two activations.
+    activates = [kind in ACTIVATIONS for kind in kinds if kind not in (nn.Identity, nn.Dropout)]
+    return (
+        nn.Linear in kinds
+        and all(kind in _BEFORE_DENSE for kind in kinds[: kinds.index(nn.Linear)])
+        and all(map(_has_layer, modules))
+        and not any(first and second for first, second in pairwise(activates))
+        and all(held.requires_grad and held.dtype == torch.float32 for held in parameters)
+        and len(set(parameters)) == len(parameters)
+    )
 
-    @staticmethod
-    def backward(
-        outputs: torch.Tensor, targets: torch.Tensor, width: int, gradient: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss; writes its gradient."""
-        logits = outputs.float()
-        torch.div(logits.sigmoid().sub_(targets[:, None]), len(logits), out=gradient)
-        return CrossEntropy.mean(logits, targets)
+
+def _in_order(network: nn.Module) -> Iterator[nn.Module]:
+    """The modules that rows go through, one after the other."""
+    if isinstance(network, nn.Sequential) and type(network).forward is nn.Sequential.forward:
+        for module in network:
+            yield from _in_order(module)
+    else:
+        yield network
 
 
-class SquaredLoss:
-    """Squared error, averaged over rows and columns."""
-
-    @staticmethod
-    def mean(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The loss, a scalar."""
-        return nn.functional.mse_loss(outputs, targets)
-
-    @staticmethod
-    def backward(
-        outputs: torch.Tensor, targets: torch.Tensor, width: int, gradient: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss; writes its gradient."""
-        values = len(outputs) * width
-        torch.sub(outputs, targets, out=gradient)
-        squares: torch.Tensor = torch.linalg.vector_norm(gradient, dtype=torch.float32).square()
-        gradient *= 2 / values
-        return squares / values
+def _has_layer(module: nn.Module) -> bool:
+    match module:
+        case nn.Linear():
+            fits = module.bias is not None
+        case nn.BatchNorm1d():
+            fits = module.affine and module.track_running_stats and module.momentum is not None
+        case nn.ELU():
+            fits = module.alpha == 1
+        case nn.Dropout():
+            fits = module.p < 1
+        case _:
+            fits = True
+    return fits and type(module) in _LAYERS
 
 
 class Parameters:
@@ -126,10 +133,9 @@ class Parameters:
 class Engine:
     """Computes the gradients of `network` over batches of at most `rows` rows of type `dtype`.
 
-    `network` is made of Linear, ReLU, ELU, Tanh, BatchNorm1d, Dropout, GaussianNoise and Identity,
-    in whatever containers, applied in the order of their definition; any other raises
-    DokunukiError. `generator`, on the network's device, draws dropout and noise. An optimiser works
-    on the buffers of `parameters`; the network itself changes at `store` only.
+    Raises DokunukiError for a network that it does not support (`supports`). `generator`, on the
+    network's device, draws dropout and noise. An optimiser works on the buffers of `parameters`;
+    the network itself changes at `store` only.
     """
 
     def __init__(
@@ -140,12 +146,14 @@ class Engine:
         rows: int,
         generator: torch.Generator,
     ) -> None:
+        if not supports(network):
+            raise DokunukiError(f"the training engine has no layers for {network}")
         self.parameters = Parameters(network, dtype)
         self._loss = loss
         self._steps = 0
         self._norms: list[tuple[nn.BatchNorm1d, BatchNorm]] = []
         self._layers: list[Layer] = []
-        modules = [module for module in network.modules() if not any(module.children())]
+        modules = list(_in_order(network))
         self._width = next(m.in_features for m in modules if isinstance(m, nn.Linear))
         for module in modules:
             self._add(module, rows, dtype, generator)
@@ -188,34 +196,73 @@ class Engine:
         self, module: nn.Module, rows: int, dtype: torch.dtype, generator: torch.Generator
     ) -> None:
         """Append the layer that does what `module` does; `_width` is that of its inputs."""
-        if isinstance(module, nn.Linear):
-            held = self._coefficients(module, self.parameters.working)
-            self._layers.append(Dense(held, rows))
-            self._width = module.out_features
-        elif isinstance(module, nn.BatchNorm1d) and module.momentum is not None:
-            held = self._coefficients(module, self.parameters.masters)
-            mean, variance = torch.zeros_like(held.weight), torch.ones_like(held.weight)
-            for target, buffer in zip((mean, variance), module.buffers(), strict=False):
-                target[: len(buffer)] = buffer
-            norm = BatchNorm(held, mean, variance, module.momentum, module.eps)
-            self._norms.append((module, norm))
-            self._layers.append(norm)
-        elif isinstance(module, nn.Dropout):
-            if module.p:
-                self._layers.append(Dropout(module.p, rows, padded(self._width), dtype, generator))
-        elif isinstance(module, GaussianNoise):
-            self._layers.append(Noise(module.deviation, rows, self._width, dtype, generator))
-        elif type(module) in _ACTIVATIONS:
-            self._layers.append(_ACTIVATIONS[type(module)]())
-        elif not isinstance(module, nn.Identity):
-            raise DokunukiError(f"the training engine has no layer for {module}")
+        match module:
+            case nn.Linear():
+                held = self._coefficients(module, self.parameters.working)
+                self._layers.append(Dense(held, rows))
+                self._width = module.out_features
+            case nn.BatchNorm1d():
+                held = self._coefficients(module, self.parameters.masters)
+                mean, variance = torch.zeros_like(held.weight), torch.ones_like(held.weight)
+                for target, buffer in zip((mean, variance), module.buffers(), strict=False):
+                    target[: len(buffer)] = buffer
+                norm = BatchNorm(held, mean, variance, module.momentum or 0.0, module.eps)
+                self._norms.append((module, norm))
+                self._layers.append(norm)
+            case nn.Dropout():
+                if module.p:
+                    width = padded(self._width)
+                    self._layers.append(Dropout(module.p, rows, width, dtype, generator))
+            case GaussianNoise():
+                noise = Noise(module.deviation, rows, self._width, dtype, generator)
+                self._layers.append(noise)
+            case nn.ReLU() | nn.ELU() | nn.Tanh():
+                self._layers.append(Activation(*ACTIVATIONS[type(module)]))
 
     def _coefficients(self, module: nn.Module, flat: torch.Tensor) -> Coefficients:
-        try:
-            weight, bias = module.parameters()
-        except ValueError:
-            raise DokunukiError(f"the training engine needs weight and bias in {module}") from None
+        weight, bias = module.parameters()
         view, gradients = self.parameters.view, self.parameters.gradients
         return Coefficients(
             view(flat, weight), view(flat, bias), view(gradients, weight), view(gradients, bias)
         )
+
+
+class EngineSteps:
+    """Trains `network` by the engine, in batches of at most `rows` rows of type `dtype`.
+
+    `seed` decides dropout and noise. The network has no weights until `store`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        settings: TrainingSettings,
+        dtype: torch.dtype,
+        rows: int,
+        seed: int,
+    ) -> None:
+        generator = torch.Generator(next(network.parameters()).device).manual_seed(seed)
+        self._engine = Engine(network, loss, dtype, rows, generator)
+        held = self._engine.parameters
+        buffers = (held.masters, held.gradients, held.working)
+        decay = settings.weight_decay
+        self._optimiser: Optimiser = (
+            Sgd(*buffers, momentum=settings.momentum, weight_decay=decay)
+            if settings.optimiser == "sgd"
+            else Adam(*buffers, weight_decay=decay)
+        )
+
+    def step(
+        self, inputs: torch.Tensor, targets: torch.Tensor, learning_rate: float
+    ) -> torch.Tensor:
+        """Train on a batch as `Engine.gradient_step` takes it; its mean loss."""
+        loss = self._engine.gradient_step(inputs, targets)
+        self._optimiser.step(learning_rate)
+        return loss
+
+    def store(self, *, last: bool) -> None:
+        """Write weights and running statistics back into the network."""
+        if last:
+            del self._optimiser  # its memory makes room for the network's
+        self._engine.store()

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 
+from dokunuki.errors import ConfigError
 from dokunuki.networks.devices import prepare_torch, resolve_device, resolve_precision, to_tensor
-from dokunuki.networks.training import TrainingSettings, train
+from dokunuki.networks.settings import TrainingSettings
+from dokunuki.networks.training import train
 from dokunuki.parts.estimator import Estimator, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 from dokunuki.seeding import stream_seed
+from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import numpy as np
     from torch import nn
 
-    from dokunuki.networks.engine import Loss
+    from dokunuki.networks.losses import Loss
     from dokunuki.networks.training import Augmentation
 
 # Rows put through a network at once: bounds the memory, 40 MB a layer at 2351 units.
 BLOCK_ROWS = 4096
 
 
-class NetworkEstimator(SavedAsTensors, Estimator):
-    """A part with a network; a subclass's constructor takes all of `TrainingSettings` and these.
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkEstimator(TrainingSettings, SavedAsTensors, Estimator):
+    """A part with a network, whose parameters are these, those of `TrainingSettings` and its own.
 
-    `seed` decides the initial weights, the order of rows and dropout. `device` is auto, cpu or
-    cuda, `threads` the CPU threads. `precision` is what rows, activations and products are in
-    while it trains: auto (bfloat16 where the processor is fast in it), float32 or bfloat16.
+    `dropout` and `input_dropout` are shares of the values of inner layers and of the input. `seed`
+    decides the initial weights, the order of rows and dropout. `device` is auto, cpu or cuda,
+    `threads` the CPU threads. `precision` is what rows, activations and products are in while it
+    trains: auto (bfloat16 where the processor is fast in it), float32 or bfloat16.
     Weights and their updates, and all that is computed after training, are float32. The same seed,
     precision and `threads` give the same bytes on the same kind of processor.
 
@@ -39,12 +44,12 @@ class NetworkEstimator(SavedAsTensors, Estimator):
     device and the precision it was trained in, e.g. "cpu bfloat16"), `history_`.
     """
 
-    seed: int
-    device: str
-    threads: int
-    precision: str
-    n_features_in_: int
-    network_: Any  # a module of the subclass's
+    dropout: float
+    input_dropout: float = 0.0
+    seed: int = 0
+    device: str = "auto"
+    threads: int = 1
+    precision: str = "auto"
     # Names the random streams.
     _stream: ClassVar[str]
 
@@ -72,7 +77,7 @@ class NetworkEstimator(SavedAsTensors, Estimator):
         self.history_ = train(
             network, loss, X, y, settings, generator, self._stream, validation, dtype, augment
         )
-        self.network_ = network
+        self.network_: Any = network  # a module of the subclass's
         self._precision = str(dtype).removeprefix("torch.")
         self.device_ = f"{device.type} {self._precision}"
 
@@ -92,8 +97,23 @@ class NetworkEstimator(SavedAsTensors, Estimator):
         self.check_fitted("network_")
         device = self._device()
         X = checked_rows(X, self.n_features_in_)
-        for start in range(0, len(X), BLOCK_ROWS):
-            yield to_tensor(X[start : start + BLOCK_ROWS], device)
+        for rows in row_blocks(len(X), BLOCK_ROWS):
+            yield to_tensor(X[rows], device)
+
+    def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
+        """What a part of the network makes of each row, float32 (n, `width`)."""
+        result = np.empty((len(X), width), dtype=np.float32)
+        start = 0
+        with torch.no_grad():
+            for rows in self._blocks(X):
+                result[start : start + len(rows)] = module(rows).cpu().numpy()
+                start += len(rows)
+        return result
+
+    def _check_dropout(self) -> None:
+        for name in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name}: {getattr(self, name)!r} must be in [0, 1)")
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
         self.check_fitted("network_")

@@ -9,11 +9,15 @@ and may overwrite the former.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import nn
+
+_Function = Callable[[torch.Tensor], torch.Tensor]
+_Derivative = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 # Rows of a multiple of this many values start where vector registers load best: a product of 2351
 # columns takes a quarter longer in float32 than one of 2368.
@@ -84,49 +88,44 @@ class Dense:
         torch.mm(self._ones[:, :rows], gradient, out=self._coefficients.bias_gradient[None])
 
 
-class Relu:
-    """max(x, 0), in place."""
+class Activation:
+    """A function of each value, in place; `derive` takes a gradient and the function's values."""
+
+    def __init__(self, function: _Function, derive: _Derivative) -> None:
+        self._function = function
+        self._derive = derive
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """The output for a batch."""
-        self._outputs = inputs.relu_()
+        self._outputs = self._function(inputs)
         return self._outputs
 
     def backward(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient by the last inputs."""
-        return torch.ops.aten.threshold_backward.grad_input(  # type: ignore[no-any-return]
-            gradient, self._outputs, 0, grad_input=gradient
-        )
+        return self._derive(gradient, self._outputs)
 
 
-class Elu:
-    """x, or exp(x) - 1 below 0, in place."""
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The output for a batch."""
-        self._outputs = torch.nn.functional.elu_(inputs)
-        return self._outputs
-
-    def backward(self, gradient: torch.Tensor) -> torch.Tensor:
-        """The gradient by the last inputs."""
-        return torch.ops.aten.elu_backward.grad_input(  # type: ignore[no-any-return]
-            gradient, 1.0, 1.0, 1.0, True, self._outputs, grad_input=gradient
-        )
-
-
-class Tanh:
-    """The hyperbolic tangent, in place."""
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The output for a batch."""
-        self._outputs = inputs.tanh_()
-        return self._outputs
-
-    def backward(self, gradient: torch.Tensor) -> torch.Tensor:
-        """The gradient by the last inputs."""
-        return torch.ops.aten.tanh_backward.grad_input(  # type: ignore[no-any-return]
-            gradient, self._outputs, grad_input=gradient
-        )
+# The function and the derivative of each.
+ACTIVATIONS: dict[type[nn.Module], tuple[_Function, _Derivative]] = {
+    nn.ReLU: (
+        torch.relu_,
+        lambda gradient, outputs: torch.ops.aten.threshold_backward.grad_input(
+            gradient, outputs, 0, grad_input=gradient
+        ),
+    ),
+    nn.ELU: (
+        nn.functional.elu_,
+        lambda gradient, outputs: torch.ops.aten.elu_backward.grad_input(
+            gradient, 1.0, 1.0, 1.0, True, outputs, grad_input=gradient
+        ),
+    ),
+    nn.Tanh: (
+        torch.tanh_,
+        lambda gradient, outputs: torch.ops.aten.tanh_backward.grad_input(
+            gradient, outputs, grad_input=gradient
+        ),
+    ),
+}
 
 
 class BatchNorm:

@@ -60,15 +60,9 @@ class Sgd(Optimiser):
     """Gradient descent with momentum."""
 
     def __init__(
-        self,
-        masters: torch.Tensor,
-        gradients: torch.Tensor,
-        working: torch.Tensor,
-        *,
-        momentum: float,
-        weight_decay: float,
+        self, masters: torch.Tensor, *buffers: torch.Tensor, momentum: float, weight_decay: float
     ) -> None:
-        super().__init__(masters, gradients, working, weight_decay=weight_decay)
+        super().__init__(masters, *buffers, weight_decay=weight_decay)
         self.momentum = momentum
         self._velocities = self._split(torch.zeros_like(masters))
 
@@ -92,15 +86,8 @@ class Sgd(Optimiser):
 class Adam(Optimiser):
     """Adam with its authors' constants."""
 
-    def __init__(
-        self,
-        masters: torch.Tensor,
-        gradients: torch.Tensor,
-        working: torch.Tensor,
-        *,
-        weight_decay: float,
-    ) -> None:
-        super().__init__(masters, gradients, working, weight_decay=weight_decay)
+    def __init__(self, masters: torch.Tensor, *buffers: torch.Tensor, weight_decay: float) -> None:
+        super().__init__(masters, *buffers, weight_decay=weight_decay)
         self._means = self._split(torch.zeros_like(masters))
         self._squares = self._split(torch.zeros_like(masters))
         self._steps = torch.zeros((), device=masters.device)

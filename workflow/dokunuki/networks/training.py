@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from dokunuki.errors import ConfigError, DokunukiError
+from dokunuki.errors import DokunukiError
 from dokunuki.networks.devices import shared_tensor, to_tensor
+from dokunuki.networks.settings import History, TrainingDivergedError
 from dokunuki.progress import Progress
+from dokunuki.storage.row_blocks import row_blocks
 
-# torch is imported where it is used: whoever only catches the error must not pay for it.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,67 +18,25 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from dokunuki.networks.engine import Loss, Parameters
-    from dokunuki.networks.optimiser import Optimiser
+    from dokunuki.networks.losses import Loss
+    from dokunuki.networks.settings import TrainingSettings
 
     Augmentation = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
-OPTIMISERS = ("adam", "sgd")
-SCHEDULES = ("constant", "cosine")
 # Rows judged at once: bounds the memory.
 _BLOCK_ROWS = 4096
 
 
-class TrainingDivergedError(DokunukiError):
-    """The loss or the weights became infinite or NaN; `epoch` counts from 1."""
+class Steps(Protocol):
+    """Trains a network, batch by batch."""
 
-    def __init__(self, epoch: int, loss: float) -> None:
-        super().__init__(
-            f"training diverged in epoch {epoch} (loss {loss}); lower learning_rate or choose "
-            "another optimiser"
-        )
-        self.epoch = epoch
-        self.loss = loss
+    def step(
+        self, inputs: torch.Tensor, targets: torch.Tensor, learning_rate: float
+    ) -> torch.Tensor:
+        """Train on a batch; the mean loss before, a scalar on the device."""
 
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a network is trained. Raises ConfigError for a value outside its range.
-
-    `momentum` is used by sgd only. `weight_decay` is the L2 penalty on all weights. The cosine
-    schedule lowers the learning rate after each epoch, from its full value towards 0.
-    """
-
-    optimiser: str = "adam"
-    learning_rate: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    batch_size: int = 512
-    epochs: int = 10
-    schedule: str = "constant"
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "optimiser": (self.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
-            "learning_rate": (self.learning_rate > 0, "above 0"),
-            "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
-            "weight_decay": (self.weight_decay >= 0, "at least 0"),
-            # A batch of one row has no variance to normalise by.
-            "batch_size": (self.batch_size >= 2, "at least 2"),
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "schedule": (self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
-        }
-        for name, (holds, wanted) in ranges.items():
-            if not holds:
-                raise ConfigError(f"{name}: {getattr(self, name)!r} must be {wanted}")
-
-
-@dataclass
-class History:
-    """Mean loss per epoch; over the validation rows too where there were some."""
-
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
+    def store(self, *, last: bool) -> None:
+        """Have the network hold all that was learnt; after the last time there are no steps."""
 
 
 def train(
@@ -95,35 +53,49 @@ def train(
 ) -> History:
     """Train `network` in place, on the device it lies on, and leave it in evaluation mode.
 
-    `loss` is one of `dokunuki.networks.engine`; `y` None means that the rows are their own target.
-    `generator` (on the CPU) orders the rows and seeds dropout. `label` names the training in the
-    log. `dtype` is the type of rows and products, None for float32; the loss over the validation
-    rows is always taken in float32. `augment` changes each batch of rows and targets before the
-    network sees it; the validation rows are not changed. The rows go to the device once. The last
-    batch of an epoch may be smaller; one of a single row is left out, since batch normalisation
-    needs two.
-    Raises TrainingDivergedError on a loss or weight that is not finite.
+    The engine trains it where it has a layer for each of its modules (`engine.supports`), else
+    autograd does (`plain`).
+
+    `loss` is as in `dokunuki.networks.losses`; `y` None means that the rows are their own target.
+    `generator` (on the CPU) orders the rows and seeds dropout; torch's global generators have no
+    say, and are left as they were. `label` names the training in the log. `dtype` is the type of
+    products, None for float32; the loss over the validation rows is always taken in float32.
+    `augment` changes each batch of rows and targets before the network sees it, in the engine
+    rows of type `dtype` with columns of zeros on the right; the validation rows are not changed.
+    The rows go to the device once. The last batch of an epoch may be smaller; one of a single row
+    is left out, since batch normalisation needs two.
+    Raises ConfigError for a setting out of range, TrainingDivergedError on a loss or weight that is
+    not finite.
     """
     import torch
 
-    from dokunuki.networks.engine import Engine
+    from dokunuki.networks.engine import EngineSteps, supports
+    from dokunuki.networks.layers import padded
+    from dokunuki.networks.plain import PlainSteps
 
+    settings.check()
     if len(X) < 2:
         raise DokunukiError(f"{label}: {len(X)} training rows; at least 2 are needed")
     device = next(network.parameters()).device
     dtype = dtype or torch.float32
+    width = X.shape[1]
     batch_rows = min(settings.batch_size, len(X))
-    data = _Rows(X, y, dtype, device, batch_rows)
-    dropout = torch.Generator(device)
-    dropout.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-    engine = Engine(network, loss, dtype, batch_rows, dropout)
-    optimiser = _optimiser(engine.parameters, settings)
+    seed = int(torch.randint(2**62, (), generator=generator))
     history = History()
     progress = Progress(label, settings.epochs)
     network.eval()
-    with torch.no_grad():
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with torch.no_grad(), forked:
+        torch.manual_seed(seed)
+        steps: Steps
+        if supports(network):
+            data = _Rows(X, y, dtype, device, batch_rows, padded(width))
+            steps = EngineSteps(network, loss, settings, dtype, batch_rows, seed)
+        else:
+            data = _Rows(X, y, torch.float32, device, batch_rows, width)
+            steps = PlainSteps(network, loss, settings, dtype)
         for epoch in range(1, settings.epochs + 1):
-            learning_rate = _learning_rate(settings, epoch)
+            learning_rate = settings.rate_in(epoch)
             order = torch.randperm(len(X), generator=generator).to(device)
             # Summed on the device: reading every batch's loss would make the device wait.
             total = torch.zeros((), dtype=torch.float64, device=device)
@@ -134,8 +106,7 @@ def train(
                 inputs, targets = data.batch(rows)
                 if augment is not None:
                     inputs, targets = augment(inputs, targets)
-                total += engine.gradient_step(inputs, targets) * len(rows)
-                optimiser.step(learning_rate)
+                total += steps.step(inputs, targets, learning_rate) * len(rows)
                 seen += len(rows)
             mean = float(total) / seen
             if not math.isfinite(mean):
@@ -143,12 +114,11 @@ def train(
             history.loss.append(mean)
             figures = {"loss": mean}
             if validation is not None:
-                engine.store()
+                steps.store(last=False)
                 history.validation_loss.append(_mean_loss(network, loss, *validation))
                 figures["validation_loss"] = history.validation_loss[-1]
             progress.update(epoch, **figures)
-        del optimiser  # its memory makes room for the network's
-        engine.store()
+        steps.store(last=True)
     # The last step of all has no later loss that would show what it did.
     state = network.state_dict().values()
     if not all(bool(torch.isfinite(values).all()) for values in state):
@@ -157,7 +127,7 @@ def train(
 
 
 class _Rows:
-    """Rows on the device, handed out batch by batch, padded and in the working type."""
+    """Rows on the device, handed out in batches of type `dtype` and zeros up to `columns`."""
 
     def __init__(
         self,
@@ -166,15 +136,14 @@ class _Rows:
         dtype: torch.dtype,
         device: torch.device,
         batch_rows: int,
+        columns: int,
     ) -> None:
         import torch
-
-        from dokunuki.networks.layers import padded
 
         # Not in the working type as a whole: a second matrix would be the largest thing in memory.
         self._rows = shared_tensor(X, device)
         self._gathered = self._rows.new_empty(batch_rows, X.shape[1])
-        self._batch = torch.zeros(batch_rows, padded(X.shape[1]), dtype=dtype, device=device)
+        self._batch = torch.zeros(batch_rows, columns, dtype=dtype, device=device)
         self._labels = None if y is None else to_tensor(y, device)
 
     def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,27 +156,10 @@ class _Rows:
         return inputs, inputs if self._labels is None else self._labels[rows]
 
 
-def _optimiser(parameters: Parameters, settings: TrainingSettings) -> Optimiser:
-    from dokunuki.networks.optimiser import Adam, Sgd
-
-    buffers = (parameters.masters, parameters.gradients, parameters.working)
-    if settings.optimiser == "sgd":
-        return Sgd(*buffers, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    return Adam(*buffers, weight_decay=settings.weight_decay)
-
-
-def _learning_rate(settings: TrainingSettings, epoch: int) -> float:
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    progress = (epoch - 1) / settings.epochs
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
 def _mean_loss(network: nn.Module, loss: Loss, X: np.ndarray, y: np.ndarray | None) -> float:
     device = next(network.parameters()).device
     total = 0.0
-    for start in range(0, len(X), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
+    for rows in row_blocks(len(X), _BLOCK_ROWS):
         inputs = to_tensor(X[rows], device)
         targets = inputs if y is None else to_tensor(y[rows], device)
         total += float(loss.mean(network(inputs), targets)) * len(inputs)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import ParameterGrid, train_test_split
 
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.parts.building import build
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.progress import Progress

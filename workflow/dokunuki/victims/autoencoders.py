@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.parts.building import build, load_class
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.progress import logger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.victims.scores import DIVERGED
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.progress import logger
 from dokunuki.storage.files import read_json
 from dokunuki.victims.building import load_detector

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.networks.training import TrainingDivergedError
+from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.progress import logger
 from dokunuki.storage.files import write_json
 from dokunuki.storage.row_blocks import row_blocks
