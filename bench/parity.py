@@ -26,8 +26,8 @@ import torch
 import yaml
 from snakemake.utils import update_config
 
+from bench.epochs import plainly
 from bench.harness import emit, machine, row
-from bench.plain import plainly
 from dokunuki.attacks.planting import plant_poison
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.index import build_index
@@ -115,8 +115,10 @@ def cells(
         poison.apply(*poisoned)
         for defence in DEFENCES:
             for training in ("plain", "engine"):
-                with plainly() if training == "plain" else contextlib.nullcontext():
-                    victim = _victim(vectors, config, defence, classifier, seed, context)
+                plain = training == "plain"
+                used = {**context, "precision": "float32"} if plain else context
+                with plainly() if plain else contextlib.nullcontext():
+                    victim = _victim(vectors, config, defence, classifier, seed, used)
                     victim.fit(*poisoned)
                 calls = victim.malware_scores(test) >= MALWARE_THRESHOLD
                 evading = victim.malware_scores(trigger.stamp(malware)) < MALWARE_THRESHOLD
@@ -186,10 +188,11 @@ def write_page(path: str, table: pd.DataFrame, command: str, ran_on: dict[str, A
         "# The fast engine and the plain loop, paired",
         "",
         "Networks are trained by the engine in `workflow/dokunuki/networks/engine.py`. Here its",
-        "results stand beside those of a plain PyTorch loop in float32 (`bench/plain.py`): same",
-        "rows, poison, initial weights and order of rows, other dropout masks. Differences are",
-        "engine less plain within a seed, in percentage points, with 95 % intervals over seeds"
-        " (Student t); of twenty intervals, one is expected to miss 0 where nothing differs.",
+        "results stand beside those of the plain PyTorch loop",
+        "(`workflow/dokunuki/networks/plain.py`) in float32: same rows, poison, initial weights",
+        "and order of rows, other dropout masks. Differences are engine less plain within a seed,",
+        "in percentage points, with 95 % intervals over seeds (Student t); of twenty intervals,",
+        "one is expected to miss 0 where there is no difference at all.",
         "",
         f"Made by `{command}` on "
         + ", ".join(f"{k} {v}" for k, v in ran_on.items() if k != "load")
