@@ -7,7 +7,6 @@ paper leaves hidden width, activation, dropout rate and training open: they are 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -48,20 +47,15 @@ class Autoencoder(nn.Sequential):
         noise: float = 0.0,
         input_dropout: float = 0.0,
     ) -> None:
+        # Sequential applies what it holds in the order of these lines.
+        super().__init__()
         activate = ACTIVATIONS[activation]
-        corruption = nn.Sequential(
+        self.corruption = nn.Sequential(
             GaussianNoise(noise) if noise else nn.Identity(), nn.Dropout(input_dropout)
         )
-        encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
-        decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
-        super().__init__(
-            OrderedDict(
-                corruption=corruption,
-                encoder=encoder,
-                dropout=nn.Dropout(dropout),
-                decoder=decoder,
-            )
-        )
+        self.encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
+        self.dropout = nn.Dropout(dropout)
+        self.decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
