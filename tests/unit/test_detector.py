@@ -4,6 +4,7 @@ import sys
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
@@ -35,6 +36,17 @@ class DropsEveryFourth(BaseEstimator):
 class KeepsMalwareOnly(BaseEstimator):
     def fit_resample(self, X, y):
         return X[y == 1], y[y == 1]
+
+
+class GivesBack(BaseEstimator):
+    """A filter that gives its rows back in a container of any type."""
+
+    def __init__(self, rows, labels):
+        self.rows = rows
+        self.labels = labels
+
+    def fit_resample(self, X, y):
+        return self.rows(X[2:]), self.labels(y[2:])
 
 
 class TakesAll(FunctionTransformer):
@@ -155,6 +167,38 @@ def test_a_sampler_shapes_training_only(rng):
     np.testing.assert_array_equal(
         detector.malware_scores(X), alone.predict_proba(detector.standardise(X))[:, 1]
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [(np.ndarray.tolist, np.ndarray.tolist), (pd.DataFrame, pd.Series), (np.float64, np.int64)],
+)
+def test_a_sampler_may_give_lists_and_frames(rng, rows, labels):
+    X, y = _rows(rng, 40)
+    steps = Detector([GivesBack(rows, labels), Deletion(LAYOUT)], _network())
+    alone = Detector([GivesBack(np.array, np.array), Deletion(LAYOUT)], _network())
+    left, left_labels = steps.fit_defences(X, y)
+    assert left.dtype == np.float32
+    assert isinstance(left_labels, np.ndarray)
+    scores = alone.fit(X, y).malware_scores(X)
+    np.testing.assert_array_equal(steps.fit(X, y).malware_scores(X), scores)
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [(lambda X: X[:, 1:], r"shape \(38, 2350\)"), (lambda X: X * np.nan, "NaN")],
+)
+def test_a_sampler_that_gives_other_rows_is_named(rng, rows, problem):
+    with pytest.raises(DokunukiError, match=rf"GivesBack.fit_resample: .*{problem}"):
+        Detector([GivesBack(rows, np.array)], _tree()).fit(*_rows(rng, 40))
+
+
+def test_lists_and_frames_are_rows_too(rng):
+    X, y = _rows(rng, 40)
+    scores = Detector([Deletion(LAYOUT)], _tree()).fit(X, y).malware_scores(X)
+    for rows, labels in ((X.tolist(), y.tolist()), (pd.DataFrame(X), pd.Series(y))):
+        detector = Detector([Deletion(LAYOUT)], _tree()).fit(rows, labels)
+        np.testing.assert_array_equal(detector.malware_scores(rows), scores)
 
 
 def test_a_sampler_that_removes_a_class_is_named(rng):

@@ -10,6 +10,7 @@ import numpy as np
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError, DokunukiError, damaged_file
 from dokunuki.parts.building import path_of
+from dokunuki.parts.estimator import checked_rows
 from dokunuki.parts.saving import parameters_of, read_part, write_part
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.storage.files import atomic_folder, read_json, write_json
@@ -85,14 +86,15 @@ class Detector:
         poison: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
+        X, y = np.asarray(X), np.asarray(y)
         self._check_classes(y, "the training rows")
         self._check_told({"give_clean_rows": clean is not None, "give_poison": poison is not None})
         raw = any(getattr(defence, "raw_rows", False) for defence in self.defences)
         self.scaler_ = Standardiser().fit_identity(X) if raw else Standardiser().fit(X)
         if clean is not None:
-            clean = self.scaler_.transform(clean[0]), clean[1]
+            clean = self.scaler_.transform(np.asarray(clean[0])), np.asarray(clean[1])
         rows = self.scaler_.transform(X) if copy else self.scaler_.transform_in_place(X)
-        labels = np.asarray(y)
+        labels = y
         kept: np.ndarray | None = np.arange(len(labels))
         told = False
         self.transformers_: list[Any] = []
@@ -106,17 +108,22 @@ class Detector:
                         f"{path_of(defence)}: a step before it does not tell which rows it kept: "
                         "which of them are poisoned cannot be told; put it first"
                     )
-                defence.give_poison(poison[kept])
+                defence.give_poison(np.asarray(poison)[kept])
             if kind == "transformer":
                 fitted = defence.fit(rows, labels)
                 self.transformers_.append(defence)
                 if clean is not None:
-                    clean = fitted.transform(clean[0]), clean[1]
+                    clean = np.asarray(fitted.transform(clean[0])), clean[1]
                 # Others than our own may keep the rows that they were fitted on.
-                rows = getattr(fitted, "transform_in_place", fitted.transform)(rows)
+                rows = np.asarray(getattr(fitted, "transform_in_place", fitted.transform)(rows))
             elif kind == "sampler":
                 before = len(labels)
-                rows, labels = map(np.asarray, defence.fit_resample(rows, labels))
+                width = rows.shape[1]
+                rows, labels = defence.fit_resample(rows, labels)
+                try:
+                    rows, labels = checked_rows(rows, width), np.asarray(labels)
+                except ValueError as error:
+                    raise DokunukiError(f"{path_of(defence)}.fit_resample: {error}") from error
                 self._check_classes(labels, f"what {path_of(defence)} left of the training rows")
                 sampled = getattr(defence, "sample_indices_", None)
                 told = told or sampled is not None
@@ -148,11 +155,13 @@ class Detector:
 
     def standardise(self, X: np.ndarray) -> np.ndarray:
         """Raw rows in units of the contaminated training rows, float32 (n, width)."""
+        X = np.asarray(X)
         self._check_width(X)
         return self.scaler_.transform(X)
 
     def malware_scores(self, X: np.ndarray) -> np.ndarray:
         """The probability that each raw row is malware, float32 (n,); malware from 0.5 on."""
+        X = np.asarray(X)
         scores = np.empty(len(X), dtype=np.float32)
         column = int(np.flatnonzero(np.asarray(self.classifier_.classes_) == _MALWARE)[0])
         for rows in row_blocks(len(X)):
@@ -185,7 +194,7 @@ class Detector:
         """What the classifier is given of raw rows: standardised and, by transformers, changed."""
         rows = self.standardise(X)
         for transformer in self.transformers_:
-            rows = transformer.transform(rows)
+            rows = np.asarray(transformer.transform(rows))
         return rows
 
     def save(self, folder: str | Path) -> None:

@@ -133,5 +133,5 @@ class TestBadInput:
             BadNets().poison_order(worked, worked.X[:0])
 
     def test_no_rows(self, worked, knowing):
-        with pytest.raises(AttackError, match="got none"):
+        with pytest.raises(AttackError, match="there are none"):
             BadNets().select_trigger(knowing(worked.X[:0]), 1)

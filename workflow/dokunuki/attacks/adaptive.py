@@ -19,7 +19,7 @@ from dokunuki.attacks.selection import (
     require_finite,
 )
 from dokunuki.attacks.trigger import trigger_feature
-from dokunuki.errors import AttackError, ConfigError
+from dokunuki.errors import ConfigError
 from dokunuki.parts.building import build
 from dokunuki.seeding import generator, stream_seed
 from dokunuki.storage.row_blocks import row_blocks
@@ -109,8 +109,6 @@ class AutoencoderAdaptive(RegionAttack):
                 f"region: {self.region!r} holds columns that no autoencoder changes: choose "
                 "non_hashed, feasible or all"
             )
-        if not len(knowledge.X):
-            raise AttackError("an autoencoder needs training rows, and there are none")
         explanations = columns_of(knowledge.required_explanations(), columns)
         require_finite(explanations, "the explanations")
         Z = self._standardised(knowledge, attackable)

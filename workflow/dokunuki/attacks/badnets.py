@@ -62,8 +62,6 @@ class BadNets(RegionAttack):
     ) -> Iterable[TriggerFeature]:
         if not self.excess > 0:
             raise ConfigError(f"excess: {self.excess!r} must be above 0, in ranges of the column")
-        if not len(knowledge.X):
-            raise AttackError("BadNets needs training rows to know their range, and got none")
         scaler = Standardiser().fit(columns_of(knowledge.X, columns))
         minimum = scaler.minimum_.astype(np.float64)
         maximum = scaler.maximum_.astype(np.float64)
@@ -91,7 +89,9 @@ class BadNets(RegionAttack):
         Returns int64. Raises AttackError when there is no candidate.
         """
         if not len(candidates):
-            raise AttackError("BadNets poisons malware, and there is none among the training rows")
+            raise AttackError(
+                "BadNets needs malware to poison, and there is none among the training rows"
+            )
         rows = candidates[:]
         Z = Standardiser().fit(rows).transform(rows)
         squares = np.einsum("ij,ij->i", Z, Z)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dokunuki.attacks.selection import manipulable_columns
 from dokunuki.attacks.trigger import Trigger
+from dokunuki.errors import AttackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,10 +53,15 @@ class RegionAttack(ABC):
     def select_trigger(self, knowledge: AttackerKnowledge, size: int) -> Trigger:
         """Choose `size` features and their values.
 
-        Raises AttackError when the region is too small or the knowledge lacks what the attack
-        needs, ConfigError for an unknown region or another parameter out of range.
+        Raises AttackError when the region is too small, there are no rows, or the knowledge lacks
+        what the attack needs, ConfigError for an unknown region or another parameter out of range.
         """
         columns = manipulable_columns(knowledge.layout, self.region, size)
+        if not len(knowledge.X):
+            raise AttackError(
+                f"{type(self).__name__} needs training rows, and there are none: raise "
+                "attacker_share"
+            )
         return Trigger(
             attack=self.name,
             columns=tuple(self._features(knowledge, columns, size)),

@@ -66,8 +66,6 @@ class VariationRatio(RegionAttack):
     ) -> Iterable[TriggerFeature]:
         if self.slices < 2:
             raise ConfigError(f"slices: {self.slices!r} must be at least 2")
-        if not len(knowledge.X):
-            raise AttackError("variation ratios need training rows, and there are none")
         X = columns_of(knowledge.X, columns)
         choices = [self._choice(X[:, k]) for k in range(len(columns))]
         ratios = np.array([reason["variation_ratio"] for _, reason in choices])
@@ -149,8 +147,8 @@ class VariationRatio(RegionAttack):
             y = knowledge.y[others]
             if len(np.unique(y)) < 2:
                 raise AttackError(
-                    f"of {len(Z)} rows in {self.folds} folds, all but one fold hold one class "
-                    "only: give the attacker more rows"
+                    f"VariationRatio: of {len(Z)} rows in {self.folds} folds, all but one fold "
+                    "hold one class only: give the attacker more rows"
                 )
             models.append(surrogate.classifier_.unfitted().fit(Z[others], y))
         return models

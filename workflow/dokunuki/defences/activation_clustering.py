@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class ActivationClustering(Filter):
     After `fit_resample`, beside `sample_indices_`: `silhouettes_` and `shares_` (percent of the
     smaller cluster), by label.
     """
+
+    # Two clusters of fewer have no silhouette.
+    fewest_rows: ClassVar[int] = 3
 
     classifier: Callable[[], Any] | None = None
     components: int = 10

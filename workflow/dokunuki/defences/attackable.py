@@ -14,7 +14,7 @@ import numpy as np
 
 from dokunuki.errors import ConfigError
 from dokunuki.parts.building import build
-from dokunuki.parts.estimator import Transformer
+from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors, pack_part, unpack_part
 
 if TYPE_CHECKING:
@@ -77,16 +77,16 @@ class AttackableTransform(SavedAsTensors, Transformer):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Rows with a code, float32 (n, 512 + its width), or reconstructed, float32 (n, width)."""
         self.check_fitted("transformer_")
+        X = checked_rows(X, self.layout.width)
         code = self.transformer_.transform(self._attackable(X))
         if self.output == "code":
-            undefended = np.asarray(X[:, self.layout.undefended], dtype=np.float32)
-            return np.hstack([undefended, np.asarray(code, dtype=np.float32)])
-        result = np.array(X, dtype=np.float32)
+            return np.hstack([X[:, self.layout.undefended], np.asarray(code, dtype=np.float32)])
+        result = X.copy()
         result[:, self.layout.attackable] = self.transformer_.inverse_transform(code)
         return result
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
+        return np.ascontiguousarray(checked_rows(X, self.layout.width)[:, self.layout.attackable])
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
         self.check_fitted("transformer_")

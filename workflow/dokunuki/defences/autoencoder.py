@@ -19,7 +19,7 @@ from dokunuki.errors import ConfigError
 from dokunuki.networks.autoencoder import AutoencoderModel
 from dokunuki.networks.estimator import BLOCK_ROWS
 from dokunuki.parts.building import path_of
-from dokunuki.parts.estimator import Transformer, unfrozen
+from dokunuki.parts.estimator import Transformer, checked_rows, unfrozen
 from dokunuki.parts.saving import SavedAsTensors
 from dokunuki.storage.row_blocks import change_rows
 
@@ -66,7 +66,7 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
         return change_rows(X, self.transform, BLOCK_ROWS)
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
+        return np.ascontiguousarray(checked_rows(X, self.layout.width)[:, self.layout.attackable])
 
     def _fitted_arrays(self) -> dict[str, np.ndarray]:
         self.check_fitted("autoencoder_")
@@ -99,4 +99,4 @@ class AutoencoderCode(_AutoencoderDefence):
         """The 512 undefended columns, then the code, float32 (n, 512 + code)."""
         self.check_fitted("autoencoder_")
         code = self.autoencoder_.encode(self._attackable(X))
-        return np.hstack([np.asarray(X[:, self.layout.undefended], dtype=np.float32), code])
+        return np.hstack([checked_rows(X)[:, self.layout.undefended], code])

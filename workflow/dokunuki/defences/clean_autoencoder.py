@@ -71,4 +71,4 @@ class CleanAutoencoder(Estimator):
         return rows, np.asarray(y)
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(X[:, self.layout.attackable], dtype=np.float32)
+        return np.ascontiguousarray(checked_rows(X, self.layout.width)[:, self.layout.attackable])

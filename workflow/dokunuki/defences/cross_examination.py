@@ -26,7 +26,6 @@ import numpy as np
 
 from dokunuki.defences.filtering import GOODWARE, Filter
 from dokunuki.errors import ConfigError, DokunukiError
-from dokunuki.parts.estimator import checked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +82,7 @@ class CrossExaminationFilter(Filter):
         smallest = min(int((y == GOODWARE).sum()), int((y != GOODWARE).sum()))
         if smallest < self.folds:
             raise DokunukiError(
-                f"cross-examination: {self.folds} folds of a class with {smallest} rows; lower "
+                f"{type(self).__name__}: {self.folds} folds of a class with {smallest} rows; lower "
                 "folds or give more rows"
             )
         scores = np.empty(len(X))
@@ -123,8 +122,7 @@ class CrossExamination(CrossExaminationFilter):
         Raises ConfigError for a parameter out of range, ValueError for NaN, infinity or another
         number of labels than of rows, DokunukiError for fewer rows of a class than folds.
         """
-        X, labels = checked_rows(X), np.array(y)
-        if len(X) != len(labels):
-            raise ValueError(f"{len(X)} rows have {len(labels)} labels")
+        X, labels = self._checked(X, y)
+        labels = labels.copy()
         labels[self._suspicious(X, labels)] = _MALWARE
         return X, labels

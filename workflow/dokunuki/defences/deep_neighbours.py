@@ -39,7 +39,8 @@ class DeepNeighbours(Filter):
 
         if not 1 <= self.neighbours < len(X):
             raise ConfigError(
-                f"neighbours: {self.neighbours!r} must be in [1, {len(X) - 1}] for {len(X)} rows"
+                f"DeepNeighbours: neighbours: {self.neighbours!r} must be in [1, {len(X) - 1}] for "
+                f"{len(X)} rows"
             )
         activations = hidden_representation(self.classifier, X, y)
         # Without rows of its own to ask about, each row is left out of its neighbours.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from dokunuki.parts.estimator import Transformer
+from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 
 if TYPE_CHECKING:
@@ -35,4 +35,5 @@ class Deletion(SavedAsTensors, Transformer):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """What is left of standardised rows (n, width), in its old order: (n, 512) by default."""
-        return np.ascontiguousarray(np.delete(X, self.layout.columns(self.region), axis=1))
+        kept = np.delete(checked_rows(X), self.layout.columns(self.region), axis=1)
+        return np.ascontiguousarray(kept)

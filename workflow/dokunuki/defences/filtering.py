@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from dokunuki.errors import DokunukiError
 from dokunuki.parts.estimator import Estimator, checked_rows
 
 GOODWARE = 0
@@ -29,22 +30,37 @@ class Filter(Estimator):
     """A sampler that removes rows. A subclass says which in `_suspicious`.
 
     Its constructor takes at least `seed`, from which all that is random is drawn, and `threads`.
+    `fewest_rows` is how many rows of each class it cannot do without.
     After `fit_resample`: `sample_indices_` (int64, the rows kept, ascending).
     """
 
+    fewest_rows: ClassVar[int] = 1
     seed: int
     threads: int
 
     def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The standardised rows (n, width) and labels (n,) that are not suspected, in order.
 
-        Raises ValueError for NaN, infinity, or as many labels as there are no rows for.
+        Raises ValueError for NaN, infinity, or as many labels as there are no rows for, and
+        DokunukiError for too few rows of a class.
         """
+        X, y = self._checked(X, y)
+        self.sample_indices_ = np.flatnonzero(~self._suspicious(X, y)).astype(np.int64)
+        return X[self.sample_indices_], y[self.sample_indices_]
+
+    def _checked(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and labels as arrays, rows float32; whatever holds them is not changed."""
         X, y = checked_rows(X), np.asarray(y)
         if len(X) != len(y):
             raise ValueError(f"{len(X)} rows have {len(y)} labels")
-        self.sample_indices_ = np.flatnonzero(~self._suspicious(X, y)).astype(np.int64)
-        return X[self.sample_indices_], y[self.sample_indices_]
+        goodware = int((y == GOODWARE).sum())
+        if min(goodware, len(y) - goodware) < self.fewest_rows:
+            raise DokunukiError(
+                f"{type(self).__name__} needs at least {self.fewest_rows} rows of each class, and "
+                f"{goodware} goodware and {len(y) - goodware} malware rows are there: give it more "
+                "rows, or leave it out"
+            )
+        return X, y
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Which rows are removed, bool (n,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,9 @@ class HDBSCANFilter(ImportantFeaturesFilter):
     min_cluster_size and min_samples) and `largest_cluster` are in percent of all training rows.
     A single cluster has no silhouette: then nothing is removed.
     """
+
+    # HDBSCAN asks for that many.
+    fewest_rows: ClassVar[int] = 2
 
     cluster: float = 0.5
     neighbours: float = 0.1

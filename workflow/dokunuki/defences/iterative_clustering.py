@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -64,6 +64,9 @@ class IterativeClustering(Filter):
     After `fit_resample`, beside `sample_indices_`: `clusters_` (the number found, noise included)
     and `trainings_`.
     """
+
+    # OPTICS asks for that many in a neighbourhood.
+    fewest_rows: ClassVar[int] = 2
 
     layout: FeatureLayout
     classifier: Callable[[], Any] | None = None

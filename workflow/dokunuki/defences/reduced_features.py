@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dokunuki.errors import ConfigError
+from dokunuki.errors import ConfigError, DokunukiError
 from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 
@@ -36,11 +36,13 @@ class GainSelection(SavedAsTensors, Transformer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Rank the columns of standardised rows, float32 (n, width), by labels 0 and 1.
 
-        Raises ConfigError for more columns than there are.
+        Raises ConfigError for more columns than there are, DokunukiError where there is no row.
         """
         import lightgbm
 
         X = checked_rows(X)
+        if not len(X):
+            raise DokunukiError("GainSelection needs rows to rank the columns by: give it some")
         if not 1 <= self.columns <= X.shape[1]:
             raise ConfigError(f"columns: {self.columns!r} must be in [1, {X.shape[1]}]")
         parameters = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from dokunuki.errors import ConfigError
+from dokunuki.errors import ConfigError, DokunukiError
 from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 
@@ -54,7 +54,7 @@ class SubspaceCompression(SavedAsTensors, Transformer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Find the intervals from contaminated rows, (n, width), and labels 0 or 1, (n,).
 
-        Raises ConfigError for a parameter out of range.
+        Raises ConfigError for a parameter out of range, DokunukiError where there is no row.
         """
         if not 0 <= self.density < 1:
             raise ConfigError(f"density: {self.density!r} must be in [0, 1)")
@@ -63,6 +63,8 @@ class SubspaceCompression(SavedAsTensors, Transformer):
         if y is None:
             raise ValueError("SubspaceCompression: labels decide which values are merged; give y")
         X = checked_rows(X, self.layout.width)
+        if not len(X):
+            raise DokunukiError("SubspaceCompression needs rows to find intervals in: give it some")
         malware = np.asarray(y) == 1
         found = []
         self.mean_, self.scale_ = np.empty((2, len(self.layout.attackable)))

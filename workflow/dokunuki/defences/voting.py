@@ -85,7 +85,9 @@ class VotingEnsemble(SavedWithParts, Classifier):
 
     def _check_partitions(self, most: int) -> None:
         if not 1 <= self.partitions <= most:
-            raise ConfigError(f"partitions: {self.partitions!r} must be in [1, {most}]")
+            raise ConfigError(
+                f"{type(self).__name__}: partitions: {self.partitions!r} must be in [1, {most}]"
+            )
 
     def _fit_member(self, number: int, X: np.ndarray, y: np.ndarray) -> Any:  # noqa: ANN401
         found = np.unique(y)
