@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.attackable import AttackableTransform
-from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError
 from dokunuki.parts.saving import read_part, write_part
 
@@ -93,15 +91,6 @@ def test_it_loads_as_it_was_saved_and_equal_fits_are_equal_bytes(
     loaded = read_part(tmp_path / "a", entries[0], (), "cpu")
     np.testing.assert_array_equal(loaded.transform(rows), defence.transform(rows))
     assert loaded.get_params() == defence.get_params()
-
-
-def test_it_serves_in_a_detector_that_is_saved_and_loaded(rows, rng, tmp_path):
-    labels = np.arange(40) % 2
-    defence = AttackableTransform(LAYOUT, *KINDS[0])
-    detector = Detector([defence], LogisticRegression()).fit(rows, labels)
-    detector.save(tmp_path / "detector")
-    loaded = Detector.load(tmp_path / "detector")
-    np.testing.assert_array_equal(loaded.malware_scores(rows), detector.malware_scores(rows))
 
 
 def test_in_place_gives_the_same(rows):

@@ -4,8 +4,6 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from dokunuki.defences.fine_tuning import CleanFineTuning
-from dokunuki.defences.protocol import defence_kind
-from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError
 from dokunuki.networks.embernn import EmberNN
 from dokunuki.parts.saving import read_part, write_part
@@ -106,17 +104,6 @@ def test_it_loads_as_it_was_saved_and_equal_fits_are_equal_bytes(cell, tmp_path,
     np.testing.assert_array_equal(loaded.predict(clean[0]), defence.predict(clean[0]))
     np.testing.assert_array_equal(loaded.classes_, [0, 1])
     assert loaded.epochs == 2
-
-
-def test_it_is_a_meta_estimator_that_a_detector_saves(cell, tmp_path):
-    (X, y), clean = cell
-    defence = CleanFineTuning(epochs=1)
-    assert defence_kind(defence) == "meta-estimator"
-    detector = Detector([defence], _network())
-    detector.fit_classifier(*detector.fit_defences(X, y, clean=clean))
-    detector.save(tmp_path / "detector")
-    loaded = Detector.load(tmp_path / "detector", device="cpu")
-    np.testing.assert_array_equal(loaded.malware_scores(X), detector.malware_scores(X))
 
 
 def test_without_clean_rows_the_mend_is_named(cell):

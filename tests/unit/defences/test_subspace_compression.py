@@ -102,14 +102,11 @@ def test_a_column_of_equal_quartiles_becomes_constant():
     np.testing.assert_array_equal(defence.transform(_rows(values))[:, COLUMN], 0)
 
 
-def test_it_loads_as_it_was_saved_and_works_in_place(rng, tmp_path):
+def test_it_works_in_place(rng):
     X = rng.normal(size=(60, LAYOUT.width)).astype(np.float32)
     defence = SubspaceCompression(LAYOUT, intervals=20).fit(X, np.arange(60) % 2)
-    defence.save(tmp_path / "defence.safetensors")
-    loaded = SubspaceCompression.load(tmp_path / "defence.safetensors")
     expected = defence.transform(X)
-    np.testing.assert_array_equal(loaded.transform(X), expected)
-    np.testing.assert_array_equal(loaded.transform_in_place(X.copy()), expected)
+    np.testing.assert_array_equal(defence.transform_in_place(X.copy()), expected)
 
 
 @pytest.mark.parametrize(

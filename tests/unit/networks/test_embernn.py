@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.deletion import Deletion
@@ -183,13 +182,6 @@ def test_an_absurd_learning_rate_diverges(rng):
     X, y = _toy(rng)
     with pytest.raises(TrainingDivergedError):
         _small(optimiser="sgd", learning_rate=1e36).fit(X, y)
-
-
-def test_clone_has_the_same_parameters_and_no_fit(fitted):
-    model, _, _ = fitted
-    copy = clone(model)
-    assert copy.get_params() == model.get_params()
-    assert not hasattr(copy, "network_")
 
 
 def test_absent_cuda_is_an_error_before_any_work(rng, monkeypatch):
