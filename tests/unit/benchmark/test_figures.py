@@ -110,7 +110,7 @@ def test_colour_says_family_marker_says_tier_and_hollow_says_unranked(benchmark,
         else:
             assert line.get_color() == FAMILY_COLOURS[row["family"]]
         hollow = row["defence"] in (MISSED, DIVERGED, PARTLY) or row["tier"] in (
-            "reference",
+            "clean-rows",
             "bound",
         )
         assert (line.get_markerfacecolor() == "white") == hollow

@@ -54,7 +54,7 @@ def test_tiers_stand_apart_and_every_cell_is_there(page):
     tables = page.sections
     orders = [title for place, title in tables if place == NET][:4]
     assert [title.split(":")[0].split(",")[0] for title in orders] == [
-        *("Defences", "Ours", "Reference", "Bounds")
+        *("Defences", "Ours", "With clean rows", "Bounds")
     ]
     assert [len(tables[NET, title]) - 1 for title in orders] == [26, 1, 1, 2]
     assert len(tables[NET, "No attack"]) - 1 == 30

@@ -112,6 +112,7 @@ def test_tags_stand_for_the_entries_that_have_them_in_the_order_of_tables():
     ]
     assert expand_tags(["tag:filter"], section, "here") == ["beta", "gamma"]
     assert expand_tags(["tag:ours"], section, "here") == ["alpha"]
+    assert expand_tags(["tag:ranked"], section, "here") == ["beta", "alpha"]
     with pytest.raises(ConfigError, match=r"config: here: no entry has the tag 'god'; .*'good'"):
         expand_tags(["tag:god"], section, "here")
 

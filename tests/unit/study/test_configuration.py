@@ -105,7 +105,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         (
             "defences.ae.ledger",
             {"clean_rows": "true"},
-            r"ledger\.clean_rows: .* tier 'defence' .*say tier: reference or bound",
+            r"ledger\.clean_rows: .* tier 'defence' .*say tier: clean-rows or bound",
         ),
         ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
         ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
@@ -176,7 +176,7 @@ def test_seeds_are_text_as_in_paths(raw):
 
 
 def test_clean_rows_are_drawn_where_a_defence_of_the_grid_has_them(raw):
-    raw["defences"] = {"ae": {"tier": "reference", "ledger": {"clean_rows": True}}}
+    raw["defences"] = {"ae": {"tier": "clean-rows", "ledger": {"clean_rows": True}}}
     with pytest.raises(ConfigError, match=r"defences\.ae\.ledger.*set sample\.clean_rows"):
         load_config(raw, WORKFLOW)
     load_config({**raw, "sample": {**raw["sample"], "clean_rows": 40}}, WORKFLOW)

@@ -36,7 +36,7 @@ def test_a_defence_is_its_steps_and_what_it_is_told(configured):
         defences={
             "both": {
                 "steps": ["mdr", "ae"],
-                "tier": "reference",
+                "tier": "clean-rows",
                 "ledger": {"clean_rows": True, "tuned_on": "guesses"},
             }
         },

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dokunuki.benchmark.standings import NOT_VALIDATED, RANKED_TIERS
+from dokunuki.benchmark.standings import NOT_VALIDATED
 from dokunuki.figures.style import (
     BLACK,
     BLUE,
@@ -26,6 +26,7 @@ from dokunuki.figures.style import (
     save_figure,
     titled,
 )
+from dokunuki.study.catalogue import RANKED_TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,11 +45,11 @@ FAMILY_COLOURS = {
     "training": GREEN,
     "certified": PURPLE,
 }
-TIER_MARKERS = {"defence": "o", "ours": "*", "reference": "s", "bound": "^"}
+TIER_MARKERS = {"defence": "o", "ours": "*", "clean-rows": "s", "bound": "^"}
 _TIER_LABELS = {
     "defence": "defence",
     "ours": "ours",
-    "reference": "reference (clean rows)",
+    "clean-rows": "with clean rows",
     "bound": "bound (knows the poison)",
 }
 _PALE = "#888888"

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from dokunuki.benchmark.standings import (
     LOUD_MARGIN,
     NOT_VALIDATED,
-    RANKED_TIERS,
     SECONDS,
-    TIERS,
 )
 from dokunuki.figures.pages import NONE, Column, Table, render, share
+from dokunuki.study.catalogue import RANKED_TIERS, TIERS
 from dokunuki.study.keys import NO_ATTACK
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _TIER_TITLES = {
     "defence": "Defences, fitted on contaminated rows alone",
     "ours": "Ours, fitted on contaminated rows alone",
-    "reference": "Reference: with clean rows, which the others have not (not ranked)",
+    "clean-rows": "With clean rows, which the others have not (not ranked)",
     "bound": "Bounds: told which rows are poison (not ranked)",
 }
 _CERTIFICATES = {"rows": "training rows altered", "features": "feature columns altered"}

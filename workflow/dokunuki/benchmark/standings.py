@@ -21,6 +21,7 @@ from dokunuki.errors import DokunukiError
 from dokunuki.evaluation.comparisons import compare, holm
 from dokunuki.evaluation.summary import seed_intervals
 from dokunuki.parts.building import build
+from dokunuki.study.catalogue import RANKED_TIERS, TIERS
 from dokunuki.study.keys import NO_ATTACK
 from dokunuki.victims.scores import OK
 
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 BASELINE = "none"
 """Name of the defence that the others are compared with: No Defence."""
-
-TIERS = ("defence", "ours", "reference", "bound")
-RANKED_TIERS = ("defence", "ours")
-"""The tiers that were told neither clean rows nor the poison, and so share one order."""
 
 LOUD_MARGIN = 0.5
 """By how much more of the loud poison than of the goodware a filter must remove."""

@@ -26,8 +26,11 @@ Catalogue = dict[str, dict[str, Entry]]
 
 KINDS = ("attacks", "defences", "autoencoders", "classifiers")
 
-TIERS = ("defence", "ours", "reference", "bound")
+TIERS = ("defence", "ours", "clean-rows", "bound")
 """What a defence is compared as, in the order of tables; see the configuration's schema."""
+
+RANKED_TIERS = ("defence", "ours")
+"""The tiers that are told neither clean rows nor the poison, and so share one order."""
 
 FAMILIES = ("none", "representation", "filter", "training", "certified")
 
@@ -146,8 +149,10 @@ def resolve_extends(section: Mapping[str, Entry], kind: str) -> dict[str, Entry]
 
 
 def tags_of(entry: Mapping[str, Any]) -> set[str]:
-    """What lists may ask for an entry by: its tags, and a defence's tier and family."""
-    return {*entry.get("tags", ()), *(entry[key] for key in ("tier", "family") if key in entry)}
+    """What lists may ask for an entry by: its tags; of a defence its tier, family and "ranked"."""
+    own = {entry[key] for key in ("tier", "family") if key in entry}
+    ranked = {"ranked"} if entry.get("tier") in RANKED_TIERS else set()
+    return {*entry.get("tags", ()), *own, *ranked}
 
 
 def expand_tags(names: Sequence[str], section: Mapping[str, Entry], where: str) -> list[str]:

@@ -243,7 +243,7 @@ _PART_KINDS = ("datasets", "attacks", "defences", "classifiers")
 
 
 # Who may be told what: the others are ranked as if they were told nothing.
-_MAY_BE_TOLD = {"clean_rows": ("reference", "bound"), "poison": ("bound",)}
+_MAY_BE_TOLD = {"clean_rows": ("clean-rows", "bound"), "poison": ("bound",)}
 
 
 def _check_ledgers(config: Config) -> None:
