@@ -108,12 +108,18 @@ def of_every(kind: str, *, steps: bool = True) -> Any:
     return pytest.mark.parametrize("name", names)
 
 
-@cache
 def toy_rows(rows: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Raw rows, labels, and which are poisoned: flipped malware with a trigger.
 
-    The columns that tell the classes apart lie in all regions.
+    The columns that tell the classes apart lie in all regions. Every call gives memory of its own:
+    a part that overwrites its rows must not fail the tests of others.
     """
+    X, y, poison = _toy_rows(rows, seed)
+    return X.copy(), y.copy(), poison.copy()
+
+
+@cache
+def _toy_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     informative = np.concatenate(
         [LAYOUT.undefended[:40], LAYOUT.non_hashed[8:], LAYOUT.attackable[-40:]]
     )
@@ -123,8 +129,8 @@ def toy_rows(rows: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     return X.round(1), y, poison
 
 
-@cache
 def standardised() -> np.ndarray:
+    """The rows of `toy_rows` in their own units, likewise."""
     X, _, _ = toy_rows()
     return Standardiser().fit(X).transform(X)
 
@@ -162,13 +168,13 @@ def says_clearly(*made_of: Any) -> Iterator[None]:
         yield
     except DokunukiError as error:
         text = str(error)
-        # What is a part of a class, a network say, has a part of its name.
+        # What a part is made of says what it is by a part of the class's name.
         first = re.split(r"\W", text)[0]
         assert any(name in text or first in name for name in names), text
         assert re.search(_MEND, text), text
     except ValueError as error:
         if not foreign:
-            pytest.fail(f"a bare {type(error).__name__}: {error}")
+            raise AssertionError(f"a bare {type(error).__name__}: {error}") from error
 
 
 def _texts(entry: Any) -> Iterator[str]:
@@ -192,7 +198,7 @@ def made(spec: Mapping[str, Any], seed: int = SEED, **context: Any) -> Any:
 
 
 def names_an_unknown_parameter(spec: Mapping[str, Any], **context: Any) -> None:
-    """An entry with a parameter that its class lacks is refused, and the parameter named."""
+    """A parameter that its class does not have is refused, and named with the class."""
     path = spec["class"]
     reason = CANNOT.get(path, {}).get("unknown parameter")
     if reason is not None:

@@ -10,6 +10,7 @@ import pandas as pd
 from contract.entries import (
     CONFIG,
     LAYOUT,
+    SEED,
     are_the_same_bytes,
     few_rows,
     has_equal_parameters,
@@ -55,6 +56,8 @@ def test_the_same_seed_gives_the_same_bytes_and_rows_are_not_changed(name):
     with unchanged(X):
         code, reconstruction = _outputs(made(part_spec(CONFIG, "autoencoders", name)).fit(X), X)
     are_the_same_bytes((code, reconstruction), _outputs_of_arrays(name))
+    other = made(part_spec(CONFIG, "autoencoders", name), seed=SEED + 1).fit(X)
+    assert not np.array_equal(other.encode(X), code)
     assert len(code) == len(X)
     assert reconstruction.shape == X.shape
 

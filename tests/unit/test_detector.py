@@ -266,14 +266,6 @@ def test_blocks_change_no_score(rng, monkeypatch):
     np.testing.assert_allclose(again.scaler_.scale_, detector.scaler_.scale_, rtol=1e-9)
 
 
-def test_rows_are_not_changed(rng):
-    X, y = _rows(rng, 30)
-    before = X.copy()
-    detector = Detector([AutoencoderReconstruction(LAYOUT, _autoencoder())], _tree()).fit(X, y)
-    detector.malware_scores(X)
-    np.testing.assert_array_equal(X, before)
-
-
 @pytest.mark.parametrize("name", PARTS)
 def test_rows_given_away_are_fitted_alike(rng, tmp_path, name):
     X, y = _rows(rng, 60)

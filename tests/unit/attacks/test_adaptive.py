@@ -145,15 +145,6 @@ def test_a_real_autoencoder_keeps_what_columns_share(correlated):
     assert left == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_prefix_and_determinism(correlated):
-    attack = AutoencoderAdaptive(probes=8, values=2, autoencoder={**SMALL, "epochs": 5})
-    longest = attack.select_trigger(correlated, 4)
-    assert attack.select_trigger(correlated, 4) == longest
-    assert attack.select_trigger(correlated, 2) == longest.prefix(2)
-    assert len(set(longest.indices.tolist())) == 4
-    assert longest.columns[0].reason["separation"] > 0
-
-
 def test_its_autoencoder_computes_as_all_others_do(correlated):
     settings = {**SMALL, "epochs": 5, "precision": "float32"}
     said = AutoencoderAdaptive(probes=8, values=2, autoencoder=settings)

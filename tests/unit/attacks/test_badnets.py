@@ -89,14 +89,6 @@ def test_spectral_signature_of_the_rows_finds_it(layout, knowing):
     assert set(found) == set(poison.indices)
 
 
-def test_a_shorter_trigger_is_a_prefix(layout, knowing, rng):
-    knowledge = knowing(rng.integers(0, 9, size=(12, layout.width)).astype(np.float32))
-    longest = BadNets().select_trigger(knowledge, 35)
-    assert len(set(longest.indices.tolist())) == 35
-    for size in (1, 7, 34):
-        assert BadNets().select_trigger(knowledge, size) == longest.prefix(size)
-
-
 def test_rows_that_are_alike_are_poisoned_first(layout, widened, knowing):
     # A tenth of the 30 rows is three: those nearest to row 3, itself among them, are nearer than
     # any other row's three. Distances from it (0, 1, 2, 4, 9, 11) give the order of the first six;
@@ -131,7 +123,3 @@ class TestBadInput:
     def test_no_malware(self, worked):
         with pytest.raises(AttackError, match="malware"):
             BadNets().poison_order(worked, worked.X[:0])
-
-    def test_no_rows(self, worked, knowing):
-        with pytest.raises(AttackError, match="there are none"):
-            BadNets().select_trigger(knowing(worked.X[:0]), 1)

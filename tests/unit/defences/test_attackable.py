@@ -6,7 +6,6 @@ from sklearn.decomposition import PCA
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.attackable import AttackableTransform
 from dokunuki.errors import ConfigError
-from dokunuki.parts.saving import read_part, write_part
 
 LAYOUT = feature_layout(1)
 ATTACKABLE, UNDEFENDED = LAYOUT.attackable, LAYOUT.undefended
@@ -75,22 +74,6 @@ def test_quantiles_become_normal_and_keep_the_order(rng):
     np.testing.assert_array_equal(np.argsort(code), np.argsort(X[:, ATTACKABLE[0]]))
     # The quartiles of the standard normal distribution.
     np.testing.assert_allclose(np.percentile(code, [25, 50, 75]), [-0.674, 0, 0.674], atol=0.02)
-
-
-@pytest.mark.parametrize(("transformer", "params"), KINDS)
-@pytest.mark.parametrize("output", ["code", "reconstruction"])
-def test_it_loads_as_it_was_saved_and_equal_fits_are_equal_bytes(
-    rows, tmp_path, transformer, params, output
-):
-    entries = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        folder.mkdir()
-        defence = AttackableTransform(LAYOUT, transformer, params, output, seed=1).fit(rows)
-        entries.append(write_part(folder, "defence", defence))
-    assert entries[0] == entries[1]
-    loaded = read_part(tmp_path / "a", entries[0], (), "cpu")
-    np.testing.assert_array_equal(loaded.transform(rows), defence.transform(rows))
-    assert loaded.get_params() == defence.get_params()
 
 
 def test_in_place_gives_the_same(rows):

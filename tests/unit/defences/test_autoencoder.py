@@ -119,19 +119,6 @@ def test_blocks_change_nothing_but_rounding(rng, monkeypatch):
     np.testing.assert_allclose(model.reconstruct(X), whole, rtol=1e-5, atol=1e-6)
 
 
-def test_same_seed_same_bytes_and_loading_gives_the_same(rng, tmp_path):
-    X = _rank(rng, 50, 10, 3)
-    models = {name: _small(seed=seed).fit(X) for name, seed in [("a", 1), ("b", 1), ("c", 2)]}
-    for name, model in models.items():
-        model.save(tmp_path / name)
-    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
-    assert a == b != c
-    loaded = AutoencoderModel.load(tmp_path / "a")
-    np.testing.assert_array_equal(loaded.reconstruct(X), models["a"].reconstruct(X))
-    np.testing.assert_array_equal(loaded.encode(X), models["a"].encode(X))
-    assert loaded.get_params() == models["a"].get_params()
-
-
 @pytest.mark.parametrize("defence", [AutoencoderReconstruction, AutoencoderCode])
 def test_in_place_gives_the_same_bytes(wide, monkeypatch, defence):
     for module in ("defences.autoencoder", "networks.estimator"):

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.clean_autoencoder import CleanAutoencoder
-from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError
 from dokunuki.networks.autoencoder import AutoencoderModel
 
@@ -51,11 +49,6 @@ def test_a_trigger_that_clean_rows_never_show_is_taken_out(rows, rng):
     defence.give_clean_rows(clean, np.zeros(400))
     rebuilt, _ = defence.fit_resample(rows, np.arange(20) % 2)
     assert np.abs(rebuilt[:10, trigger] - 0.5).max() < 0.5
-
-
-def test_it_is_a_sampler_that_removes_nothing():
-    assert defence_kind(_defence()) == "sampler"
-    assert not hasattr(clone(_defence()), "sample_indices_")
 
 
 @pytest.mark.parametrize("given", [0, None])

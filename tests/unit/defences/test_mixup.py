@@ -7,7 +7,6 @@ from dokunuki.defences.mixup import BatchMixer, Mixup
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError
 from dokunuki.networks.embernn import EmberNN
-from dokunuki.parts.saving import read_part, write_part
 
 
 def _network(**changes):
@@ -69,15 +68,10 @@ def test_trains_a_network_that_is_less_sure_than_plain_training(toy):
     assert mixed.classes_.tolist() == [0, 1]
 
 
-def test_the_seed_decides_and_it_comes_back_the_same(toy, tmp_path):
+def test_the_seed_decides(toy):
     X, y = toy
-    one, same, other = (Mixup(_network(epochs=2), seed=seed).fit(X, y) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(one.predict_proba(X), same.predict_proba(X))
+    one, other = (Mixup(_network(epochs=2), seed=seed).fit(X, y) for seed in (1, 2))
     assert not np.array_equal(one.predict_proba(X), other.predict_proba(X))
-    loaded = read_part(tmp_path, write_part(tmp_path, "classifier", one), (), "cpu")
-    np.testing.assert_array_equal(loaded.predict_proba(X), one.predict_proba(X))
-    assert loaded.alpha == 0.4
-    assert loaded.device_ == one.device_
 
 
 def test_what_it_is_and_what_it_refuses(toy):

@@ -4,7 +4,6 @@ import pytest
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.defences.reduced_features import GainSelection
 from dokunuki.errors import ConfigError
-from dokunuki.parts.saving import read_part, write_part
 
 
 @pytest.fixture
@@ -26,17 +25,6 @@ def test_unused_columns_come_in_column_order_and_all_columns_change_nothing(toy)
     X[:, np.setdiff1d(np.arange(12), [2, 7])] = 0
     assert GainSelection(3, rounds=1).fit(X, y).columns_.tolist() == [0, 2, 7]
     np.testing.assert_array_equal(GainSelection(12, rounds=5).fit(X, y).transform(X), X)
-
-
-def test_it_comes_back_and_equal_fits_are_equal_bytes(toy, tmp_path):
-    entries = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        selection = GainSelection(3, rounds=5, seed=2**40).fit(*toy)
-        entries.append(write_part(tmp_path / name, "defence", selection))
-    assert entries[0] == entries[1]
-    loaded = read_part(tmp_path / "a", entries[0], (), None)
-    np.testing.assert_array_equal(loaded.transform(toy[0]), selection.transform(toy[0]))
 
 
 def test_what_it_is_and_what_it_refuses(toy):
