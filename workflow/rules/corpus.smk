@@ -5,7 +5,8 @@ rule simulate_corpus:
     output:
         raw=[f"results/{{dataset}}/release/{file}" for file in specs.SIMULATED_FILES],
         checksums=[
-            f"results/{{dataset}}/release/{file}.sha256" for file in specs.SIMULATED_FILES
+            f"results/{{dataset}}/release/{file}.sha256"
+            for file in specs.SIMULATED_FILES
         ],
         metadata="results/{dataset}/release/metadata.csv",
     log:

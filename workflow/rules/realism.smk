@@ -10,7 +10,9 @@ rule realism:
 rule simulate_for_realism:
     output:
         raw=[f"results/realism/release/{file}" for file in specs.SIMULATED_FILES],
-        checksums=[f"results/realism/release/{file}.sha256" for file in specs.SIMULATED_FILES],
+        checksums=[
+            f"results/realism/release/{file}.sha256" for file in specs.SIMULATED_FILES
+        ],
         metadata="results/realism/release/metadata.csv",
     log:
         "results/logs/simulate_for_realism.log",

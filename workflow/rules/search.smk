@@ -32,7 +32,10 @@ rule search_parts:
     threads: THREADS
     resources:
         mem_mb=memory("train_surrogate"),
-        runtime=minutes("train_surrogate", times=lambda wildcards: specs.search_epochs(CONFIG, wildcards.kind)),
+        runtime=minutes(
+            "train_surrogate",
+            times=lambda wildcards: specs.search_epochs(CONFIG, wildcards.kind),
+        ),
         gpu=GPU,
         device=DEVICE,
     params:
