@@ -148,6 +148,7 @@ def test_a_second_run_submits_nothing(built):
 FAILING_PARTS = """
 from pathlib import Path
 
+from sklearn.preprocessing import FunctionTransformer
 
 
 class Broken(FunctionTransformer):
