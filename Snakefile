@@ -1,5 +1,5 @@
 # From raw EMBER rows to metrics, figures and one report. Public targets: all (the default),
-# metrics, figures, benchmark, search_settings, realism; each stage of the way is one file under workflow/rules.
+# metrics, figures, benchmark, paper, search_settings, realism; each stage of the way is one file under workflow/rules.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -22,6 +22,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/realism.smk"
 include: "workflow/rules/benchmark.smk"
+include: "workflow/rules/paper.smk"
 
 
 rule all:

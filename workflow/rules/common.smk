@@ -12,9 +12,9 @@ sys.path.insert(0, str(WORKFLOW))
 
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
-from dokunuki.study import configuration, results, specs
+from dokunuki.study import configuration, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
-from dokunuki.study.grid import UNPOISONED, cell_of_id, defended_classifiers
+from dokunuki.study.grid import UNPOISONED, all_grids, cell_of_id
 from dokunuki.study.panels import PANELS
 from dokunuki.study.provenance import code_digests, offer_library
 from dokunuki.study.requests import read_requests
@@ -26,18 +26,27 @@ try:
     REQUESTS = read_requests(WORKFLOW / "resources.yaml")
     # Looked at here: where results exist already, Snakemake would pass over an input function's
     # error, and a mistyped path would show another corpus' results.
-    for name in CONFIG["grid"]["datasets"]:
-        if CONFIG["datasets"][name]["kind"] == "ember":
-            release_files(CONFIG["datasets"][name]["path"])
+    for grid in all_grids(CONFIG).values():
+        for name in grid["datasets"]:
+            if CONFIG["datasets"][name]["kind"] == "ember":
+                release_files(CONFIG["datasets"][name]["path"])
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 
 GRID = CONFIG["grid"]
-DEFENDED = defended_classifiers(GRID)
 
 # Ids of attacked cells: the last four digits are p in steps of 0.01 percent. At p = 0 nothing is
 # trained: see score_evasion.
 POISONED = r"[a-z0-9-]+-n\d{3}-p(?!0000)\d{4}"
+
+# What a search tries, by kind, and the places of its shortlist.
+SEARCH = CONFIG["search"]
+TRIALS = {
+    kind: specs.searched_specs(CONFIG, kind) for kind in ("classifiers", "autoencoders")
+}
+RANKS = {
+    kind: range(min(SEARCH["shortlist"], len(tried))) for kind, tried in TRIALS.items()
+}
 
 # How a training job asks for a GPU; a profile says what that means on its machine.
 GPU = 0 if CONFIG["compute"]["device"] == "cpu" else 1
@@ -65,6 +74,7 @@ wildcard_constraints:
     defence="|".join(CONFIG["defences"]),
     autoencoder="|".join(CONFIG["autoencoders"]) or "none",
     classifier="|".join(CONFIG["classifiers"]),
+    grid="|".join(["grid", *CONFIG["further_grids"]]),
     # A classifier and the share of the training rows that it sees, in steps of 0.01 percent.
     surrogate=rf"({'|'.join(CONFIG['classifiers'])})-\d{{5}}",
 
@@ -137,6 +147,25 @@ def victim_code(rule_name):
     return digests
 
 
+def evasion_scope(wildcards):
+    """Which detectors and sizes an attack's triggers are scored for."""
+    return CONFIG, wildcards.dataset, int(wildcards.seed), wildcards.attack
+
+
+def evaded_detectors(wildcards):
+    """The unpoisoned detectors that an attack's triggers meet."""
+    return [
+        f"{seed_folder(wildcards)}/unpoisoned/{defence}/{classifier}/detector"
+        for defence, classifier in specs.evasion_detectors(*evasion_scope(wildcards))
+    ]
+
+
+def evasion_code(wildcards):
+    detectors = specs.evasion_detectors(*evasion_scope(wildcards))
+    defences, classifiers = zip(*detectors)
+    return code("score_evasion", defences=defences, classifiers=classifiers)
+
+
 def surrogate_folder(wildcards):
     """Where the surrogate of an attack and its explanations are."""
     surrogate = specs.surrogate_id(CONFIG, wildcards.attack)
@@ -160,6 +189,35 @@ def surrogate_code(rule_name):
     return lambda wildcards: code(
         rule_name, classifiers=surrogate_classifier(wildcards)
     )
+
+
+def trial_results(wildcards):
+    """What the first seed's trials of a kind came to."""
+    folder = f"results/search/{wildcards.dataset}/{wildcards.kind}"
+    return [
+        f"{folder}/trial-{number:03d}.json"
+        for number in range(len(TRIALS[wildcards.kind]))
+    ]
+
+
+def shortlisted_results(wildcards):
+    """Of the shortlist's trials on the other seeds."""
+    folder = f"results/search/{wildcards.dataset}/{wildcards.kind}"
+    return [
+        f"{folder}/rank-{rank:03d}-seed-{seed}.json"
+        for rank in RANKS[wildcards.kind]
+        for seed in SEARCH["seeds"][1:]
+    ]
+
+
+def chosen_classifiers(wildcards):
+    """Autoencoders are tried with the classifier that was chosen before."""
+    is_needed = wildcards.kind == "autoencoders" and TRIALS["classifiers"]
+    return f"results/search/{wildcards.dataset}/classifiers.csv" if is_needed else []
+
+
+def trial_code(wildcards):
+    return code("try_settings", **specs.search_methods(CONFIG, wildcards.kind))
 
 
 def raw_files(wildcards):
@@ -198,7 +256,7 @@ def panel_figure(panel):
 
 
 def sample_rows(wildcards):
-    return specs.sample_rows(CONFIG)
+    return samples.sample_rows(CONFIG, wildcards.get("dataset"))
 
 
 def corpus_rows(wildcards):

@@ -66,7 +66,7 @@ rule draw_sample:
         mem_mb=memory("draw_sample", rows=corpus_rows),
         runtime=minutes("draw_sample", rows=corpus_rows),
     params:
-        spec={key: CONFIG["sample"][key] for key in sorted(CONFIG["sample"])},
+        spec=lambda wildcards: samples.sample_spec(CONFIG, wildcards.dataset),
         seed=seed_of("sample"),
         code=code("draw_sample"),
     script:

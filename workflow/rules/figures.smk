@@ -41,7 +41,7 @@ rule plot_panels:
         runtime=minutes("plot_panels"),
     params:
         spec={
-            "titles": results.titles(CONFIG),
+            "titles": results.titles(CONFIG, GRID),
             "defences": GRID["defences"],
             "fixed_trigger_size": GRID["fixed_trigger_size"],
             "fixed_poison_rate": float(GRID["fixed_poison_rate"]),
@@ -55,12 +55,7 @@ rule plot_panels:
 rule write_tables:
     input:
         metrics="results/metrics.csv",
-        triggers=expand(
-            "results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
-            dataset=GRID["datasets"],
-            seed=GRID["seeds"],
-            attack=GRID["attacks"],
-        ),
+        triggers=results.trigger_files(CONFIG),
     output:
         summary=report(
             "results/tables/summary.html",

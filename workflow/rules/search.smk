@@ -1,4 +1,6 @@
-# What the paper leaves open is chosen on clean data by validation loss (docs/choices.md).
+# What the paper leaves open is chosen on clean rows, by distance to its clean accuracies
+# (docs/choices.md). All settings are tried on the first of the search's seeds, the nearest on the
+# others too. Nothing here depends on an attack.
 
 
 rule search_settings:
@@ -6,42 +8,115 @@ rule search_settings:
         expand(
             "results/search/{dataset}/{kind}.csv",
             dataset=GRID["datasets"],
-            kind=[
-                kind
-                for kind in ("classifiers", "autoencoders")
-                if CONFIG["search"][kind]
-            ],
+            kind=[kind for kind, tried in TRIALS.items() if tried],
         ),
 
 
-rule search_parts:
+rule try_settings:
     input:
-        vectors=lambda wildcards: (
-            f"results/{wildcards.dataset}/seed-{CONFIG['search']['seed']}/vectors.h5"
-        ),
+        vectors=f"results/{{dataset}}/seed-{SEARCH['seeds'][0]}/vectors.h5",
+        classifiers=chosen_classifiers,
     output:
-        table="results/search/{dataset}/{kind}.csv",
+        result="results/search/{dataset}/{kind}/trial-{trial}.json",
     log:
-        "results/logs/search_parts/{dataset}/{kind}.log",
+        "results/logs/try_settings/{dataset}/{kind}/trial-{trial}.log",
     benchmark:
-        "results/benchmarks/search_parts/{dataset}/{kind}.tsv"
+        "results/benchmarks/try_settings/{dataset}/{kind}/trial-{trial}.tsv"
     wildcard_constraints:
         kind="classifiers|autoencoders",
+        trial=r"\d{3}",
     conda:
         "../../envs/training.yaml"
     threads: THREADS
     resources:
-        mem_mb=memory("train_surrogate"),
+        mem_mb=memory("try_settings"),
         runtime=minutes(
-            "train_surrogate",
-            times=lambda wildcards: specs.search_epochs(CONFIG, wildcards.kind),
+            "try_settings",
+            times=lambda wildcards: specs.trial_epochs(CONFIG, wildcards.kind),
         ),
         gpu=GPU,
         device=DEVICE,
     params:
-        spec=lambda wildcards: specs.search_spec(CONFIG, wildcards.kind),
+        spec=lambda wildcards: specs.trial_spec(
+            CONFIG,
+            wildcards.kind,
+            {"settings": TRIALS[wildcards.kind][int(wildcards.trial)]},
+        ),
+        seed=SEARCH["seeds"][0],
         threads=THREADS,
         precision=PRECISION,
-        code=lambda wildcards: code("search_parts"),
+        code=trial_code,
     script:
-        "../scripts/search_parts.py"
+        "../scripts/try_settings.py"
+
+
+rule shortlist_settings:
+    input:
+        results=trial_results,
+    output:
+        shortlist="results/search/{dataset}/{kind}/shortlist.json",
+    log:
+        "results/logs/shortlist_settings/{dataset}/{kind}.log",
+    benchmark:
+        "results/benchmarks/shortlist_settings/{dataset}/{kind}.tsv"
+    wildcard_constraints:
+        kind="classifiers|autoencoders",
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("write_tables"),
+        runtime=minutes("write_tables"),
+    params:
+        size=SEARCH["shortlist"],
+        code=code("shortlist_settings"),
+    script:
+        "../scripts/shortlist_settings.py"
+
+
+use rule try_settings as try_shortlisted with:
+    input:
+        vectors="results/{dataset}/seed-{seed}/vectors.h5",
+        classifiers=chosen_classifiers,
+        shortlist="results/search/{dataset}/{kind}/shortlist.json",
+    output:
+        result="results/search/{dataset}/{kind}/rank-{rank}-seed-{seed}.json",
+    log:
+        "results/logs/try_shortlisted/{dataset}/{kind}/rank-{rank}-seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/try_shortlisted/{dataset}/{kind}/rank-{rank}-seed-{seed}.tsv"
+    wildcard_constraints:
+        kind="classifiers|autoencoders",
+        rank=r"\d{3}",
+    params:
+        spec=lambda wildcards: specs.trial_spec(
+            CONFIG, wildcards.kind, {"rank": int(wildcards.rank)}
+        ),
+        seed=lambda wildcards: int(wildcards.seed),
+        threads=THREADS,
+        precision=PRECISION,
+        code=trial_code,
+
+
+rule choose_settings:
+    input:
+        results=lambda wildcards: trial_results(wildcards)
+        + shortlisted_results(wildcards),
+    output:
+        table="results/search/{dataset}/{kind}.csv",
+    log:
+        "results/logs/choose_settings/{dataset}/{kind}.log",
+    benchmark:
+        "results/benchmarks/choose_settings/{dataset}/{kind}.tsv"
+    wildcard_constraints:
+        kind="classifiers|autoencoders",
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("write_tables"),
+        runtime=minutes("write_tables"),
+    params:
+        code=code("choose_settings"),
+    script:
+        "../scripts/choose_settings.py"

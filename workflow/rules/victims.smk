@@ -70,16 +70,13 @@ rule train_victim:
         "../scripts/train_victim.py"
 
 
-# p = 0 is pure evasion: an attack's triggers, of every size, meet the unpoisoned detectors of the
-# grid.
+# p = 0 is pure evasion: an attack's triggers, of every size, meet the unpoisoned detectors of its
+# grids.
 rule score_evasion:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         trigger="results/{dataset}/seed-{seed}/attacks/{attack}/trigger.json",
-        detectors=[
-            f"results/{{dataset}}/seed-{{seed}}/unpoisoned/{defence}/{classifier}/detector"
-            for defence, classifier in DEFENDED
-        ],
+        detectors=evaded_detectors,
     output:
         scores="results/{dataset}/seed-{seed}/attacks/{attack}/evasion.h5",
     log:
@@ -94,14 +91,9 @@ rule score_evasion:
         runtime=minutes("score_evasion"),
         device="cpu",
     params:
-        specs=specs.unpoisoned_specs(CONFIG),
-        sizes=sorted({*GRID["trigger_sizes"], GRID["fixed_trigger_size"]}),
+        spec=lambda wildcards: specs.evasion_spec(*evasion_scope(wildcards)),
         threads=THREADS,
-        # Not while the workflow is parsed: it goes through every part of the grid.
-        code=lambda wildcards: code(
-            "score_evasion",
-            defences=GRID["defences"],
-            classifiers=GRID["classifiers"],
-        ),
+        # Not while the workflow is parsed: it goes through every part of the grids.
+        code=evasion_code,
     script:
         "../scripts/score_evasion.py"

@@ -10,8 +10,8 @@ with logged(snakemake.log[0]):
     scores = score_evasion(
         read_vectors(snakemake.input.vectors),
         read_trigger(snakemake.input.trigger),
-        snakemake.params.sizes,
-        list(zip(snakemake.params.specs, snakemake.input.detectors, strict=True)),
+        snakemake.params.spec["sizes"],
+        list(zip(snakemake.params.spec["detectors"], snakemake.input.detectors, strict=True)),
         device=snakemake.resources.device,
     )
     write_evasion(snakemake.output.scores, scores)

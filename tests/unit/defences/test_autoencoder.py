@@ -61,7 +61,7 @@ def test_a_code_below_the_rank_loses_something(rng):
     assert np.mean((model.fit(X).reconstruct(X) - X) ** 2) > 0.1 * np.mean(X**2)
 
 
-@pytest.mark.parametrize("activation", ["relu", "elu", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", "elu", "tanh", "sigmoid"])
 def test_nonlinear_ones_learn_too(rng, activation):
     X = _rank(rng, 400, 20, 3)
     model = _small(

@@ -83,7 +83,7 @@ def test_unknown_device_is_an_error():
     ("instructions", "expected"),
     [
         ({"amx_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.float32),
         ({"avx512_f": True, "avx512_bf16": False}, torch.float32),
         ({}, torch.float32),
     ],

@@ -59,6 +59,8 @@ def _network(kind):
         return dense_network(WIDTH, (65, 30), dropout=0.5, input_dropout=0.1)
     if kind == "denoising":
         return Autoencoder(WIDTH, 33, 20, "elu", dropout=0.2, noise=0.5, input_dropout=0.3)
+    if kind == "unit range":
+        return Autoencoder(WIDTH, 33, 20, "relu", dropout=0.2, unit_range=True)
     return Autoencoder(WIDTH, 33, 20, kind, dropout=0.2)
 
 
@@ -76,7 +78,7 @@ def _engine(network, loss, dtype=torch.float32, rows=ROWS):
     return Engine(network, loss, dtype, rows, torch.Generator().manual_seed(1))
 
 
-KINDS = ["embernn", "relu", "elu", "tanh", "linear", "denoising"]
+KINDS = ["embernn", "relu", "elu", "tanh", "sigmoid", "linear", "denoising", "unit range"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
 from torch import nn
 
 from dokunuki.errors import ConfigError
@@ -18,23 +19,21 @@ from dokunuki.networks.layers import GaussianNoise
 from dokunuki.networks.losses import SquaredLoss
 from dokunuki.parts.estimator import checked_rows
 
-if TYPE_CHECKING:
-    import numpy as np
-
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "elu": nn.ELU,
     "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
     "linear": nn.Identity,
 }
 
 
 class Autoencoder(nn.Sequential):
-    """width -> hidden -> code -> hidden -> width, with a linear code and a linear output.
+    """width -> hidden -> code -> hidden -> width, with a linear code.
 
-    The activation follows the two hidden layers; dropout follows the code, in training only. In
-    training, too, normal noise of standard deviation `noise` is added to the rows, and then dropout
-    of `input_dropout` applied to them.
+    The activation follows the two hidden layers; dropout follows the code, in training only. The
+    output is linear, or with `unit_range` a sigmoid. In training, too, normal noise of standard
+    deviation `noise` is added to the rows, and then dropout of `input_dropout` applied to them.
     """
 
     def __init__(
@@ -46,6 +45,7 @@ class Autoencoder(nn.Sequential):
         dropout: float,
         noise: float = 0.0,
         input_dropout: float = 0.0,
+        unit_range: bool = False,
     ) -> None:
         # Sequential applies what it holds in the order of these lines.
         super().__init__()
@@ -55,7 +55,10 @@ class Autoencoder(nn.Sequential):
         )
         self.encoder = nn.Sequential(nn.Linear(width, hidden), activate(), nn.Linear(hidden, code))
         self.dropout = nn.Dropout(dropout)
-        self.decoder = nn.Sequential(nn.Linear(code, hidden), activate(), nn.Linear(hidden, width))
+        output = nn.Sigmoid() if unit_range else nn.Identity()
+        self.decoder = nn.Sequential(
+            nn.Linear(code, hidden), activate(), nn.Linear(hidden, width), output
+        )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -63,18 +66,23 @@ class AutoencoderModel(NetworkEstimator):
     """An autoencoder for the standardised attackable columns, float32 (n, 1839).
 
     `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
-    relu, elu, tanh, linear. `noise` (standard deviation of normal noise, in those of the columns)
-    and `input_dropout` (share of values set to 0, the column's mean, the others scaled up to keep
-    the mean) disturb the rows that it reads in training, never those that it is to rebuild. The
-    other parameters are those of `TrainingSettings` and of `NetworkEstimator`.
+    relu, elu, tanh, sigmoid, linear. With `unit_range` the network sees and rebuilds each column
+    scaled to [0, 1], its range in the training rows, and its output is a sigmoid: a common form
+    around 2020. What `reconstruct` gives is in the units of X all the same. `noise` (standard
+    deviation of normal noise, in those of the columns) and `input_dropout` (share of values set to
+    0, the column's mean, the others scaled up to keep the mean) disturb the rows that it reads in
+    training, never those that it is to rebuild. The other parameters are those of
+    `TrainingSettings` and of `NetworkEstimator`.
 
     Trained on the squared error averaged over rows *and columns*: the paper's mean over rows of
     the squared Euclidean norm, divided by the width. Both have the same minimum, and to the
     optimiser the factor is one of the learning rate. So `history_` tells the share of the
-    variance, which standardising made 1 a column, that is left unexplained.
+    variance, which standardising made 1 a column, that is left unexplained; not with `unit_range`,
+    whose loss is in units of the range.
 
     After `fit`: `network_` (an Autoencoder in evaluation mode), `device_`, `n_features_in_`,
-    `history_`.
+    `history_`; with `unit_range` `low_` and `span_`, least value and range of each column, float32
+    (width,).
     """
 
     _stream: ClassVar[str] = "Autoencoder"
@@ -84,6 +92,7 @@ class AutoencoderModel(NetworkEstimator):
     activation: str = "relu"
     dropout: float = 0.2
     noise: float = 0.0
+    unit_range: bool = False
     batch_size: int = 256
     epochs: int = 30
 
@@ -97,18 +106,31 @@ class AutoencoderModel(NetworkEstimator):
         """
         X = checked_rows(X)
         self.n_features_in_ = X.shape[1]
+        if self.unit_range:
+            self.low_, self.span_ = X.min(axis=0), np.ptp(X, axis=0)
+            X = self._scaled(X)
+            validation = None if validation is None else self._scaled(validation)
         self._train(SquaredLoss, X, None, None if validation is None else (validation, None))
         return self
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """The code of each row, float32 (n, code)."""
         self.check_fitted("network_")
-        return self._apply(self.network_.encoder, X, self.code)
+        return self._apply(self.network_.encoder, self._scaled(X), self.code)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         """The reconstruction of each row, float32 (n, width)."""
         self.check_fitted("network_")
-        return self._apply(self.network_, X, self.n_features_in_)
+        rebuilt = self._apply(self.network_, self._scaled(X), self.n_features_in_)
+        return rebuilt * self.span_ + self.low_ if self.unit_range else rebuilt
+
+    def _scaled(self, X: np.ndarray) -> np.ndarray:
+        """What the network sees of rows; 0 in a column that is constant in the training rows."""
+        if not self.unit_range:
+            return X
+        inverse = np.divide(1, self.span_, out=np.zeros_like(self.span_), where=self.span_ > 0)
+        scaled: np.ndarray = (checked_rows(X, self.n_features_in_) - self.low_) * inverse
+        return scaled
 
     def _network(self) -> Autoencoder:
         if self.activation not in ACTIVATIONS:
@@ -129,4 +151,15 @@ class AutoencoderModel(NetworkEstimator):
             self.dropout,
             self.noise,
             self.input_dropout,
+            self.unit_range,
         )
+
+    def _fitted_arrays(self) -> dict[str, np.ndarray]:
+        scales = {"low": self.low_, "span": self.span_} if self.unit_range else {}
+        return {**super()._fitted_arrays(), **scales}
+
+    def _restore(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        held = dict(arrays)
+        if self.unit_range:
+            self.low_, self.span_ = held.pop("low"), held.pop("span")
+        super()._restore(held, facts)

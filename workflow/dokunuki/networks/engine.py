@@ -44,10 +44,11 @@ _LAYERS = (nn.Linear, nn.BatchNorm1d, *ACTIVATIONS, *_BEFORE_DENSE)
 def supports(network: nn.Module) -> bool:
     """Whether the engine trains `network` as autograd would.
 
-    Its modules are Linear, ReLU, ELU, Tanh, BatchNorm1d, Dropout, GaussianNoise and Identity, not
-    subclasses of them, in Sequential containers, which may be subclasses but apply what they hold
-    in its order. Before the first Linear come Dropout, GaussianNoise and Identity only, and no two
-    activations follow each other: they work in place, and the first would lose what it gave.
+    Its modules are Linear, ReLU, ELU, Tanh, Sigmoid, BatchNorm1d, Dropout, GaussianNoise and
+    Identity, not subclasses of them, in Sequential containers, which may be subclasses but apply
+    what they hold in its order. Before the first Linear come Dropout, GaussianNoise and Identity
+    only, and no two activations follow each other: they work in place, and the first would lose
+    what it gave.
     Linear and BatchNorm1d have weight and bias, float32, none of them frozen or shared.
     """
     modules = list(_in_order(network))
@@ -216,8 +217,8 @@ class Engine:
             case GaussianNoise():
                 noise = Noise(module.deviation, rows, self._width, dtype, generator)
                 self._layers.append(noise)
-            case nn.ReLU() | nn.ELU() | nn.Tanh():
-                self._layers.append(Activation(*ACTIVATIONS[type(module)]))
+            case nn.ReLU() | nn.ELU() | nn.Tanh() | nn.Sigmoid():
+                self._layers.append(Activation(*ACTIVATIONS[type(module)], self._width))
 
     def _coefficients(self, module: nn.Module, flat: torch.Tensor) -> Coefficients:
         weight, bias = module.parameters()

@@ -89,15 +89,22 @@ class Dense:
 
 
 class Activation:
-    """A function of each value, in place; `derive` takes a gradient and the function's values."""
+    """A function of each value, in place; `derive` takes a gradient and the function's values.
 
-    def __init__(self, function: _Function, derive: _Derivative) -> None:
+    The first `width` columns count, the others are padding.
+    """
+
+    def __init__(self, function: _Function, derive: _Derivative, width: int) -> None:
         self._function = function
         self._derive = derive
+        self._width = width
+        self._changes_padding = bool(function(torch.zeros(1)))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """The output for a batch."""
         self._outputs = self._function(inputs)
+        if self._changes_padding:
+            self._outputs[:, self._width :] = 0
         return self._outputs
 
     def backward(self, gradient: torch.Tensor) -> torch.Tensor:
@@ -122,6 +129,12 @@ ACTIVATIONS: dict[type[nn.Module], tuple[_Function, _Derivative]] = {
     nn.Tanh: (
         torch.tanh_,
         lambda gradient, outputs: torch.ops.aten.tanh_backward.grad_input(
+            gradient, outputs, grad_input=gradient
+        ),
+    ),
+    nn.Sigmoid: (
+        torch.sigmoid_,
+        lambda gradient, outputs: torch.ops.aten.sigmoid_backward.grad_input(
             gradient, outputs, grad_input=gradient
         ),
     ),

@@ -62,6 +62,7 @@ def train(
     products, None for float32; the loss over the validation rows is always taken in float32.
     `augment` changes each batch of rows and targets before the network sees it, in the engine
     rows of type `dtype` with columns of zeros on the right; the validation rows are not changed.
+    It ends after `settings.epochs` epochs, or when the training loss has converged.
     The rows go to the device once. The last batch of an epoch may be smaller; one of a single row
     is left out, since batch normalisation needs two.
     Raises ConfigError for a setting out of range, TrainingDivergedError on a loss or weight that is
@@ -118,11 +119,13 @@ def train(
                 history.validation_loss.append(_mean_loss(network, loss, *validation))
                 figures["validation_loss"] = history.validation_loss[-1]
             progress.update(epoch, **figures)
+            if settings.converged(history.loss):
+                break
         steps.store(last=True)
     # The last step of all has no later loss that would show what it did.
     state = network.state_dict().values()
     if not all(bool(torch.isfinite(values).all()) for values in state):
-        raise TrainingDivergedError(settings.epochs, math.nan)
+        raise TrainingDivergedError(len(history.loss), math.nan)
     return history
 
 

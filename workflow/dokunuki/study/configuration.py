@@ -25,8 +25,9 @@ from dokunuki.study.catalogue import (
     resolve_extends,
     steps_of,
 )
-from dokunuki.study.grid import defended_classifiers
+from dokunuki.study.grid import all_grids, defended_classifiers
 from dokunuki.study.rates import poison_count, rate_code
+from dokunuki.study.samples import sample_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,10 +54,13 @@ def load_config(raw: Mapping[str, Any], workflow: str | Path) -> Config:
         # YAML reads them as numbers, and the wildcards of a path are text.
         config["seeds"] = {str(seed): entry for seed, entry in config["seeds"].items()}
     _check_schema(config, schema, files)
+    _complete_further_grids(config, schema)
     _expand_tags(config)
     _check_names(config)
     _check_ledgers(config)
-    _check_grid(config)
+    for where, grid in all_grids(config).items():
+        _check_grid(config, where, grid)
+    _check_search(config)
     return config
 
 
@@ -89,26 +93,44 @@ def _join_catalogue(config: Config, library: Path) -> Mapping[tuple[str, str], P
     return files
 
 
+def _complete_further_grids(config: Config, schema: Mapping[str, Any]) -> None:
+    """What a further grid does not say is as in the grid; both are checked alike."""
+    node = schema["properties"]["grid"]
+    for name, entry in config["further_grids"].items():
+        # Which defences a classifier is restricted to is said anew, since they may be others.
+        grid = {**config["grid"], "restricted": {}, **_typed(entry, node, schema)}
+        config["further_grids"][name] = copy.deepcopy(grid)
+        problems = [
+            f"further_grids.{name}.{_key(error.absolute_path)}: {error.message}"
+            for error in Draft202012Validator({**node, "$defs": schema["$defs"]}).iter_errors(grid)
+        ]
+        if problems:
+            raise ConfigError("config: " + "; ".join(problems))
+
+
 def _expand_tags(config: Config) -> None:
-    grid = config["grid"]
-    for kind in ("attacks", "defences", "classifiers"):
-        grid[kind] = expand_tags(grid[kind], config[kind], f"grid.{kind}")
-    for classifier, names in grid["restricted"].items():
-        where = f"grid.restricted.{classifier}"
-        grid["restricted"][classifier] = expand_tags(names, config["defences"], where)
+    for key, grid in all_grids(config).items():
+        for kind in ("attacks", "defences", "classifiers"):
+            grid[kind] = expand_tags(grid[kind], config[kind], f"{key}.{kind}")
+        for classifier, names in grid["restricted"].items():
+            where = f"{key}.restricted.{classifier}"
+            grid["restricted"][classifier] = expand_tags(names, config["defences"], where)
 
 
 def used_methods(config: Config) -> Config:
-    """The configuration with those entries of attacks, defences and models that the grid uses."""
-    grid = config["grid"]
-    steps = [step for name in grid["defences"] for step in steps_of(config["defences"], name)]
-    defences = dict.fromkeys([*grid["defences"], *steps])
-    own = (config["attacks"][name]["surrogate"] for name in grid["attacks"])
+    """The configuration with those entries of attacks, defences and models that its grids use."""
+    named: dict[str, list[str]] = {
+        kind: [name for grid in all_grids(config).values() for name in grid[kind]]
+        for kind in ("attacks", "defences", "classifiers")
+    }
+    steps = [step for name in named["defences"] for step in steps_of(config["defences"], name)]
+    defences = dict.fromkeys([*named["defences"], *steps])
+    own = (config["attacks"][name]["surrogate"] for name in named["attacks"])
     used: dict[str, Iterable[str | None]] = {
-        "attacks": grid["attacks"],
+        "attacks": named["attacks"],
         "defences": defences,
         "autoencoders": [autoencoder_of(config["defences"], name) for name in defences],
-        "classifiers": [*grid["classifiers"], config["surrogate"]["classifier"], *own],
+        "classifiers": [*named["classifiers"], config["surrogate"]["classifier"], *own],
     }
     return config | {
         kind: {name: config[kind][name] for name in dict.fromkeys(names) if name is not None}
@@ -193,14 +215,25 @@ def _check_schema(
 
 def _check_names(config: Config) -> None:
     """Every name that the grid or a defence uses is defined in its section."""
+    grids = all_grids(config)
     uses = [
-        *((f"grid.{kind}", name, kind) for kind in _PART_KINDS for name in config["grid"][kind]),
         *(
-            (f"grid.restricted.{classifier}", name, "defences")
-            for classifier, names in config["grid"]["restricted"].items()
+            (f"{key}.{kind}", name, kind)
+            for key, grid in grids.items()
+            for kind in _PART_KINDS
+            for name in grid[kind]
+        ),
+        *(
+            (f"{key}.restricted.{classifier}", name, "defences")
+            for key, grid in grids.items()
+            for classifier, names in grid["restricted"].items()
             for name in names
         ),
-        *(("grid.restricted", name, "classifiers") for name in config["grid"]["restricted"]),
+        *(
+            (f"{key}.restricted", name, "classifiers")
+            for key, grid in grids.items()
+            for name in grid["restricted"]
+        ),
         ("surrogate.classifier", config["surrogate"]["classifier"], "classifiers"),
         ("realism.classifier", config["realism"]["classifier"], "classifiers"),
         *(
@@ -230,7 +263,7 @@ def _check_names(config: Config) -> None:
         if ("class" in defence) == ("steps" in defence):
             raise ConfigError(f"config: defences.{name}: needs either a class or steps")
         autoencoder_of(config["defences"], name)
-    for name in config["grid"]["datasets"]:
+    for name in dict.fromkeys(name for grid in grids.values() for name in grid["datasets"]):
         dataset = config["datasets"][name]
         if dataset["kind"] == "ember" and not dataset["path"]:
             raise ConfigError(
@@ -255,36 +288,46 @@ def _check_ledgers(config: Config) -> None:
                     f"config: defences.{name}.ledger.{key}: a defence of tier "
                     f"{defence['tier']!r} is not told this; say tier: {' or '.join(tiers)}"
                 )
-    for name in config["grid"]["defences"]:
-        needed = config["defences"][name]["ledger"]["clean_rows"]
-        if needed and not config["sample"]["clean_rows"]:
-            raise ConfigError(
-                f"config: defences.{name}.ledger.clean_rows: the sample has none; set "
-                "sample.clean_rows"
-            )
+    for grid in all_grids(config).values():
+        for name in grid["defences"]:
+            needed = config["defences"][name]["ledger"]["clean_rows"]
+            if needed and not all(
+                sample_spec(config, dataset)["clean_rows"] for dataset in grid["datasets"]
+            ):
+                raise ConfigError(
+                    f"config: defences.{name}.ledger.clean_rows: the sample has none; set "
+                    "sample.clean_rows"
+                )
 
 
-def _check_grid(config: Config) -> None:
-    """Every trigger fits its feature set and every poison rate comes to at least one row."""
-    grid, sample = config["grid"], config["sample"]
+def _train_rows(config: Config, dataset: str) -> int:
+    """How many rows are trained on; raises ConfigError for a sample that cannot be halved."""
+    sample = sample_spec(config, dataset)
+    where = f"datasets.{dataset}.sample" if config["datasets"][dataset]["sample"] else "sample"
     test_rows = sample["rows"] * sample["test_share"]
     if sample["rows"] % 2 or abs(test_rows / 2 - round(test_rows / 2)) > 1e-9:
         raise ConfigError(
-            "config: sample: rows and rows x test_share must be even numbers, so that both classes "
-            f"are equal in train and test; got rows {sample['rows']}, test rows {test_rows:g}"
+            f"config: {where}: rows and rows x test_share must be even numbers, so that both "
+            f"classes are equal in train and test; got rows {sample['rows']}, test rows "
+            f"{test_rows:g}"
         )
-    train_rows = sample["rows"] - round(test_rows)
+    return int(sample["rows"] - round(test_rows))
+
+
+def _check_grid(config: Config, where: str, grid: Mapping[str, Any]) -> None:
+    """Every trigger fits its feature set and every poison rate comes to at least one row."""
+    train_rows = min(_train_rows(config, dataset) for dataset in grid["datasets"])
     for key in ("poison_rates", "fixed_poison_rate"):
         rates = grid[key] if isinstance(grid[key], list) else [grid[key]]
         for rate in rates:
             try:
                 rate_code(rate)
             except ValueError as error:
-                raise ConfigError(f"config: grid.{key}: {error}") from None
+                raise ConfigError(f"config: {where}.{key}: {error}") from None
             if rate > 0 and poison_count(rate, train_rows) == 0:
                 smallest = math.ceil(5_000 / train_rows) / 100
                 raise ConfigError(
-                    f"config: grid.{key}: {rate} % of {train_rows} training rows rounds to no "
+                    f"config: {where}.{key}: {rate} % of {train_rows} training rows rounds to no "
                     f"row; the smallest rate that poisons one is {smallest:g} %"
                 )
     for name in grid["attacks"]:
@@ -292,8 +335,8 @@ def _check_grid(config: Config) -> None:
     idle = set(grid["classifiers"]) - {classifier for _, classifier in defended_classifiers(grid)}
     for classifier in sorted(idle):
         raise ConfigError(
-            f"config: grid.restricted.{classifier}: none of these defences is in grid.defences; "
-            "add one there, or leave the classifier out of grid.classifiers"
+            f"config: {where}.restricted.{classifier}: none of these defences is in "
+            f"{where}.defences; add one there, or leave the classifier out of {where}.classifiers"
         )
     versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
     sizes = {
@@ -308,10 +351,27 @@ def _check_grid(config: Config) -> None:
         for key, size in sizes.items():
             if size > most:
                 raise ConfigError(
-                    f"config: grid.{key}: a trigger of {size} features does not fit the {most} "
+                    f"config: {where}.{key}: a trigger of {size} features does not fit the {most} "
                     f"features that attacks.{name} can set; lower it, or choose a larger region "
                     "where the attack has one"
                 )
+
+
+def _check_search(config: Config) -> None:
+    """What a search chooses is not chosen on rows that the grid measures by."""
+    search = config["search"]
+    if not (search["classifiers"] or search["autoencoders"]):
+        return
+    used = [seed for grid in all_grids(config).values() for seed in grid["seeds"]]
+    measured, searched = (
+        {config["seeds"].get(str(seed), {}).get("sample", seed) for seed in seeds}
+        for seeds in (used, search["seeds"])
+    )
+    if shared := sorted(measured & searched):
+        raise ConfigError(
+            f"config: search.seeds: the rows of seed {shared[0]} are those of a seed of the grid; "
+            "settings chosen on them would favour its results; name other seeds"
+        )
 
 
 def longest_trigger(attack: Mapping[str, Any], name: str, version: int) -> float:

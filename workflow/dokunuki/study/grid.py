@@ -41,6 +41,25 @@ def attack_cells(grid: Mapping[str, Any], attack: str) -> list[Cell]:
     return list({cell.id: cell for cell in [*over_size, *over_rate]}.values())
 
 
+def all_grids(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The grid of a checked configuration and the further ones, by the keys that they stand at."""
+    further = config["further_grids"].items()
+    return {"grid": config["grid"]} | {f"further_grids.{name}": grid for name, grid in further}
+
+
+def grids_of(
+    config: Mapping[str, Any], attack: str, dataset: str | None = None, seed: int | None = None
+) -> list[dict[str, Any]]:
+    """The grids in which an attack meets a dataset with a seed; None for any of them."""
+    return [
+        grid
+        for grid in all_grids(config).values()
+        if attack in grid["attacks"]
+        and (dataset is None or dataset in grid["datasets"])
+        and (seed is None or seed in grid["seeds"])
+    ]
+
+
 def grid_cells(grid: Mapping[str, Any]) -> dict[str, Cell]:
     """All cells by id, in the order of the grid's attacks; without the unpoisoned one."""
     return {cell.id: cell for attack in grid["attacks"] for cell in attack_cells(grid, attack)}

@@ -5,17 +5,18 @@ Labels, tags and what a ledger says for the reader are in no spec: they make not
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import ConfigError
 from dokunuki.parts.building import classes_of
 from dokunuki.study.catalogue import autoencoder_of, steps_of
-from dokunuki.study.grid import defended_classifiers
+from dokunuki.study.grid import attack_cells, defended_classifiers, grids_of
 from dokunuki.study.rates import rate_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from dokunuki.study.configuration import Config
@@ -71,15 +72,31 @@ def detector_spec(config: Config, defence: str, classifier: str) -> dict[str, An
     }
 
 
-def unpoisoned_specs(config: Config) -> list[dict[str, Any]]:
-    """The detectors trained without poison that every trigger of the grid meets."""
-    return [
-        {
-            "defence": defence_spec(config, defence),
-            "classifier": part_spec(config, "classifiers", classifier),
-        }
-        for defence, classifier in defended_classifiers(config["grid"])
-    ]
+def evasion_detectors(
+    config: Config, dataset: str, seed: int, attack: str
+) -> list[tuple[str, str]]:
+    """Which unpoisoned detectors an attack's triggers meet, (defence, classifier)."""
+    pairs = (
+        pair
+        for grid in grids_of(config, attack, dataset, seed)
+        for pair in defended_classifiers(grid)
+    )
+    return list(dict.fromkeys(pairs))
+
+
+def evasion_spec(config: Config, dataset: str, seed: int, attack: str) -> dict[str, Any]:
+    """What `score_evasion` scores: the detectors of `evasion_detectors`, and the sizes N."""
+    grids = grids_of(config, attack, dataset, seed)
+    return {
+        "detectors": [
+            {
+                "defence": defence_spec(config, defence),
+                "classifier": part_spec(config, "classifiers", classifier),
+            }
+            for defence, classifier in evasion_detectors(config, dataset, seed, attack)
+        ],
+        "sizes": sorted({cell.size for grid in grids for cell in attack_cells(grid, attack)}),
+    }
 
 
 def method_classes(config: Config, kind: str, names: Iterable[str]) -> list[str]:
@@ -92,16 +109,20 @@ def method_classes(config: Config, kind: str, names: Iterable[str]) -> list[str]
     return [path for entry in entries for path in classes_of(entry)]
 
 
-def longest_trigger_size(config: Config) -> int:
+def longest_trigger_size(config: Config, attack: str) -> int:
     """N of the trigger that is chosen: a smaller one is a prefix of it, and chosen with it."""
-    grid = config["grid"]
-    return int(max(64, *grid["trigger_sizes"], grid["fixed_trigger_size"]))
+    grids = grids_of(config, attack)
+    sizes = (
+        size for grid in grids for size in (*grid["trigger_sizes"], grid["fixed_trigger_size"])
+    )
+    return int(max(64, *sizes))
 
 
-def largest_poison_rate(config: Config) -> float:
+def largest_poison_rate(config: Config, attack: str) -> float:
     """P of the rows that are planted: those of a smaller one are the first of them."""
-    grid = config["grid"]
-    return float(max(10, *grid["poison_rates"], grid["fixed_poison_rate"]))
+    grids = grids_of(config, attack)
+    rates = (rate for grid in grids for rate in (*grid["poison_rates"], grid["fixed_poison_rate"]))
+    return float(max(10, *rates))
 
 
 def attack_spec(config: Config, name: str) -> dict[str, Any]:
@@ -111,8 +132,8 @@ def attack_spec(config: Config, name: str) -> dict[str, Any]:
         "attack": part_spec(config, "attacks", name),
         "rows": entry["rows"],
         "share": float(entry["attacker_share"]),
-        "size": longest_trigger_size(config),
-        "rate": largest_poison_rate(config),
+        "size": longest_trigger_size(config, name),
+        "rate": largest_poison_rate(config, name),
     }
 
 
@@ -206,21 +227,42 @@ def realism_spec(config: Config) -> dict[str, Any]:
     }
 
 
-def search_spec(config: Config, kind: str) -> dict[str, Any]:
-    """What is tried, of which parts, on which rows."""
-    values = config["search"][kind]
-    return {
-        "values": values,
-        "parts": {name: part_spec(config, kind, name) for name in values},
-        "seed": config["search"]["seed"],
-        "validation_share": config["search"]["validation_share"],
-    }
+def searched_specs(config: Config, kind: str) -> list[dict[str, Any]]:
+    """All settings that a search tries, in the order of the configuration: name, class, params.
+
+    The parameters of a combination stand by name, and the last one varies fastest.
+    """
+    return [
+        {**(part := part_spec(config, kind, name)), "params": {**part["params"], **settings}}
+        for name, blocks in config["search"][kind].items()
+        for settings in _combinations(blocks)
+    ]
 
 
-def sample_rows(config: Config) -> int:
-    """How many rows are drawn a seed, for requests of memory and time."""
-    keys = ("rows", "validation_malware", "calibration_rows", "clean_rows")
-    return sum(config["sample"][key] for key in keys)
+def _combinations(blocks: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - one block, or a list
+    return [
+        dict(zip(sorted(block), values, strict=True))
+        for block in (blocks if isinstance(blocks, list) else [blocks])
+        for values in product(*(block[name] for name in sorted(block)))
+    ]
+
+
+def trial_spec(config: Config, kind: str, tried: Mapping[str, Any]) -> dict[str, Any]:
+    """What one trial of a search is told: which settings, and for autoencoders the classifiers.
+
+    These are the ones that were searched, or the surrogate's where none were.
+    """
+    classifiers = config["search"]["classifiers"] or [config["surrogate"]["classifier"]]
+    if kind == "classifiers":
+        return dict(tried)
+    return {**tried, "classifiers": {c: part_spec(config, "classifiers", c) for c in classifiers}}
+
+
+def search_methods(config: Config, kind: str) -> dict[str, list[str]]:
+    """The entries whose classes a trial of that kind builds, by section."""
+    spec = trial_spec(config, kind, {})
+    searched = {kind: list(config["search"][kind])}
+    return searched | {key: list(names) for key, names in spec.items()}
 
 
 def corpus_rows(config: Config, dataset: str) -> float:
@@ -252,15 +294,17 @@ def attack_epochs(config: Config, attack: str) -> float:
     return trainings * epochs(config, "classifiers", surrogate_of(config, attack))
 
 
-def search_epochs(config: Config, kind: str) -> float:
-    """Epochs of all trainings of a search."""
-    total = 0
-    for name, values in config["search"][kind].items():
-        tried = 1
-        for listed in values.values():
-            tried *= len(listed)
-        total += tried * max(values.get("epochs", [epochs(config, kind, name)]))
-    return total
+def trial_epochs(config: Config, kind: str) -> int:
+    """The most epochs of one trial of a search: two classifiers, and an autoencoder before them."""
+    tried = searched_specs(config, kind)
+    longest = max(int(spec["params"].get("epochs", _DEFAULT_EPOCHS)) for spec in tried)
+    if kind == "classifiers":
+        return 2 * longest
+    return longest + (
+        trial_epochs(config, "classifiers")
+        if config["search"]["classifiers"]
+        else 2 * epochs(config, "classifiers", config["surrogate"]["classifier"])
+    )
 
 
 def shap_share(config: Config) -> float:
