@@ -83,7 +83,7 @@ def write_paper(
     import pandas as pd
 
     with atomic_write(csv) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6f")
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
 
 
 def answer_rows(summary: pd.DataFrame, grid: Mapping[str, Any]) -> list[Row]:

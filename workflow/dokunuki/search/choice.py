@@ -111,7 +111,7 @@ def write_choice(path: str | Path, kind: str, results: Sequence[str | Path]) -> 
     """Write the `choice_table` of the results in these files, as CSV with six decimals."""
     table = choice_table(kind, [read_result(file) for file in results])
     with atomic_write(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f")
+        table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
 
 
 def chosen_spec(path: str | Path, specs: Mapping[str, Spec]) -> Spec:
