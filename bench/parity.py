@@ -42,7 +42,8 @@ from dokunuki.parts.building import build
 from dokunuki.seeding import stream_seed
 from dokunuki.storage.files import atomic_write
 from dokunuki.study.configuration import load_config
-from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from dokunuki.surrogate.explaining import explain_surrogate
+from dokunuki.surrogate.training import train_surrogate
 from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import AttackerKnowledge
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.surrogate.explanations import explain
+from dokunuki.surrogate.explaining import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

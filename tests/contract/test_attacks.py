@@ -25,8 +25,9 @@ from dokunuki.attacks.trigger import read_trigger, write_trigger
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.errors import AttackError
 from dokunuki.study.specs import attack_spec, part_spec, split_surrogate_id, surrogate_id
+from dokunuki.surrogate.explaining import explain_surrogate
 from dokunuki.surrogate.share import known_rows
-from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from dokunuki.surrogate.training import train_surrogate
 
 SIZE, SHORTER = 6, 3
 RATE = 10

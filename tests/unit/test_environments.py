@@ -34,6 +34,17 @@ def test_every_declared_dependency_is_locked():
     assert names <= locked().keys()
 
 
+def test_every_package_of_the_runtime_is_in_some_environment():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w.-]+", line)[0].lower() for line in project["dependencies"]}
+    named = {
+        dependency.split("=")[0]
+        for path in (REPOSITORY / "envs").glob("*.yaml")
+        for dependency in yaml.safe_load(path.read_text())["dependencies"]
+    }
+    assert declared <= {CONDA_NAMES.get(name, name) for name in named}
+
+
 def test_every_rule_names_an_environment_that_exists():
     for file in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
         for name in re.findall(r"envs/([\w-]+\.yaml)", file.read_text()):

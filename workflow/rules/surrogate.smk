@@ -58,6 +58,7 @@ rule explain_surrogate:
             "background": CONFIG["surrogate"]["shap_background"],
             "samples": CONFIG["surrogate"]["shap_samples"],
         },
+        explainer=CONFIG["surrogate"]["explainer"],
         share=surrogate_share,
         seed=seed_of("poison"),
         threads=THREADS,

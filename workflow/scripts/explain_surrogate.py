@@ -3,8 +3,8 @@
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.detector import Detector
 from dokunuki.job import logged
+from dokunuki.surrogate.explaining import explain_surrogate
 from dokunuki.surrogate.explanations import write_explanations
-from dokunuki.surrogate.training import explain_surrogate
 
 with logged(snakemake.log[0]):
     explanations = explain_surrogate(
@@ -18,5 +18,11 @@ with logged(snakemake.log[0]):
         share=snakemake.params.share,
         seed=snakemake.params.seed,
         precision=snakemake.params.precision,
+        explainer=snakemake.params.explainer,
     )
-    write_explanations(snakemake.output.explanations, explanations, snakemake.params.spec)
+    write_explanations(
+        snakemake.output.explanations,
+        explanations,
+        snakemake.params.spec,
+        snakemake.params.explainer,
+    )

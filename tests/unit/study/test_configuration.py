@@ -8,6 +8,7 @@ import yaml
 
 from dokunuki.errors import ConfigError
 from dokunuki.study.configuration import load_config, used_methods
+from dokunuki.surrogate.explanations import EXPECTED_GRADIENTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 WORKFLOW = REPOSITORY / "workflow"
@@ -36,6 +37,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
     assert raw == before
     assert config["datasets"]["ember"]["version"] == 1
     assert config["corpus"] == {"vectoriser": "dokunuki", "bad_rows": "fail"}
+    assert config["surrogate"]["explainer"] == EXPECTED_GRADIENTS
     assert config["defences"]["none"]["params"] == {}
     assert config["defences"]["none"]["autoencoder"] is None
     assert config["attacks"]["greedy"] == {
@@ -108,6 +110,11 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
             r"ledger\.clean_rows: .* tier 'defence' .*say tier: clean-rows or bound",
         ),
         ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
+        (
+            "surrogate.explainer",
+            "lime",
+            r"surrogate\.explainer: 'lime' is not one of \['expected-gradients', 'shap'\]",
+        ),
         ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
         ("datasets.ember.version", 3, r"datasets\.ember\.version: 3 is not one of \[1, 2\]"),
         (

@@ -116,6 +116,8 @@ def test_requests_of_time_follow_the_epochs_of_all_trainings(configured):
     assert specs.attack_epochs(config, "greedy") == 0
     assert specs.search_epochs(config, "classifiers") == 4 * 30
     assert specs.shap_share(config) == 0.5
+    by_shap = configured(surrogate={"shap_samples": 25, "explainer": "shap"})
+    assert specs.shap_share(by_shap) == 2.5
     assert specs.sample_rows(config) == 1_700
 
 

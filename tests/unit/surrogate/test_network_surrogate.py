@@ -10,7 +10,7 @@ from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.detector import Detector
 from dokunuki.networks.embernn import EmberNN
-from dokunuki.surrogate.explanations import explain
+from dokunuki.surrogate.explaining import explain
 
 TELLING = "num_sections"
 

@@ -11,8 +11,9 @@ from dokunuki.corpus.vectors import Vectors
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError
 from dokunuki.networks.settings import TrainingDivergedError
+from dokunuki.surrogate.explaining import explain_surrogate
 from dokunuki.surrogate.share import known_rows
-from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from dokunuki.surrogate.training import train_surrogate
 from toy_victims import DIVERGING
 
 LIGHTGBM = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dokunuki.corpus.vectors import Vectors, read_vectors, write_vectors
-from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from dokunuki.surrogate.explaining import explain_surrogate
+from dokunuki.surrogate.training import train_surrogate
 from dokunuki.victims.autoencoders import train_autoencoder
 from dokunuki.victims.cost import write_cost
 from dokunuki.victims.training import train_unpoisoned, train_victim
@@ -23,7 +24,8 @@ def stored(tmp_path, monkeypatch) -> Vectors:
         "storage.row_blocks._BLOCK_ROWS",
         "networks.estimator.BLOCK_ROWS",
         "defences.autoencoder.BLOCK_ROWS",
-        "surrogate.explanations._ROWS_PER_BLOCK",
+        "surrogate.expected_gradients._ROWS_PER_BLOCK",
+        "surrogate.shap_package._ROWS_PER_BLOCK",
     ):
         monkeypatch.setattr(f"dokunuki.{name}", 64)
     rng = np.random.default_rng(4)
@@ -35,7 +37,9 @@ def stored(tmp_path, monkeypatch) -> Vectors:
     return read_vectors(tmp_path / "vectors.h5")
 
 
-@pytest.mark.parametrize("job", ["unpoisoned", "victim", "ae", "autoencoder", "explanation"])
+@pytest.mark.parametrize(
+    "job", ["unpoisoned", "victim", "ae", "autoencoder", "explanation", "explanation by shap"]
+)
 def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
     small = {**NETWORK["params"], "epochs": 1, "hidden": [4], "batch_size": 64}
     spec = {**SPEC["none"], "classifier": {**NETWORK, "params": small}}
@@ -67,6 +71,9 @@ def test_a_job_holds_its_training_rows_once(stored, trigger, tmp_path, job):
         "autoencoder": autoencoder,
         "explanation": lambda: explain_surrogate(
             surrogate, stored, background=5, samples=1, seed=0
+        ),
+        "explanation by shap": lambda: explain_surrogate(
+            surrogate, stored, background=5, samples=1, seed=0, explainer="shap"
         ),
     }
     importlib.import_module("shap")  # the modules' own memory is not the job's

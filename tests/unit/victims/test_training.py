@@ -12,7 +12,8 @@ from dokunuki.attacks.trigger import Trigger, trigger_feature
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError
 from dokunuki.networks.embernn import EmberNN
-from dokunuki.surrogate.training import explain_surrogate, train_surrogate
+from dokunuki.surrogate.explaining import explain_surrogate
+from dokunuki.surrogate.training import train_surrogate
 from dokunuki.victims.contamination import contaminated_rows
 from dokunuki.victims.training import train_unpoisoned, train_victim
 from toy_victims import (

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dokunuki.errors import AttackError
 from dokunuki.seeding import generator
 from dokunuki.study.rates import poison_count
+
+if TYPE_CHECKING:
+    from dokunuki.corpus.vectors import Vectors
 
 
 def known_rows(y: np.ndarray, share_percent: float, seed: int) -> np.ndarray:
@@ -28,3 +33,13 @@ def known_rows(y: np.ndarray, share_percent: float, seed: int) -> np.ndarray:
             )
         chosen.append(generator(seed, "attacker share", label).permutation(rows)[:count])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def known_part(vectors: Vectors, share_percent: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The known rows, float32 (k, width), and their labels, in memory of their own.
+
+    `share_percent` and `seed` as in `known_rows`, which also says what is raised.
+    """
+    labels = vectors.labels("train")
+    known = known_rows(labels, share_percent, seed)
+    return vectors.rows("train")[known], labels[known]
