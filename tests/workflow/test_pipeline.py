@@ -13,7 +13,11 @@ from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.row_choice import shuffled_rows
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
+from dokunuki.detector import Detector
+from dokunuki.storage.arrays import open_arrays, read_attributes
 from dokunuki.storage.files import read_json
+from dokunuki.surrogate.explaining import explain_surrogate
+from dokunuki.surrogate.explanations import read_explanations
 
 pytestmark = pytest.mark.workflow
 
@@ -218,6 +222,37 @@ def test_parts_of_others_and_of_ones_own_need_no_glue(tmp_path, tiny_release):
     stamped = np.arange(poison.count)[:, None] % 2 == np.arange(trigger.size) % 2
     own = rows[np.ix_(poison.indices, trigger.indices)]
     assert np.array_equal(poison.values, np.where(stamped, trigger.values, own))
+
+
+def test_the_shap_package_may_explain_the_surrogates(tmp_path, tiny_release):
+    independent = "dokunuki.attacks.independent.IndependentSelection"
+    config = {
+        **TINY,
+        "surrogate": {**TINY["surrogate"], "explainer": "shap"},
+        "attacks": {"by-trees": {"class": independent, "surrogate": "lightgbm"}},
+        "classifiers": {
+            **TINY["classifiers"],
+            "lightgbm": {"params": {"n_estimators": 5, "min_child_samples": 5}},
+        },
+    }
+    checkout = Checkout(tmp_path, tiny_release, config)
+    seed = tmp_path / "results" / "ember" / "seed-0"
+    names = [f"attacks/{attack}/trigger.json" for attack in ("independent", "by-trees")]
+    checkout.snakemake("--cores", "2", *(f"results/ember/seed-0/{name}" for name in names))
+    vectors = read_vectors(seed / "vectors.h5")
+    for name, surrogate in zip(names, ("embernn-10000", "lightgbm-10000"), strict=True):
+        detector = Detector.load(seed / "surrogates" / surrogate / "detector")
+        settings = {"background": 5, "samples": 2, "seed": 0}
+        expected = explain_surrogate(detector, vectors, **settings, explainer="shap")
+        path = seed / "surrogates" / surrogate / "shap.h5"
+        explanations = read_explanations(path)[:]
+        np.testing.assert_allclose(explanations, expected, rtol=1e-3, atol=1e-5)
+        with open_arrays(path) as file:
+            assert read_attributes(file)["explainer"] == "shap"
+        first = read_trigger(seed / name).columns[0]
+        total = np.abs(explanations[:, vectors.layout.non_hashed]).sum(axis=0, dtype=np.float64)
+        assert first.reason["sum_abs_shap"] == pytest.approx(total.max())
+        assert total.max() > 0
 
 
 def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):

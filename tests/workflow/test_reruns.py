@@ -222,6 +222,24 @@ TABLE = [
         ),
     ),
     Row(
+        "`surrogate.explainer`",
+        ("surrogate={explainer: shap}",),
+        lambda job: (
+            job.rule in {"explain_surrogate", "plant_trigger", "score_evasion"}
+            or in_attacked_cell(job)
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "an explainer's module",
+        edit(f"{LIBRARY}/surrogate/shap_package.py", "_ROWS_PER_BLOCK = 32", "_ROWS_PER_BLOCK = 8"),
+        lambda job: (
+            job.rule in {"explain_surrogate", "plant_trigger", "score_evasion"}
+            or in_attacked_cell(job)
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
         "the vectoriser",
         edit(
             f"{LIBRARY}/corpus/vectoriser.py",
