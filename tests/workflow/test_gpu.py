@@ -10,7 +10,7 @@ from checkout import TINY, TRAINING, Checkout, Job, announced, requests
 
 pytestmark = pytest.mark.workflow
 
-ASKING = TRAINING | {"search_parts", "compare_with_real_rows"}
+ASKING = TRAINING | {"try_settings", "try_shortlisted", "compare_with_real_rows"}
 FOLDER = "results/ember/seed-0"
 
 

@@ -70,6 +70,29 @@ def test_nonlinear_ones_learn_too(rng, activation):
     assert np.mean((model.fit(X).reconstruct(X) - X) ** 2) < 0.1 * np.mean(X**2)
 
 
+def test_in_the_unit_range_columns_of_any_scale_are_rebuilt_within_their_range(rng, tmp_path):
+    X = (_rank(rng, 400, 20, 3) * np.logspace(-2, 3, 20)).astype(np.float32)
+    X[:, 5] = 7.0  # constant
+    model = _small(
+        hidden=32, code=8, dropout=0, epochs=60, learning_rate=0.01, unit_range=True
+    ).fit(X[:300], validation=X[300:])
+    rebuilt = model.reconstruct(X)
+    error = np.mean((rebuilt - X) ** 2, axis=0) / np.maximum(X.var(axis=0), 1e-12)
+    assert error[np.arange(20) != 5].mean() < 0.2
+    np.testing.assert_array_equal(rebuilt[:, 5], 7.0)
+    # The output is a sigmoid: nothing is ever rebuilt beyond the range of the training rows.
+    low, high = X[:300].min(axis=0), X[:300].max(axis=0)
+    far = model.reconstruct(1e3 * X)
+    assert (far >= low - 1e-6 * np.abs(low)).all()
+    assert (far <= high + 1e-6 * (high - low)).all()
+    assert len(model.history_.validation_loss) == 60
+    assert max(model.history_.validation_loss) < 1  # in units of the range
+    model.save(tmp_path / "model.safetensors")
+    loaded = AutoencoderModel.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.reconstruct(X), rebuilt)
+    np.testing.assert_array_equal(loaded.encode(X), model.encode(X))
+
+
 def test_a_linear_autoencoder_finds_the_principal_components(rng):
     # Axes of variance 9, 4 and 0.01: through a code of 2 all but the last is rebuilt.
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))

@@ -40,9 +40,7 @@ def test_the_distance_is_the_root_mean_square_of_the_distances():
     assert distance({"none": 1.0, "deletion": 0.86}) == pytest.approx(0.05 / 2**0.5)
 
 
-@pytest.mark.parametrize(
-    ("above", "away"), [(-0.01, 0.01), (0.0, 0.0), (0.02, 0.0), (0.05, 0.03)]
-)
+@pytest.mark.parametrize(("above", "away"), [(-0.01, 0.01), (0.0, 0.0), (0.02, 0.0), (0.05, 0.03)])
 def test_ae_enc_is_wanted_slightly_above_ae(above, away):
     assert distance({"ae": 0.93, "ae_enc": 0.93 + above}) == pytest.approx(away / 2**0.5)
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from dokunuki.errors import DataFileError, DiskFullError, DokunukiError
 from dokunuki.figures.style import save_figure
-from dokunuki.search.trials import write_search
 from dokunuki.storage.arrays import write_arrays
 from dokunuki.storage.files import (
     atomic_folder,
@@ -160,6 +159,11 @@ def _write_folder(path):
         write_tensors(temporary / "large.safetensors", {"a": NOISE}, {})
 
 
+def _write_table(path):
+    with atomic_write(path) as temporary:
+        pd.DataFrame({"a": NOISE}).to_csv(temporary, index=False)
+
+
 def _write_corpus(path):
     write_corpus(path.parent, SimulatedSpec(rows=400, families=5, vendors=5))
 
@@ -169,7 +173,7 @@ WRITERS = {
     "many.h5": lambda path: write_arrays(path, {f"a{n}": NOISE[:60] for n in range(2_000)}),
     "tensors.safetensors": lambda path: write_tensors(path, {"a": NOISE}, {}),
     "content.json": lambda path: write_json(path, {"a": NOISE.tolist()}),
-    "table.csv": lambda path: write_search(path, pd.DataFrame({"a": NOISE})),
+    "table.csv": _write_table,
     "text.csv": _write_text,
     "figure.svg": _save_figure,
     "detector": _write_folder,

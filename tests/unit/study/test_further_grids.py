@@ -11,7 +11,7 @@ from dokunuki.study.grid import all_grids
 FURTHER = {
     "wide": {
         "title": "Wider",
-        "attacks": ["independent-all", "greedy"],
+        "attacks": ["independent-all", "greedy-all"],
         "defences": ["none"],
         "trigger_sizes": [128],
         "poison_rates": [20],
@@ -40,11 +40,14 @@ def test_runs_of_all_grids_are_collected_and_shared_ones_once(configured):
     config = configured(further_grids=FURTHER)
     both = _runs(config)
     assert alone < both
-    assert {(128, 20.0), (128, 1.0)} <= {run[2:4] for run in both - alone}
+    fixed = config["grid"]["fixed_poison_rate"]
+    assert {(128, 20.0), (128, fixed)} <= {run[2:4] for run in both - alone}
     assert len(results.grid_runs(config)) == len(both)
-    twice = configured(further_grids={"again": {}})
-    assert _runs(twice) == alone
-    assert len(results.grid_runs(twice)) == len(alone)
+
+
+def test_a_grid_that_adds_nothing_adds_no_run(configured):
+    alone = results.grid_runs(configured())
+    assert results.grid_runs(configured(further_grids={"again": {}})) == alone
 
 
 def test_triggers_are_as_long_and_rates_as_high_as_the_grids_of_their_attack_need(configured):
@@ -83,16 +86,18 @@ def test_a_mistake_in_a_further_grid_is_named(configured, entry, message):
 
 
 def test_a_corpus_may_have_a_sample_of_its_own(configured):
-    changed = {"simulated": {"kind": "simulated", "sample": {"rows": 40}}}
-    config = configured(datasets=changed)
-    expected = dict(sorted({**config["sample"], "rows": 40}.items()))
+    config = configured(datasets={"simulated": {"kind": "simulated", "sample": {"rows": 400}}})
+    expected = dict(sorted({**config["sample"], "rows": 400}.items()))
     assert samples.sample_spec(config, "simulated") == expected
     assert list(samples.sample_spec(config, "simulated")) == sorted(expected)
-    assert samples.sample_rows(config, "simulated") == 40 + sum(
-        config["sample"][key] for key in ("validation_malware", "calibration_rows", "clean_rows")
-    )
-    with pytest.raises(ConfigError, match=r"datasets\.simulated\.sample: rows and rows x test_share"):
-        configured(datasets={"simulated": {"kind": "simulated", "sample": {"rows": 42}}})
+    keys = ("validation_malware", "calibration_rows", "clean_rows")
+    others = sum(config["sample"][key] for key in keys)
+    assert samples.sample_rows(config, "simulated") == 400 + others
+
+
+def test_a_sample_of_its_own_that_cannot_be_halved_is_named(configured):
+    with pytest.raises(ConfigError, match=r"datasets\.simulated\.sample: rows and rows x test"):
+        configured(datasets={"simulated": {"kind": "simulated", "sample": {"rows": 402}}})
 
 
 def test_settings_are_not_searched_on_the_rows_of_the_grid(configured):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import difflib
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,11 @@ def read_catalogue(folders: Iterable[str | Path]) -> tuple[Catalogue, dict[tuple
     catalogue: Catalogue = {kind: {} for kind in KINDS}
     files: dict[tuple[str, str], Path] = {}
     for folder in map(Path, folders):
-        found = [(kind, path) for kind in KINDS for path in sorted((folder / kind).glob("*.yaml"))]
+        found = [
+            (kind, path)
+            for kind in KINDS
+            for path in sorted((folder / kind).glob("*.yaml"), key=attrgetter("stem"))
+        ]
         if not found:
             raise ConfigError(
                 f"config: catalogue: {folder} holds no entry: methods are files in it such as "

@@ -117,14 +117,14 @@ def longest_trigger_size(config: Config, attack: str) -> int:
     sizes = (
         size for grid in grids for size in (*grid["trigger_sizes"], grid["fixed_trigger_size"])
     )
-    return int(max(64, *sizes))
+    return int(max([64, *sizes]))
 
 
 def largest_poison_rate(config: Config, attack: str) -> float:
     """P of the rows that are planted: those of a smaller one are the first of them."""
     grids = grids_of(config, attack)
     rates = (rate for grid in grids for rate in (*grid["poison_rates"], grid["fixed_poison_rate"]))
-    return float(max(10, *rates))
+    return float(max([10, *rates]))
 
 
 def attack_spec(config: Config, name: str) -> dict[str, Any]:
