@@ -80,16 +80,19 @@ def test_unknown_device_is_an_error():
 
 
 @pytest.mark.parametrize(
-    ("instructions", "expected"),
+    ("instructions", "vendor", "expected"),
     [
-        ({"amx_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": True, "amx_bf16": False}, torch.float32),
-        ({"avx512_f": True, "avx512_bf16": False}, torch.float32),
-        ({}, torch.float32),
+        ({"amx_bf16": True}, "GenuineIntel", torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False}, "GenuineIntel", torch.float32),
+        ({"avx512_bf16": True}, "AuthenticAMD", torch.bfloat16),
+        ({"avx512_bf16": True}, "", torch.float32),
+        ({"avx512_f": True, "avx512_bf16": False}, "AuthenticAMD", torch.float32),
+        ({}, "GenuineIntel", torch.float32),
     ],
 )
-def test_auto_takes_bfloat16_where_the_processor_multiplies_it(monkeypatch, instructions, expected):
+def test_auto_takes_bfloat16_where_it_is_faster(monkeypatch, instructions, vendor, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    monkeypatch.setattr("dokunuki.networks.devices.processor_vendor", lambda: vendor)
     assert resolve_precision("auto", torch.device("cpu")) == expected
     assert resolve_precision("float32", torch.device("cpu")) == torch.float32
     assert resolve_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
