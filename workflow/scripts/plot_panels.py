@@ -1,4 +1,4 @@
-"""Draw the four panels of one attack, each alone and together on a page."""
+"""Draw the panels of one attack, each alone and together on a page."""
 
 from dokunuki.figures.panels import draw_panels
 from dokunuki.job import logged

@@ -15,6 +15,7 @@ from dokunuki.figures import panels
 from dokunuki.figures.panels import (
     View,
     accuracy_limits,
+    delta_limits,
     draw_panel,
     draw_panels,
     panel_title,
@@ -26,6 +27,7 @@ from dokunuki.study.panels import PANELS
 
 SIZES = (1, 2, 4, 8, 16, 32)
 RATES = (0.0, 0.5, 1.0, 2.0, 4.0)
+MEASURES = ("asr", "delta_asr", "accuracy")
 DEFENCES = {"none": "No Defence", "deletion": "Deletion", "ae-enc": "AE enc", "ae": "AE"}
 STYLES = defence_styles(DEFENCES)
 VIEW = View(
@@ -35,7 +37,7 @@ VIEW = View(
 
 def summary_row(size, rate, defence, place, **changes):
     asr = 0.02 * size + 0.1 * rate + 0.05 * place
-    accuracy = 0.97 - 0.02 * place
+    accuracy, delta = 0.97 - 0.02 * place, asr - 0.15
     row = {
         "dataset": "feed",
         "corpus": "simulated",
@@ -47,9 +49,10 @@ def summary_row(size, rate, defence, place, **changes):
         "seeds_ok": 3,
         "seeds_failed": 0,
     }
-    for name, mean in (("asr", asr), ("accuracy", accuracy)):
+    for name, mean in (("asr", asr), ("delta_asr", delta), ("accuracy", accuracy)):
+        least = -1.0 if name == "delta_asr" else 0.0
         row |= {f"{name}_mean": mean, f"{name}_half": 0.02}
-        row |= {f"{name}_low": max(0.0, mean - 0.02), f"{name}_high": min(1.0, mean + 0.02)}
+        row |= {f"{name}_low": max(least, mean - 0.02), f"{name}_high": min(1.0, mean + 0.02)}
     return row | changes
 
 
@@ -81,7 +84,7 @@ def lose(summary, size, rate, defence, ok, failed):
     summary.loc[at, ["seeds_ok", "seeds_failed"]] = [ok, failed]
     if not ok:
         parts = ("mean", "half", "low", "high")
-        names = [f"{name}_{part}" for name in ("asr", "accuracy") for part in parts]
+        names = [f"{name}_{part}" for name in MEASURES for part in parts]
         summary.loc[at, names] = math.nan
     return summary
 
@@ -97,7 +100,7 @@ def lines_by_label(axes):
     return {label: handle for handle, label in zip(handles, labels, strict=True)}
 
 
-@pytest.mark.parametrize("measure", ["asr", "accuracy"])
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
     ("axis", "fixed", "values"), [("trigger_size", 1.0, SIZES), ("poison_rate", 8, RATES)]
 )
@@ -192,6 +195,28 @@ def test_a_wild_interval_does_not_press_the_lines_together(summary):
     assert accuracy_limits(summary.assign(accuracy_mean=math.nan), VIEW) == (0.0, 1.0)
 
 
+def test_both_panels_of_what_poisoning_adds_go_from_their_lowest_value_to_one(summary):
+    ranges = {
+        draw(summary, "delta_asr", *sweep)[0].get_ylim()
+        for sweep in (("trigger_size", 1.0), ("poison_rate", 8))
+    }
+    assert len(ranges) == 1
+    # The lowest mean is -0.03, its interval goes to -0.05.
+    assert delta_limits(summary, VIEW) == (pytest.approx(-0.1), 1.0)
+    assert delta_limits(summary.assign(delta_asr_mean=0.3, delta_asr_low=0.2), VIEW) == (0.0, 1.0)
+    summary.loc[summary["defence"] == "ae", "delta_asr_low"] = -1.0
+    assert delta_limits(summary, VIEW)[0] == pytest.approx(-0.2)
+    assert delta_limits(summary.assign(delta_asr_mean=math.nan), VIEW) == (0.0, 1.0)
+
+
+def test_a_page_letters_the_papers_panels_alone(summary, drawn):
+    write_page("a.svg", "a.png", summary, VIEW, 1.0, 8)
+    titles = [axes.get_title(loc="left") for axes in drawn[0].axes]
+    letters = [title[len("$\\bf{")] if title.startswith("$") else "" for title in titles]
+    assert letters == ["a", "b", "", "", "c", "d"]
+    assert "ΔASR, added by the poison, p = 1 %" in titles
+
+
 def test_titles_name_attack_fixed_value_and_simulated_corpus():
     assert panel_title(VIEW, "asr", "trigger_size", 1.0) == (
         "Attack success rate, Greedy Selection, p = 1 %"
@@ -248,7 +273,7 @@ def test_pages_have_the_same_bytes(summary, tmp_path):
 
 
 def test_one_seed_draws_points_without_intervals(summary, drawn):
-    parts = [f"{name}_{part}" for name in ("asr", "accuracy") for part in ("low", "high", "half")]
+    parts = [f"{name}_{part}" for name in MEASURES for part in ("low", "high", "half")]
     summary[parts] = math.nan
     summary["seeds_ok"] = 1
     axes, notes = draw(summary, "accuracy", "trigger_size", 1.0)
@@ -286,7 +311,7 @@ def test_long_names_and_many_defences_stay_inside(summary, drawn, page):
         boxes += [legend.get_window_extent() for legend in figure.legends]
         boxes += [axes.get_tightbbox() for axes in figure.axes]
         plots = [axes.get_window_extent() for axes in figure.axes]
-    assert len(boxes) == (7 if page else 4)
+    assert len(boxes) == (9 if page else 4)
     for box in boxes:
         assert box.x0 >= outer.x0 - 1
         assert box.x1 <= outer.x1 + 1
@@ -322,7 +347,11 @@ def test_all_panels_of_an_attack_are_drawn_from_the_metrics(summary, tmp_path, m
     )
     for name, file in zip(PANELS, files["svg"], strict=True):
         fixed = "p = 1 %" if name.endswith("over-n") else "N = 8"
-        measure = "Attack success rate" if name.startswith("asr") else "Accuracy"
+        measure = {
+            "asr": "Attack success rate",
+            "delta_asr": "ΔASR, added by the poison",
+            "accuracy": "Accuracy",
+        }[PANELS[name].measure]
         assert f"{measure}, Greedy Selection, {fixed}. Feed A" in file.read_text()
     assert all(file.stat().st_size for file in (*files["png"], *page))
 

@@ -1,4 +1,7 @@
-"""The paper's panels (figures 2-4): attack success rate and accuracy over N and over p."""
+"""The panels of an attack: ASR, what poisoning adds to it, and accuracy, over N and over p.
+
+Those of ASR and accuracy are the paper's (figures 2-4).
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,16 @@ if TYPE_CHECKING:
 
     from dokunuki.study.panels import Axis, Measure
 
-_MEASURE_LABELS = {"asr": "Attack success rate", "accuracy": "Accuracy"}
+_MEASURE_LABELS = {
+    "asr": "Attack success rate",
+    "delta_asr": "ΔASR, added by the poison",
+    "accuracy": "Accuracy",
+}
+_SCALE_LABELS = {
+    "asr": "Attack success rate (%)",
+    "delta_asr": "ΔASR (percentage points)",
+    "accuracy": "Accuracy (%)",
+}
 _AXIS_LABELS = {
     "trigger_size": "Trigger size N (features)",
     "poison_rate": "Poison rate p (% of the training rows)",
@@ -43,7 +55,7 @@ _AXIS_LABELS = {
 _OTHER_AXIS: dict[str, Axis] = {"trigger_size": "poison_rate", "poison_rate": "trigger_size"}
 
 # Inches without the legend, by which a figure grows.
-_PANEL_SIZE, _PAGE_SIZE = (4.8, 3.25), (8.6, 6.5)
+_PANEL_SIZE, _PAGE_SIZE = (4.8, 3.25), (8.6, 9.4)
 _MOST_NOTES = 4
 
 
@@ -140,6 +152,28 @@ def accuracy_limits(summary: pd.DataFrame, view: View) -> tuple[float, float]:
     return float(max(0.0, min(low, high - 0.1))), float(high)
 
 
+def delta_limits(summary: pd.DataFrame, view: View) -> tuple[float, float]:
+    """From the lowest ΔASR of an attack, or zero, to one; the same for both of its sweeps.
+
+    Below zero the poison helped the defender. Intervals widen the range by at most 15 points below
+    the means, as those of `accuracy_limits` do.
+    """
+    rows = view.rows(summary)
+    means = rows["delta_asr_mean"].dropna()
+    if means.empty:
+        return 0.0, 1.0
+    lowest = max(min([means.min(), *rows["delta_asr_low"].dropna()]), means.min() - 0.15)
+    step = 0.1
+    # Rounded first: -0.1 is to stay -0.1.
+    return float(min(0.0, step * np.floor(round(lowest / step, 6)))), 1.0
+
+
+def _limits(summary: pd.DataFrame, view: View, measure: Measure) -> tuple[float, float]:
+    if measure == "asr":
+        return 0.0, 1.0
+    return (delta_limits if measure == "delta_asr" else accuracy_limits)(summary, view)
+
+
 def _set_sweep_scale(axes: Axes, axis: Axis, values: Sequence[float]) -> None:
     """Ticks at the values alone; N in powers of two and a place for 0, p linear.
 
@@ -221,9 +255,11 @@ def draw_panel(
             **style.line,
         )
     _set_sweep_scale(axes, axis, sorted(sweep[axis].unique()))
-    _set_share_scale(axes, *((0.0, 1.0) if measure == "asr" else accuracy_limits(summary, view)))
+    _set_share_scale(axes, *_limits(summary, view, measure))
+    if measure == "delta_asr":
+        axes.axhline(0, color=GREY, linewidth=0.7, zorder=1)
     axes.set_xlabel(_AXIS_LABELS[axis])
-    axes.set_ylabel(f"{_MEASURE_LABELS[measure]} (%)")
+    axes.set_ylabel(_SCALE_LABELS[measure])
     return _notes(sweep, view, axis)
 
 
@@ -294,26 +330,23 @@ def write_page(
     fixed_rate: float,
     fixed_size: float,
 ) -> None:
-    """Write the four panels of an attack on one page, as the paper's figures 2-4 have them.
+    """Write the panels of an attack on one page, over N on the left and over p on the right.
 
-    a: ASR over N, b: ASR over p, c: accuracy over N, d: accuracy over p; N varies at p =
-    `fixed_rate` percent, p varies at N = `fixed_size`. One legend; both accuracy panels share their
-    range.
+    a, b: ASR, c, d: accuracy, lettered as in the paper's figures 2-4; between them ΔASR. N varies
+    at p = `fixed_rate` percent, p varies at N = `fixed_size`. One legend; both panels of a measure
+    share their range.
     """
     fixed = {"trigger_size": fixed_rate, "poison_rate": fixed_size}
     with house_style():
         figure = Figure(figsize=_PAGE_SIZE, layout="constrained")
         body = titled(figure, view.attack_label, view.data_label, size=12)
         notes = []
-        for axes, panel in zip(body.subplots(2, 2).flat, PANELS.values(), strict=True):
+        for axes, panel in zip(body.subplots(3, 2).flat, PANELS.values(), strict=True):
             held = fixed[panel.axis]
             notes += draw_panel(axes, summary, view, panel.measure, panel.axis, held)
-            axes.set_title(
-                f"$\\bf{{{panel.letter}}}$   {_MEASURE_LABELS[panel.measure]}, "
-                f"{_point(_OTHER_AXIS[panel.axis], held)}",
-                loc="left",
-                fontsize=9,
-            )
+            letter = f"$\\bf{{{panel.letter}}}$   " if panel.letter else ""
+            title = f"{_MEASURE_LABELS[panel.measure]}, {_point(_OTHER_AXIS[panel.axis], held)}"
+            axes.set_title(letter + title, loc="left", fontsize=9)
         _add_legend(figure, axes, _footnote(view.rows(summary), notes))
         save_figure(figure, svg, png, f"{view.attack_label}. {view.data_label}")
 
