@@ -31,6 +31,7 @@ rule all:
         "results/report.html",
         "results/metrics.csv",
         "results/timings.csv",
+        ANSWERS,
         FIGURES,
 
 
@@ -42,6 +43,7 @@ rule metrics:
 
 rule figures:
     input:
+        ANSWERS,
         FIGURES,
 
 

@@ -83,6 +83,14 @@ UNMEASURED = {
         "mem_mb": {"base": 400, "per_1000_rows": 0},
         "minutes": {"base": 200, "per_1000_rows": 0},
     },
+    "plot_answer": {
+        "mem_mb": {"base": 180, "per_1000_rows": 0},
+        "minutes": {"base": 0.1, "per_1000_rows": 0},
+    },
+    "write_answer": {
+        "mem_mb": {"base": 180, "per_1000_rows": 0},
+        "minutes": {"base": 0.1, "per_1000_rows": 0},
+    },
     "write_leaderboard": {
         "mem_mb": {"base": 180, "per_1000_rows": 0},
         "minutes": {"base": 0.2, "per_1000_rows": 0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -205,3 +206,11 @@ class Run:
                 if os.getpgid(int(folder.name)) == self.process.pid and "/scripts/" in command:
                     found.append(int(folder.name))
         return found
+
+
+def report_text(report: str) -> str:
+    """The HTML that a report of Snakemake opens with."""
+    (described,) = re.findall(r"^\s*var workflow_desc = (.*);$", report, flags=re.MULTILINE)
+    text = json.loads(described)
+    assert isinstance(text, str)
+    return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from checkout import REPOSITORY, TINY, Checkout, Job
+from checkout import REPOSITORY, TINY, Checkout, Job, report_text
 
 pytestmark = pytest.mark.workflow
 
@@ -37,6 +37,9 @@ def test_the_target_builds_the_leaderboard_and_its_report(tmp_path, tiny_release
     report = (folder / "report.html").read_text()
     for name in ("leaderboard.html", "leaderboard.csv", "pareto.svg", "heatmap.svg"):
         assert f"results/benchmark/{name}" in report
+    opening = report_text(report)
+    assert "Benchmark" in opening
+    assert not any(word in opening for word in ("Answer", "Pages", "Panels"))
     # A label changes what is shown, and nothing is trained.
     change = ("--config", "defences={deletion: {label: Without}}")
     rules = {"write_leaderboard", "write_tables", "write_benchmark_report"}

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job
+from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job, report_text
 from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.row_choice import shuffled_rows
 from dokunuki.attacks.trigger import read_trigger
@@ -18,6 +18,7 @@ from dokunuki.storage.arrays import open_arrays, read_attributes
 from dokunuki.storage.files import read_json
 from dokunuki.surrogate.explaining import explain_surrogate
 from dokunuki.surrogate.explanations import read_explanations
+from html_reader import Reader
 
 pytestmark = pytest.mark.workflow
 
@@ -36,14 +37,37 @@ def test_every_cell_has_a_row_and_every_attack_its_panels(built):
     assert set(metrics.loc[metrics["attack"] != "none", "poison_rows"]) == {0, 4}
     figures = built.folder / "results" / "figures" / "ember" / "embernn"
     names = {path.name for path in (figures / "independent").iterdir()}
-    panels = ("asr-over-n", "asr-over-p", "accuracy-over-n", "accuracy-over-p", "page")
+    measures = ("asr", "delta-asr", "accuracy")
+    panels = [*(f"{measure}-over-{axis}" for measure in measures for axis in "np"), "page"]
     assert names == {f"{panel}.{suffix}" for panel in panels for suffix in ("svg", "png")}
+    assert {path.name for path in figures.glob("*.*")} == {"answer.svg", "answer.png"}
 
 
 def test_the_report_holds_figures_tables_and_configuration(built):
     report = (built.folder / "results" / "report.html").read_text()
     for name in ("asr-over-n.svg", "page.svg", "metrics.csv", "triggers.html", "config.html"):
         assert name in report
+
+
+def test_the_report_opens_with_the_answer(built):
+    opening = Reader(report_text((built.folder / "results" / "report.html").read_text()))
+    metrics = built.metrics()
+    metrics = metrics[(metrics["trigger_size"] == 4) & (metrics["poison_rate"] == 5)]
+    for attack, rows in metrics.groupby("attack"):
+        for row in rows.to_dict("records"):
+            shown = [f"{100 * float(row[name]):.1f}" for name in ("accuracy", "asr")]
+            assert any(
+                shown == [text.lstrip("▸ ") for text in cells[-3:-1]] for cells in opening.rows
+            ), (
+                attack,
+                row["defence"],
+            )
+    assert "One seed, and therefore no interval." in opening.text
+    (image,) = [attributes for tag, attributes in opening.seen if tag == "img"]
+    assert image["src"].startswith("data:image/svg+xml;base64,")
+    # What this run did not make is not spoken of.
+    assert "Panels" in opening.text
+    assert "Benchmark" not in opening.text
 
 
 def test_what_follows_from_the_method_holds_in_the_table(built):

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.workflow
 
-FROM_METRICS = {"collect_metrics", "plot_panels", "write_tables", "write_report"}
+ANSWER = {"plot_answer", "write_answer"}
+PLOTS = {"plot_panels", *ANSWER}
+FROM_METRICS = {"collect_metrics", *PLOTS, "write_tables", "write_report"}
 COLLECTORS = FROM_METRICS | {"collect_timings"}
 CORPUS = {"index_corpus", "draw_sample", "vectorise_rows"}
 # The grid stands on real rows; beside it are built the vectors of a simulated corpus.
@@ -117,7 +119,7 @@ TABLE = [
     Row(
         "the style of the plots",
         edit(f"{LIBRARY}/figures/style.py", "PNG_DPI = 150", "PNG_DPI = 151"),
-        lambda job: job.rule in {"plot_panels", "write_report"},
+        lambda job: job.rule in {*PLOTS, "write_report"},
     ),
     Row(
         "the template of a page",
@@ -132,7 +134,7 @@ TABLE = [
     Row(
         "a label or title in the configuration",
         ("defences={ae: {label: Autoencoder}}",),
-        lambda job: job.rule in {"plot_panels", "write_tables", "write_report"},
+        lambda job: job.rule in {*PLOTS, "write_tables", "write_report"},
     ),
     Row(
         "what a defence's ledger, tier or paper says for the reader",

@@ -15,7 +15,7 @@ from dokunuki.errors import DokunukiError
 from dokunuki.study import configuration, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
 from dokunuki.study.grid import UNPOISONED, all_grids, cell_of_id
-from dokunuki.study.panels import PANELS
+from dokunuki.study.panels import PANELS, answer_cell
 from dokunuki.study.provenance import code_digests, offer_library
 from dokunuki.study.requests import read_requests
 

@@ -7,6 +7,16 @@ FIGURES = expand(
     figure=[*PANELS, "page"],
     suffix=["svg", "png"],
 )
+ANSWERS = expand(
+    "results/figures/{dataset}/{classifier}/answer.{suffix}",
+    dataset=GRID["datasets"],
+    classifier=GRID["classifiers"],
+    suffix=["svg", "png"],
+)
+# Relative, so that a tree that was moved is not built anew.
+REPORT_STYLE = os.path.relpath(WORKFLOW / "report" / "report.css")
+# N and p at which every attack is set against every defence.
+ANSWER_CELL = answer_cell(GRID)
 
 
 rule plot_panels:
@@ -50,6 +60,75 @@ rule plot_panels:
         code=code("plot_panels"),
     script:
         "../scripts/plot_panels.py"
+
+
+rule plot_answer:
+    input:
+        metrics="results/metrics.csv",
+    output:
+        svg=report(
+            "results/figures/{dataset}/{classifier}/answer.svg",
+            caption="../report/answer.rst",
+            category="Answer",
+            labels={
+                "dataset": "{dataset}",
+                "classifier": "{classifier}",
+                "shown": "figure",
+            },
+        ),
+        png="results/figures/{dataset}/{classifier}/answer.png",
+    log:
+        "results/logs/plot_answer/{dataset}/{classifier}.log",
+    benchmark:
+        "results/benchmarks/plot_answer/{dataset}/{classifier}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("plot_answer"),
+        runtime=minutes("plot_answer"),
+    params:
+        spec={"titles": results.titles(CONFIG, GRID), **ANSWER_CELL},
+        code=code("plot_answer"),
+    script:
+        "../scripts/plot_answer.py"
+
+
+# A piece of HTML, which the text of the report takes in: workflow/report/workflow.rst.
+rule write_answer:
+    input:
+        metrics="results/metrics.csv",
+        figures=expand(
+            rules.plot_answer.output.svg,
+            dataset=GRID["datasets"],
+            classifier=GRID["classifiers"],
+        ),
+    output:
+        answer=report(
+            "results/tables/answer.html",
+            caption="../report/answer.rst",
+            category="Answer",
+            labels={
+                "dataset": "all",
+                "classifier": "all",
+                "shown": "tables and figures",
+            },
+        ),
+    log:
+        "results/logs/write_answer.log",
+    benchmark:
+        "results/benchmarks/write_answer.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("write_answer"),
+        runtime=minutes("write_answer"),
+    params:
+        spec={"titles": results.titles(CONFIG, GRID), **ANSWER_CELL},
+        code=code("write_answer"),
+    script:
+        "../scripts/write_answer.py"
 
 
 rule write_tables:
@@ -104,11 +183,12 @@ rule write_tables:
 # things that it holds was. The nested call reads the configuration of this very run.
 rule write_report:
     input:
-        figures=FIGURES,
+        figures=[*ANSWERS, *FIGURES],
         metrics="results/metrics.csv",
         timings="results/timings.csv",
-        tables=rules.write_tables.output,
+        tables=[rules.write_answer.output.answer, *rules.write_tables.output],
         captions=sorted(map(str, Path("workflow/report").glob("*.rst"))),
+        stylesheet=REPORT_STYLE,
     output:
         report="results/report.html",
     log:

@@ -7,6 +7,7 @@ with logged(snakemake.log[0]):
     write_report(
         snakemake.output.report,
         snakefile=snakemake.params.snakefile,
+        stylesheet=snakemake.input.stylesheet,
         metrics=snakemake.input.metrics,
         timings=snakemake.input.timings,
         files=[*snakemake.input.figures, *snakemake.input.tables],

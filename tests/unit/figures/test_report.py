@@ -26,7 +26,12 @@ def nested(tmp_path, monkeypatch):
         monkeypatch.setattr("dokunuki.figures.report.subprocess.run", run)
         log = tmp_path / "log"
         write_report(
-            tmp_path / "report.html", snakefile="Snakefile", **paths, files=["a.svg"], log=log
+            tmp_path / "report.html",
+            snakefile="Snakefile",
+            stylesheet="report.css",
+            **paths,
+            files=["a.svg"],
+            log=log,
         )
         return (tmp_path / "report.html").read_text(), log.read_text()
 
@@ -37,6 +42,7 @@ def test_the_report_holds_the_tables_and_the_files(nested):
     write, paths, _ = nested
     command, log = write()
     assert "--nolock" in command
+    assert "--report-stylesheet report.css" in command
     assert command.endswith(f"-- {paths['metrics']} {paths['timings']} a.svg")
     assert log == "said this"
 

@@ -18,12 +18,15 @@ def write_report(
     report: str | Path,
     *,
     snakefile: str | Path,
+    stylesheet: str | Path,
     metrics: str | Path,
     timings: str | Path,
     files: Sequence[str],
     log: str | Path,
 ) -> None:
     """Let a nested Snakemake write its report of the two tables and `files`, its output to `log`.
+
+    `stylesheet` is laid over its own style.
 
     It runs in the working directory and reads results/config.yaml, the configuration of this very
     run. Raises DataFileError for a table that was damaged, DokunukiError where Snakemake fails.
@@ -35,6 +38,7 @@ def write_report(
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
         # The outer run holds the folder's lock; nothing is built here, so none is needed.
         command += ["--nolock", "--cores", "1", "--report", str(temporary)]
+        command += ["--report-stylesheet", str(stylesheet)]
         command += ["--configfile", "results/config.yaml", "--"]
         command += [str(metrics), str(timings), *files]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
