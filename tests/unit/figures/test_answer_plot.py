@@ -175,6 +175,10 @@ def test_long_names_and_many_rows_stay_inside(drawn):
         boxes = [axes.get_tightbbox() for axes in figure.axes]
         boxes += [legend.get_window_extent() for legend in figure.legends]
         labels = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+        numbers = [[text.get_text() for text in axes.get_xticklabels()] for axes in figure.axes]
+    # So many rows have numbers at every axis.
+    assert all("100" in texts for texts in numbers[::2])
+    assert [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes] == [True] * 6
     for box in boxes:
         assert box.x0 >= outer.x0 - 1
         assert box.x1 <= outer.x1 + 1

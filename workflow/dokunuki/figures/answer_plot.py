@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _WIDTH, _ROW, _ATTACK, _AROUND = 6.4, 0.235, 0.3, 1.35
 _NAME_WIDTH = 30
 _MOST_NOTES = 4
+# More defences than these set the lowest axis too far from the highest: all get their numbers.
+_FEW = 8
 _BAND, _BAND_HEIGHT = "#d9d9d9", 0.52
 
 
@@ -216,6 +218,8 @@ def write_answer_plot(
             for axes, measure in ((success, "asr"), (accuracy, "accuracy")):
                 here = {name: both[measure] for name, both in points[attack].items()}
                 draw_points(axes, here, styles)
+                if len(names) > _FEW:
+                    axes.tick_params(axis="x", labelbottom=True)
             success.set_yticks(range(len(names)), names)
             accuracy.set_yticks([])
             success.set_title(label, loc="left", fontsize=8.5, fontweight="bold")
@@ -228,8 +232,9 @@ def write_answer_plot(
         accuracy.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
         accuracy.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         accuracy.set_xlabel("Accuracy (%)")
-        here = cell_rows(summary, attacks, trigger_size, poison_rate)
-        _add_legend(figure, _footnote(here[here["defence"].isin(list(styles))], attacks, labels))
+        drawn = cell_rows(summary, attacks, trigger_size, poison_rate)
+        drawn = drawn[drawn["defence"].isin(list(styles))]
+        _add_legend(figure, _footnote(drawn, attacks, labels))
         save_figure(figure, svg, png, f"{title}. {data_label}")
 
 

@@ -84,7 +84,7 @@ def answer_page(
     labels of datasets, attacks, classifiers and defences. Each figure has a table beside it. Raises
     `DokunukiError` where the summary holds no row of a dataset and classifier at this N and p.
     """
-    sections = []
+    sections, seeds = [], 0
     for (dataset, classifier), figure in figures.items():
         rows = summary[(summary["dataset"] == dataset) & (summary["classifier"] == classifier)]
         attacks = answer_rows(rows, titles, trigger_size, poison_rate)
@@ -98,6 +98,7 @@ def answer_page(
         if "simulated" in set(rows["corpus"]) and "simulated" not in label.lower():
             label += " (simulated corpus)"
         cells = [row for attack in attacks for row in attack["defences"]]
+        seeds = max(seeds, *(row["seeds"] for row in cells))
         sections.append(
             {
                 "title": f"{label}, {titles['classifiers'][classifier]}",
@@ -113,12 +114,7 @@ def answer_page(
         sections=sections,
         trigger_size=trigger_size,
         poison_rate=f"{poison_rate:g}",
-        seeds=max(
-            row["seeds"]
-            for section in sections
-            for attack in section["attacks"]
-            for row in attack["defences"]
-        ),
+        seeds=seeds,
         none_mark=NONE,
     )
 
