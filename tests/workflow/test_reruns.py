@@ -324,7 +324,7 @@ def test_what_a_rule_declares_is_what_its_jobs_load(built):
 def test_every_rule_declares_the_code_of_its_own_script():
     rules = {}
     for path in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
-        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+        for block in re.split(r"^(?:use )?rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             if script := re.search(r"scripts/(\w+)\.py", block):
                 rules[block.partition(":")[0]] = (script[1], re.findall(r'code\(\s*"(\w+)"', block))
     assert len(rules) > 15

@@ -160,10 +160,15 @@ def evaded_detectors(wildcards):
     ]
 
 
-def evasion_code(wildcards):
-    detectors = specs.evasion_detectors(*evasion_scope(wildcards))
-    defences, classifiers = zip(*detectors)
-    return code("score_evasion", defences=defences, classifiers=classifiers)
+def evasion_code(rule_name):
+    """Digests of what an attack's triggers meet."""
+
+    def digests(wildcards):
+        detectors = specs.evasion_detectors(*evasion_scope(wildcards))
+        defences, classifiers = zip(*detectors)
+        return code(rule_name, defences=defences, classifiers=classifiers)
+
+    return digests
 
 
 def surrogate_folder(wildcards):
@@ -216,8 +221,11 @@ def chosen_classifiers(wildcards):
     return f"results/search/{wildcards.dataset}/classifiers.csv" if is_needed else []
 
 
-def trial_code(wildcards):
-    return code("try_settings", **specs.search_methods(CONFIG, wildcards.kind))
+def trial_code(rule_name):
+    """Digests of what the settings are tried with."""
+    return lambda wildcards: code(
+        rule_name, **specs.search_methods(CONFIG, wildcards.kind)
+    )
 
 
 def raw_files(wildcards):

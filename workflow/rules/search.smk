@@ -45,7 +45,7 @@ rule try_settings:
         seed=SEARCH["seeds"][0],
         threads=THREADS,
         precision=PRECISION,
-        code=trial_code,
+        code=trial_code("try_settings"),
     script:
         "../scripts/try_settings.py"
 
@@ -95,7 +95,7 @@ use rule try_settings as try_shortlisted with:
         seed=lambda wildcards: int(wildcards.seed),
         threads=THREADS,
         precision=PRECISION,
-        code=trial_code,
+        code=trial_code("try_settings"),
 
 
 rule choose_settings:

@@ -94,6 +94,6 @@ rule score_evasion:
         spec=lambda wildcards: specs.evasion_spec(*evasion_scope(wildcards)),
         threads=THREADS,
         # Not while the workflow is parsed: it goes through every part of the grids.
-        code=evasion_code,
+        code=evasion_code("score_evasion"),
     script:
         "../scripts/score_evasion.py"
