@@ -1,8 +1,10 @@
 # Two commands do everything: `make run` builds the report, `make test` runs the tests.
 # Both create .venv first, from requirements.lock, when it is missing or out of date.
 #
-#   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample|paper] [CORES=n] [ARGS='...']
+#   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample] [CORES=n] [ARGS='...']
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
+#   make paper [SEEDS=1]           the paper's study at its size: results/paper/report.html;
+#                                  on a few hundred real rows with PRESET="paper paper-sample" EMBER=folder
 #   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md;
 #                                  on real rows with EMBER=folder
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
@@ -35,18 +37,18 @@ CLASH = $(if $(EMBER),$(findstring --config ,$(ARGS) ),)$(if $(PRESET),$(findstr
 # Several presets, separated by blanks: a later one changes what the earlier ones say.
 STUDY = $(if $(CLASH),$(error EMBER= is a --config and PRESET= a --configfile, of which Snakemake takes \
 	the last alone: leave EMBER= or PRESET= out and name all of it in ARGS)) \
-	$(if $(PRESET),--configfile $(PRESET:%=workflow/presets/%.yaml)) \
+	$(if $(PRESET),--configfile $(patsubst %,workflow/presets/%.yaml,$(PRESET) $(OVERLAYS))) \
 	$(if $(EMBER),$(DATASET))
 
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run slurm benchmark realism search scaling bench test test-slurm check lint setup lock clean help
+.PHONY: run slurm paper benchmark realism search scaling bench test test-slurm check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,17p" Makefile
+	@sed -n "1,19p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -56,6 +58,15 @@ slurm: $(VENV)/.slurm
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/default \
 		--workflow-profile profiles/slurm $(STUDY) --quiet rules host $(ARGS)
 	@echo "The report is at $(CURDIR)/results/report.html"
+
+# Five seeds unless SEEDS=1 asks for the first alone.
+paper: PRESET ?= paper $(if $(EMBER),paper-sample)
+paper: OVERLAYS = $(if $(filter 1,$(SEEDS)),paper-first-seed)
+paper: $(VENV)/.runtime
+	$(if $(filter-out 1,$(SEEDS)),$(error SEEDS=$(SEEDS): only SEEDS=1 is there, the first seed alone; \
+		name others in an overlay, grid: {seeds: [...]}))
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS) -- paper
+	@echo "The page is at $(CURDIR)/results/paper/report.html"
 
 # All attacks against all defences, in the sizes of workflow/presets/benchmark.yaml unless another
 # preset is named.

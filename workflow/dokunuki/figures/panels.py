@@ -76,6 +76,28 @@ class View:
     classifier_label: str
     styles: Mapping[str, DefenceStyle]
 
+    @classmethod
+    def titled(
+        cls,
+        titles: Mapping[str, Mapping[str, str]],
+        defences: Sequence[str],
+        dataset: str,
+        corpus: str,
+        attack: str,
+        classifier: str,
+    ) -> View:
+        """The view with its labels from `titles` (datasets, attacks, classifiers, defences)."""
+        return cls(
+            dataset=dataset,
+            corpus=corpus,
+            attack=attack,
+            classifier=classifier,
+            dataset_label=titles["datasets"][dataset],
+            attack_label=titles["attacks"][attack],
+            classifier_label=titles["classifiers"][classifier],
+            styles=defence_styles({name: titles["defences"][name] for name in defences}),
+        )
+
     def rows(self, summary: pd.DataFrame) -> pd.DataFrame:
         """The summary's rows of this dataset, attack and classifier and of these defences."""
         chosen = (
@@ -372,16 +394,7 @@ def draw_panels(
     order of the legend. `svg` and `png` are in the order of `PANELS`; `page` is SVG and PNG.
     Raises DataFileError for a damaged table, `DokunukiError` for one that lacks a sweep.
     """
-    view = View(
-        dataset=dataset,
-        corpus=corpus,
-        attack=attack,
-        classifier=classifier,
-        dataset_label=titles["datasets"][dataset],
-        attack_label=titles["attacks"][attack],
-        classifier_label=titles["classifiers"][classifier],
-        styles=defence_styles({name: titles["defences"][name] for name in defences}),
-    )
+    view = View.titled(titles, defences, dataset, corpus, attack, classifier)
     summary = summarise(read_metrics(metrics))
     # What is held fixed while the other one varies.
     fixed = {"trigger_size": fixed_poison_rate, "poison_rate": fixed_trigger_size}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from dokunuki.evaluation.metrics import read_metrics
 from dokunuki.evaluation.summary import summarise
 from dokunuki.figures.panels import View, write_page
-from dokunuki.figures.style import defence_styles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,15 +30,6 @@ def draw_page(
 
     Raises DataFileError for a damaged table, `DokunukiError` for one that lacks a sweep.
     """
-    view = View(
-        dataset=dataset,
-        corpus=corpus,
-        attack=attack,
-        classifier=classifier,
-        dataset_label=titles["datasets"][dataset],
-        attack_label=titles["attacks"][attack],
-        classifier_label=titles["classifiers"][classifier],
-        styles=defence_styles({name: titles["defences"][name] for name in defences}),
-    )
+    view = View.titled(titles, defences, dataset, corpus, attack, classifier)
     summary = summarise(read_metrics(metrics))
     write_page(*page, summary, view, fixed_poison_rate, fixed_trigger_size)
