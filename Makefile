@@ -4,7 +4,7 @@
 #   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample] [CORES=n] [ARGS='...']
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make paper [SEEDS=1]           the paper's study at its size: results/paper/report.html;
-#                                  on a few hundred real rows with PRESET="paper paper-sample" EMBER=folder
+#                                  with EMBER=folder on a few hundred real rows
 #   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md;
 #                                  on real rows with EMBER=folder
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
@@ -60,7 +60,7 @@ slurm: $(VENV)/.slurm
 	@echo "The report is at $(CURDIR)/results/report.html"
 
 # Five seeds unless SEEDS=1 asks for the first alone.
-paper: PRESET ?= paper $(if $(EMBER),paper-sample)
+paper: PRESET ?= $(if $(EMBER),paper-sample,paper)
 paper: OVERLAYS = $(if $(filter 1,$(SEEDS)),paper-first-seed)
 paper: $(VENV)/.runtime
 	$(if $(filter-out 1,$(SEEDS)),$(error SEEDS=$(SEEDS): only SEEDS=1 is there, the first seed alone; \

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import yaml
 
 from checkout import CELLS, DEFENCES, REPOSITORY, TINY, Checkout, Job, report_text
 from dokunuki.attacks.poisoning import read_poison
@@ -281,13 +282,33 @@ def test_the_shap_package_may_explain_the_surrogates(tmp_path, tiny_release):
 
 def test_the_papers_grid_is_planned_whole(tmp_path, tiny_release):
     checkout = Checkout(tmp_path, tiny_release, {})
-    preset = str(REPOSITORY / "workflow" / "presets" / "paper.yaml")
-    planned = Counter(job.rule for job in checkout.planned("--configfile", preset, "overlay.yaml"))
-    seeds, attacks, poisoned = 5, 3, 9
-    assert planned["train_victim"] == seeds * attacks * poisoned * DEFENCES
-    autoencoders = planned["train_autoencoder"], planned["train_temporary_autoencoder"]
-    assert autoencoders == tuple(n * (1 + attacks * poisoned) for n in (1, seeds - 1))
-    assert planned["plot_panels"] == attacks
+    preset = REPOSITORY / "workflow" / "presets" / "paper.yaml"
+    grid = yaml.safe_load(preset.read_text())["grid"]
+    jobs = checkout.planned("--configfile", str(preset), "overlay.yaml")
+    cells = [f"n{size:03d}-p0100" for size in (1, 2, 4, 8, 16, 32, 64, 128)]
+    cells += [f"n008-p{rate:04d}" for rate in (50, 200, 400)]
+    wanted = Counter(
+        (str(seed), f"{attack}-{cell}", defence)
+        for seed in grid["seeds"]
+        for attack in ("independent-all", "greedy-all", "fgsm-flip-all-3")
+        for cell in cells
+        for defence in ("none", "deletion", "ae-enc", "ae")
+    )
+    victims = Counter(
+        (job.seed, job.cell, job.defence)
+        for job in jobs
+        if job.rule == "train_victim" and job.classifier == "embernn-paper"
+    )
+    assert len(grid["seeds"]) == 5
+    assert wanted <= victims
+    # A cell's autoencoder serves both defences that name it.
+    autoencoders = Counter(
+        (job.seed, job.cell)
+        for job in jobs
+        if job.autoencoder == "paper" and job.rule.endswith("autoencoder")
+    )
+    assert Counter({(seed, cell): 1 for seed, cell, _ in wanted}) <= autoencoders
+    assert max(autoencoders.values()) == 1
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("first_seed", {"seed-0"}), ("none", set())])
