@@ -50,7 +50,8 @@ def test_the_nearest_on_all_seeds_comes_first_and_what_diverged_last():
         _diverged(9),
         _result(1, 0.97, 0.90),  # the nearest, but on one seed alone
         *(_result(2, none, 0.90, seed) for seed, none in enumerate((0.95, 0.97))),
-        *(_result(3, 0.97, 0.95, seed) for seed in range(2)),
+        # 0.97 on the average, of seeds that are all far away.
+        *(_result(3, none, 0.90, seed) for seed, none in enumerate((0.92, 1.02))),
     ]
     table = choice_table("classifiers", results)
     assert [json.loads(params)["rate"] for params in table["params"]] == [2, 3, 1, 9]

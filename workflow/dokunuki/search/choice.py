@@ -36,7 +36,7 @@ _COMMON = ("loss", "epochs")
 
 
 def distance(accuracies: Mapping[str, float]) -> float:
-    """How far mean accuracies lie from the paper's: the root mean square of their distances.
+    """How far a seed's accuracies lie from the paper's: the root mean square of their distances.
 
     Of `none`, `deletion` and `ae` it is the distance to PAPER_ACCURACY, of `ae_enc` that to the
     range from `ae` to SLIGHTLY above it. Only what the mapping holds counts. A share, as they are.
@@ -55,8 +55,10 @@ def choice_table(kind: str, results: Sequence[Result]) -> pd.DataFrame:
 
     Columns: `part`, `params` (JSON), `seeds` (how many were tried), `status`, `distance`, the mean
     accuracies and other measures of the kind, in their units, and the sample standard deviations
-    over the seeds of the accuracies. Settings that were tried on fewer seeds come after the others,
-    and those that diverged on any seed last. Of equal distances the first in `results` comes first.
+    over the seeds of the accuracies. The distance is the root mean square of the seeds' own: good
+    accuracies on the average of good and failed trainings are none. Settings that were tried on
+    fewer seeds come after the others, and those that diverged on any seed last. Of equal distances
+    the first in `results` comes first.
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
@@ -84,7 +86,8 @@ def _row(kind: str, tried: Sequence[Result]) -> dict[str, Any]:
     values = pd.DataFrame([{name: r[name] for name in measures} for r in tried], dtype="float64")
     means = values.mean()
     accuracies = [name for name in _MEASURES[kind] if name != "unexplained"]
-    row["distance"] = distance({name: means[name] for name in accuracies})
+    away = [distance({name: seed[name] for name in accuracies}) for seed in tried]
+    row["distance"] = math.sqrt(float(np.mean(np.square(away))))
     row |= {name: means[name] for name in measures}
     return row | {f"{name}_sd": values[name].std() for name in accuracies}
 
