@@ -41,6 +41,15 @@ TINY = {
     "autoencoders": {"paper": {"params": {"hidden": 16, "code": 4, "epochs": 2, "batch_size": 32}}},
     "surrogate": {"shap_background": 5, "shap_samples": 2},
 }
+# A grid of attacks on the 35 settable columns, for tests of the study: config.yaml has what the quick
+# run shows, which may change.
+SETTABLE = {
+    "attacks": ["independent", "greedy", "fgsm-flip"],
+    "trigger_sizes": [1, 8, 32],
+    "poison_rates": [0, 1, 4],
+    "fixed_trigger_size": 32,
+    "fixed_poison_rate": 4,
+}
 DEFENCES = 4
 # Per attack: N = 2 and N = 4 at p = 5 %, and N = 4 at p = 0.
 CELLS = 3

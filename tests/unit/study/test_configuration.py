@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from checkout import SETTABLE
 from dokunuki.errors import ConfigError
 from dokunuki.study.configuration import load_config, used_methods
 from dokunuki.surrogate.explanations import EXPECTED_GRADIENTS
@@ -19,7 +20,8 @@ SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 def raw():
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     config["datasets"]["ember"] = {"kind": "ember", "path": "release"}
-    config["grid"]["datasets"] = ["ember"]
+    config["grid"] |= {**SETTABLE, "datasets": ["ember"]}
+    config["sample"]["rows"] = 1200
     return config
 
 

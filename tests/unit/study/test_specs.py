@@ -92,6 +92,7 @@ def test_requests_of_time_follow_the_epochs_of_all_trainings(configured):
     config = configured(
         search={"classifiers": {"embernn": {"dropout": [0.2, 0.5], "epochs": [20, 30]}}},
         surrogate={"shap_samples": 25},
+        classifiers={"embernn": {"params": {"epochs": 10}}},
     )
     assert specs.victim_epochs(config, "none", "embernn") == 10
     assert specs.victim_epochs(config, "iterative-clustering", "embernn") == 90
