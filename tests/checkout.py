@@ -41,8 +41,8 @@ TINY = {
     "autoencoders": {"paper": {"params": {"hidden": 16, "code": 4, "epochs": 2, "batch_size": 32}}},
     "surrogate": {"shap_background": 5, "shap_samples": 2},
 }
-# A grid of attacks on the 35 settable columns, for tests of the study: config.yaml has what the quick
-# run shows, which may change.
+# A grid of attacks on the 35 settable columns, for tests of the study: config.yaml has what the
+# quick run shows, which may change.
 SETTABLE = {
     "attacks": ["independent", "greedy", "fgsm-flip"],
     "trigger_sizes": [1, 8, 32],

@@ -229,6 +229,11 @@ def _merge(base, over):
     "presets",
     [
         "paper",
+        "paper paper-first-seed",
+        "paper-sample",
+        "search",
+        "search search-quick",
+        "search search-sample",
         "sample",
         "smoke",
         "benchmark",
@@ -241,6 +246,8 @@ def _merge(base, over):
     ],
 )
 def test_presets_are_valid(raw, presets):
+    # They go on top of the quick run.
+    raw["grid"] |= yaml.safe_load((REPOSITORY / "config.yaml").read_text())["grid"]
     for preset in presets.split():
         overlay = (REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text()
         _merge(raw, yaml.safe_load(overlay))
