@@ -78,6 +78,10 @@ class Job:
     classifier: str = ""
     surrogate: str = ""
     kind: str = ""
+    trial: str = ""
+    rank: str = ""
+    grid: str = ""
+    finding: str = ""
 
 
 def announced(output: str) -> dict[int, Job]:

@@ -63,7 +63,8 @@ def test_requests_grow_with_rows_and_epochs(requested):
 
 
 def test_requests_grow_with_what_a_part_trains_by_itself(requested):
-    grid = "grid={seeds: [0], attacks: [greedy], defences: [none]}"
+    one_size = "trigger_sizes: [8], fixed_trigger_size: 8"
+    grid = f"grid={{seeds: [0], attacks: [greedy], defences: [none], {one_size}}}"
     rows = "sample={rows: 100000}"
     small = requested(grid, rows)
     large = requested(
