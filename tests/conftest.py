@@ -20,15 +20,30 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def _shared(variable: str, name: str, what: str) -> Path:
+    """A folder of real rows, which are not part of the repository; skips where there is none."""
+    folder = Path(os.environ.get(variable, REPOSITORY.parent / "shared" / name))
+    if not folder.is_dir():
+        pytest.skip(f"no {what} at {folder}; set {variable} to a folder of them")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def sample_folder() -> Path:
-    """736 real EMBER 2017 rows; they are not part of the repository."""
-    folder = Path(
-        os.environ.get("DOKUNUKI_EMBER_SAMPLE", REPOSITORY.parent / "shared" / "ember2017-sample")
-    )
-    if not folder.is_dir():
-        pytest.skip(f"no EMBER sample at {folder}; set DOKUNUKI_EMBER_SAMPLE to a folder of it")
-    return folder
+    """736 real EMBER 2017 rows."""
+    return _shared("DOKUNUKI_EMBER_SAMPLE", "ember2017-sample", "EMBER sample")
+
+
+@pytest.fixture(scope="session")
+def ember2018_folder() -> Path:
+    """Three real EMBER 2018 rows, of feature version 2."""
+    return _shared("DOKUNUKI_EMBER2018_ROWS", "ember2018-rows", "EMBER 2018 rows")
+
+
+@pytest.fixture(scope="session")
+def ember2024_folder() -> Path:
+    """One real EMBER2024 row of feature version 3, its vector and the tables of the columns."""
+    return _shared("DOKUNUKI_EMBER2024", "ember2024", "EMBER2024 row and tables")
 
 
 @pytest.fixture

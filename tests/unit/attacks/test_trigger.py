@@ -122,7 +122,7 @@ def test_file_reads_well(tmp_path, trigger):
         (lambda c: c["features"].pop(), "size: says 3, but 2"),
         (lambda c: c["features"].clear(), "features"),
         (lambda c: c.pop("seed"), "top level: 'seed' is a required property"),
-        (lambda c: c.update(feature_version=3), "feature_version: 3"),
+        (lambda c: c.update(feature_version=4), "feature_version: 4"),
         (lambda c: c.update(colour="red"), "colour"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import numpy as np
 
+from dokunuki.corpus.columns import KINDS
 from dokunuki.corpus.layout import FEATURE_VERSIONS, FeatureLayout, feature_layout
 from dokunuki.errors import AttackError, DataFileError, damaged_file
 from dokunuki.storage.files import read_json, write_json
@@ -27,7 +28,7 @@ _FEATURE_SCHEMA = {
         "name": {"type": "string"},
         "index": {"type": "integer", "minimum": 0},
         "group": {"type": "string"},
-        "kind": {"enum": ["count", "flag", "real", "hash"]},
+        "kind": {"enum": list(KINDS)},
         "value": {"type": "number"},
         "reason": {"type": "object", "additionalProperties": {"type": ["number", "string"]}},
     },

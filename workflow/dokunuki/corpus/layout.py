@@ -1,7 +1,8 @@
 """The layout of EMBER's feature vectors: groups, column names, column kinds and column sets.
 
-Feature version 1 has 2351 columns, version 2 appends 30 data-directory columns. Nothing else in
-the project may address a column by a literal index: ask the layout by group or by name.
+Feature version 1 has 2351 columns, version 2 appends 30 data-directory columns, and version 3 has
+2568 in another order (`ember2024_layout`). Nothing else in the project may address a column by a
+literal index, or by its place beside others: ask the layout by group or by name.
 Sources: EMBER (Anderson and Roth, arXiv 1804.04637); the column sets are those of Severi et al.,
 USENIX Security 2021, section 4 and appendix.
 """
@@ -10,18 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dokunuki.corpus import ember2024_layout
+from dokunuki.corpus.columns import HISTOGRAMS, PRINTABLE, Columns, Kind, hashed
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Kind = Literal["count", "flag", "real", "hash"]
-
-FEATURE_VERSIONS = (1, 2)
+FEATURE_VERSIONS = (1, 2, 3)
 
 DATA_DIRECTORIES = (
     "EXPORT_TABLE",
@@ -41,18 +42,18 @@ DATA_DIRECTORIES = (
     "CLR_RUNTIME_HEADER",
 )
 
-_STRINGS: tuple[tuple[str, Kind], ...] = (
+_STRINGS: Columns = (
     ("numstrings", "count"),
     ("avlength", "real"),
     ("printables", "count"),
-    *((f"printabledist_{code:02x}", "real") for code in range(0x20, 0x80)),
+    *PRINTABLE,
     ("string_entropy", "real"),
     ("paths_count", "count"),
     ("urls_count", "count"),
     ("registry_count", "count"),
     ("MZ_count", "count"),
 )
-_GENERAL: tuple[tuple[str, Kind], ...] = (
+_GENERAL: Columns = (
     ("size", "count"),
     ("vsize", "count"),
     ("has_debug", "flag"),
@@ -117,62 +118,70 @@ _NOT_FEASIBLE = frozenset(
     }
 )
 
-_UNDEFENDED_GROUPS = ("histogram", "byteentropy")
 
-
-def _hashed(name: str, width: int) -> tuple[tuple[str, Kind], ...]:
-    return tuple((f"{name}_hash_{column}", "hash") for column in range(width))
-
-
-def _groups(version: int) -> tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...]:
-    header: tuple[tuple[str, Kind], ...] = (
+def _groups(version: int) -> dict[str, Columns]:
+    if version == 3:
+        return ember2024_layout.groups()
+    header: Columns = (
         ("timestamp", "count"),
-        *(pair for name in _HEADER_HASHES for pair in _hashed(name, 10)),
+        *(pair for name in _HEADER_HASHES for pair in hashed(name, 10)),
         *((name, "count") for name in HEADER_NUMBERS),
     )
-    section: tuple[tuple[str, Kind], ...] = (
+    section: Columns = (
         *((name, "count") for name in _SECTION_COUNTS),
-        *(pair for name in _SECTION_HASHES for pair in _hashed(name, 50)),
+        *(pair for name in _SECTION_HASHES for pair in hashed(name, 50)),
     )
-    groups: list[tuple[str, tuple[tuple[str, Kind], ...]]] = [
-        ("histogram", tuple((f"histogram_{byte:02x}", "real") for byte in range(256))),
-        (
-            "byteentropy",
-            tuple(
-                (f"byteentropy_{entropy:x}_{byte:x}", "real")
-                for entropy in range(16)
-                for byte in range(16)
-            ),
-        ),
-        ("strings", _STRINGS),
-        ("general", _GENERAL),
-        ("header", header),
-        ("section", section),
-        ("imports", _hashed("import_libraries", 256) + _hashed("import_functions", 1024)),
-        ("exports", _hashed("export", 128)),
-    ]
+    groups = {
+        **HISTOGRAMS,
+        "strings": _STRINGS,
+        "general": _GENERAL,
+        "header": header,
+        "section": section,
+        "imports": hashed("import_libraries", 256) + hashed("import_functions", 1024),
+        "exports": hashed("export", 128),
+    }
     if version == 2:
-        directories: tuple[tuple[str, Kind], ...] = tuple(
+        groups["datadirectories"] = tuple(
             (f"{name.lower()}_{part}", "count")
             for name in DATA_DIRECTORIES
             for part in ("size", "virtual_address")
         )
-        groups.append(("datadirectories", directories))
-    return tuple(groups)
+    return groups
+
+
+def _column_sets(version: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns with one number of the file each, and those of them that a file can be given."""
+    if version == 3:
+        return ember2024_layout.NON_HASHED, ember2024_layout.FEASIBLE
+    non_hashed = (
+        *(name for name, _ in _STRINGS if not name.startswith("printabledist")),
+        *(name for name, _ in _GENERAL),
+        "timestamp",
+        *HEADER_NUMBERS,
+        *_SECTION_COUNTS,
+    )
+    return non_hashed, tuple(name for name in non_hashed if name not in _NOT_FEASIBLE)
 
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """Names, kinds and sets of the columns of one feature version. All indices are 0-based."""
+    """Names, kinds and sets of the columns of one feature version. All indices are 0-based.
+
+    `undefended_groups` name the groups out of an attacker's reach, `non_hashed_names` and
+    `feasible_names` the columns of the regions of that name.
+    """
 
     version: int
     groups: dict[str, slice]
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
+    undefended_groups: tuple[str, ...]
+    non_hashed_names: tuple[str, ...]
+    feasible_names: tuple[str, ...]
 
     @property
     def width(self) -> int:
-        """The number of columns: 2351 or 2381."""
+        """The number of columns: 2351, 2381 or 2568."""
         return len(self.names)
 
     @cached_property
@@ -202,33 +211,28 @@ class FeatureLayout:
     @cached_property
     def attackable(self) -> np.ndarray:
         """The attackable region: every column but the two byte histograms (1839 of 2351)."""
-        undefended = set(self.undefended.tolist())
-        return np.array([c for c in range(self.width) if c not in undefended], dtype=np.int64)
+        columns: np.ndarray = np.setdiff1d(np.arange(self.width), self.undefended)
+        return columns
 
     @cached_property
     def undefended(self) -> np.ndarray:
         """The byte histogram and byte-entropy histogram: 512 columns no defence here touches."""
-        parts = [np.arange(*self.groups[group].indices(self.width)) for group in _UNDEFENDED_GROUPS]
-        return np.concatenate(parts).astype(np.int64)
+        groups = [self.groups[group] for group in self.undefended_groups]
+        parts = [np.arange(*columns.indices(self.width)) for columns in groups]
+        return np.sort(np.concatenate(parts)).astype(np.int64)
 
     @cached_property
     def non_hashed(self) -> np.ndarray:
-        """The 35 columns with one number of the file each: neither hashes nor histograms."""
-        names = [
-            *(name for name, _ in _STRINGS if not name.startswith("printabledist")),
-            *(name for name, _ in _GENERAL),
-            "timestamp",
-            *HEADER_NUMBERS,
-            *_SECTION_COUNTS,
-        ]
-        return self.indices(names)
+        """The 35 columns with one number of the file each: neither hashes nor histograms.
+
+        In version 3, which has more of them, the counterparts of these.
+        """
+        return np.sort(self.indices(self.non_hashed_names))
 
     @cached_property
     def feasible(self) -> np.ndarray:
         """The 17 of `non_hashed` that Severi et al. change in working files."""
-        return np.array(
-            [c for c in self.non_hashed if self.names[c] not in _NOT_FEASIBLE], dtype=np.int64
-        )
+        return np.sort(self.indices(self.feasible_names))
 
     def columns(self, region: str) -> np.ndarray:
         """The columns of a region by name, in ascending order.
@@ -250,14 +254,18 @@ class FeatureLayout:
 
 @cache
 def feature_layout(version: int) -> FeatureLayout:
-    """The layout of a feature version (1 or 2); raises ConfigError for any other."""
+    """The layout of a feature version (1, 2 or 3); raises ConfigError for any other."""
     if version not in FEATURE_VERSIONS:
-        raise ConfigError(f"feature version {version!r} is not supported; known: 1, 2")
+        known = ", ".join(map(str, FEATURE_VERSIONS))
+        raise ConfigError(f"feature version {version!r} is not supported; known: {known}")
     groups: dict[str, slice] = {}
     names: list[str] = []
     kinds: list[Kind] = []
-    for group, columns in _groups(version):
+    for group, columns in _groups(version).items():
         groups[group] = slice(len(names), len(names) + len(columns))
         names += [name for name, _ in columns]
         kinds += [kind for _, kind in columns]
-    return FeatureLayout(version, groups, tuple(names), tuple(kinds))
+    non_hashed, feasible = _column_sets(version)
+    return FeatureLayout(
+        version, groups, tuple(names), tuple(kinds), tuple(HISTOGRAMS), non_hashed, feasible
+    )
