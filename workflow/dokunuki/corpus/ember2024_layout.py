@@ -64,7 +64,7 @@ COFF_NUMBERS = (
     "sizeof_optional_header",
     "pointer_to_symbol_table",
 )
-_SECTION_NUMBERS: Columns = (
+SECTION_NUMBERS: Columns = (
     ("num_sections", "count"),
     ("num_zero_size_sections", "count"),
     ("num_unnamed_sections", "count"),
@@ -77,7 +77,7 @@ _SECTION_NUMBERS: Columns = (
     ("max_section_vsize_ratio", "real"),
     ("min_section_vsize_ratio", "real"),
 )
-# The raw keys of the block, with the kinds of their columns. A time difference may be negative.
+# The raw keys of `authenticode`, with the kinds of their columns. A difference may be negative.
 AUTHENTICODE: Columns = (
     ("num_certs", "count"),
     ("self_signed", "flag"),
@@ -173,7 +173,7 @@ def groups() -> dict[str, Columns]:
             *((name, "count") for name in known.dos_members),
         ),
         "section": (
-            *_SECTION_NUMBERS,
+            *SECTION_NUMBERS,
             *hashed("section_sizes", 50),
             *hashed("section_vsizes", 50),
             *hashed("section_entropies", 50),

@@ -39,7 +39,7 @@ def vectorise(rows: Sequence[Row], version: int) -> np.ndarray:
             )
         X[position] = vector
     if rows:
-        columns, values = entry_name_hashes(rows, version)
+        columns, values = entry_name_hashes(rows, feature_layout(version))
         X[:, columns] = values
     return X
 
