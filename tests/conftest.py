@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from dokunuki.corpus.layout import DATA_DIRECTORIES
+from ember2024_rows import raw_row_3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,7 +145,8 @@ def write_release(folder: Path, goodware: int, malware: int, seed: int, version:
     """A small release in the published layout: six train files and one test file."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation([0] * goodware + [1] * malware)
-    rows = [json.dumps(raw_row(rng, int(label), version)) for label in labels]
+    make = partial(raw_row, version=version) if version < 3 else raw_row_3
+    rows = [json.dumps(make(rng, int(label))) for label in labels]
     names = [*(f"train_features_{part}.jsonl" for part in range(6)), "test_features.jsonl"]
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in zip(names, np.array_split(np.array(rows, dtype=object), 7), strict=True):

@@ -45,6 +45,11 @@ def test_a_missing_package_says_how_to_get_it(make_row, monkeypatch):
         ember_vectoriser.vectorise([make_row()], 1)
 
 
+def test_version_3_is_refused():
+    with pytest.raises(CorpusError, match="knows feature versions 1 and 2 and not 3"):
+        ember_vectoriser.vectorise([], 3)
+
+
 def test_another_package_called_ember_is_refused(make_row, monkeypatch):
     monkeypatch.setitem(sys.modules, "ember", types.ModuleType("ember"))
     with pytest.raises(CorpusError, match="PEFeatureExtractor"):

@@ -118,7 +118,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
             r"surrogate\.explainer: 'lime' is not one of \['expected-gradients', 'shap'\]",
         ),
         ("compute.device", "gpu", r"compute\.device: 'gpu' is not one of"),
-        ("datasets.ember.version", 3, r"datasets\.ember\.version: 3 is not one of \[1, 2\]"),
+        ("datasets.ember.version", 4, r"datasets\.ember\.version: 4 is not one of \[1, 2, 3\]"),
         (
             "datasets.ember.path",
             None,

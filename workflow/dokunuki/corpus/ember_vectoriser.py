@@ -25,8 +25,14 @@ def vectorise(rows: Sequence[Row], version: int) -> np.ndarray:
 
     Its columns of the entry section's name are replaced by ours: with scikit-learn 1.2 and later
     the package hashes the whole name where the release hashed its characters. Raises CorpusError
-    when the package is not installed or makes vectors of another width.
+    when the package is not installed or makes vectors of another width, and for version 3, which
+    it does not know.
     """
+    if version == 3:
+        raise CorpusError(
+            "corpus.vectoriser: the ember package knows feature versions 1 and 2 and not 3; set "
+            "corpus.vectoriser: dokunuki"
+        )
     extractor = _extractor(version)
     width = feature_layout(version).width
     X = np.zeros((len(rows), width), dtype=np.float32)

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import orjson
 
 from dokunuki.corpus.protocol import BATCH_ROWS, BadRow, IndexEntry, Location, file_order
-from dokunuki.corpus.quick_check import Identity, quick_identity
+from dokunuki.corpus.quick_check import Identity, quick_identity, row_identity
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
 from dokunuki.errors import CorpusError
 from dokunuki.storage.files import verify_checksum
@@ -116,12 +116,7 @@ class _JsonLines(ABC):
 
     def _identity(self, file: str, line: _Line) -> Identity:
         row = parse_row(line.text, self.version, self.where(file, line.number))
-        return Identity(
-            bytes.fromhex(row["sha256"]),
-            row["label"],
-            row["appeared"],
-            str(row.get("avclass") or ""),
-        )
+        return row_identity(row, self.version)
 
     def read(self, locations: Sequence[Location]) -> Iterator[tuple[int, Row]]:
         """Raw rows with their positions in `locations`, in the release's own order.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 
+from dokunuki.corpus import ember2024_check
 from dokunuki.corpus.layout import HEADER_NUMBERS
 from dokunuki.corpus.validation import (
     DIGEST_BYTES,
@@ -21,6 +22,8 @@ from dokunuki.corpus.validation import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from dokunuki.corpus.validation import Row
 
 # Far from where a sum of floats overflows, and the integers that every reader takes for integers.
 _Number = Annotated[float, msgspec.Meta(ge=0, le=1e200)]
@@ -40,6 +43,9 @@ class Identity(NamedTuple):
 
 def quick_identity(line: bytes, version: int) -> Identity | None:
     """The identity of a row that is sound and of the usual form; None says nothing about it."""
+    if version == 3:
+        found = ember2024_check.quick_identity(line)
+        return found and Identity(*found)
     try:
         row = _DECODE[version](line)
         digest = bytes.fromhex(row.sha256)
@@ -48,6 +54,18 @@ def quick_identity(line: bytes, version: int) -> Identity | None:
     if len(digest) != DIGEST_BYTES or not (any(row.histogram) and any(row.byteentropy)):
         return None
     return Identity(digest, row.label, row.appeared, row.avclass or "")
+
+
+def row_identity(row: Row, version: int) -> Identity:
+    """The identity of a row that `check_row` passed."""
+    if version == 3:
+        return Identity(*ember2024_check.identity(row))
+    return Identity(
+        bytes.fromhex(row["sha256"]),
+        row["label"],
+        row["appeared"],
+        str(row.get("avclass") or ""),
+    )
 
 
 def _counts(length: int) -> Any:  # noqa: ANN401 - a type

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from dokunuki.corpus import ember2024_check
 from dokunuki.corpus.layout import HEADER_NUMBERS, feature_layout
 from dokunuki.errors import CorpusError
 
@@ -47,15 +48,18 @@ class FeatureVersionError(CorpusError):
 def check_row(row: Row, version: int, where: str) -> None:
     """Raise CorpusError when a raw row cannot be vectorised; the message starts with `where`.
 
-    `version` is the declared feature version (1 or 2), `where` names file and line. Checked are
+    `version` is the declared feature version, `where` names file and line. Checked are
     every block and key that a column comes from, its type, the lengths of the histograms, the
     sha256 and the label (-1, 0 or 1). Numbers must be finite and not negative, and so must their
-    sum in each block. Raises FeatureVersionError when the row's data directories contradict the
-    declared version.
+    sum in each block. Raises FeatureVersionError when the row's blocks contradict the declared
+    version. Rows of version 3 are checked by `ember2024_check`.
     """
     if type(row) is not dict:
         raise CorpusError(f"{where}: the line holds {_shown(row)}, a row is a JSON object")
     _check_version(row, version, where)
+    if version == 3:
+        ember2024_check.check_row(row, where)
+        return
     for key in ("sha256", "appeared", "label", *_BLOCKS):
         if key not in row:
             raise CorpusError(f"{where}: has no {key!r}")
@@ -67,13 +71,14 @@ def check_row(row: Row, version: int, where: str) -> None:
 
 
 def _check_version(row: Row, version: int, where: str) -> None:
-    carried = 2 if "datadirectories" in row else 1
+    # Version 3 has the data directories too, in another form.
+    carried = 3 if "pefilewarnings" in row else 2 if "datadirectories" in row else 1
     if carried != version:
-        fact = "carries" if carried == 2 else "does not carry"
+        sign = "pefilewarnings" if 3 in (carried, version) else "datadirectories"
+        fact = "carries" if sign in row else "does not carry"
         raise FeatureVersionError(
-            f"{where}: feature version {version} is declared, but the row {fact} "
-            f"'datadirectories' and so is of version {carried}; set version: {carried} for this "
-            "dataset"
+            f"{where}: feature version {version} is declared, but the row {fact} {sign!r} and so "
+            f"is of version {carried}; set version: {carried} for this dataset"
         )
 
 
