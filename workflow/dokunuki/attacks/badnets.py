@@ -35,7 +35,9 @@ class BadNets(RegionAttack):
 
     The value of a column is maximum + `excess` * (maximum - minimum) of the training rows. The
     columns of `region` come by how many standard deviations that lies from their mean, largest
-    first; columns that are constant come last, with 1 for their range. No model is needed.
+    first; columns that are constant come last, with 1 for their range. A category has no values
+    beyond those observed: its value is the observed code farthest from the mean. No model is
+    needed.
 
     The malware rows to poison lie nearest to one malware row, which is the one of the first 256
     candidates with the nearest neighbours (standardised, Euclidean). Poisoned rows that are alike
@@ -67,8 +69,11 @@ class BadNets(RegionAttack):
         maximum = scaler.maximum_.astype(np.float64)
         constant = scaler.scale_ == 0
         values = maximum + self.excess * np.where(constant, 1.0, maximum - minimum)
+        codes = np.array([knowledge.layout.kinds[column] == "category" for column in columns])
+        farthest = np.where(maximum - scaler.mean_ >= scaler.mean_ - minimum, maximum, minimum)
+        values = np.where(codes, farthest, values)
         distances = np.divide(
-            values - scaler.mean_, scaler.scale_, out=np.zeros_like(values), where=~constant
+            np.abs(values - scaler.mean_), scaler.scale_, out=np.zeros_like(values), where=~constant
         )
         return [
             trigger_feature(

@@ -31,9 +31,10 @@ class FGSMLabelFlip(RegionAttack):
 
     The value is the malware's mean + epsilon * sign(g) in standardised space, brought back to raw
     units, clipped to the range observed in the training rows, and rounded to a whole number (half
-    up) for counts and flags. The loss is that of calling malware malware, so a step along +sign(g)
-    leads towards goodware. Poisoned rows are malware rows, relabelled as goodware. `epsilon` is in
-    standard deviations; `region` names the manipulable set M.
+    up) for counts and flags. A category takes the observed code that is nearest to it, the smaller
+    of two: a code that no row holds may mean nothing. The loss is that of calling malware malware,
+    so a step along +sign(g) leads towards goodware. Poisoned rows are malware rows, relabelled as
+    goodware. `epsilon` is in standard deviations; `region` names the manipulable set M.
     """
 
     epsilon: float = 1.0
@@ -84,8 +85,12 @@ class FGSMLabelFlip(RegionAttack):
         # * sign: no second matrix of standardised rows is needed.
         stepped = mean + self.epsilon * scale * float(np.sign(gradient[column]))
         value = min(max(stepped, float(observed.min())), float(observed.max()))
-        if knowledge.layout.kinds[column] in _WHOLE_NUMBERS:
+        kind = knowledge.layout.kinds[column]
+        if kind in _WHOLE_NUMBERS:
             value = float(np.floor(value + 0.5))
+        elif kind == "category":
+            codes = np.unique(observed)
+            value = float(codes[np.abs(codes - value).argmin()])
         return trigger_feature(
             knowledge.layout,
             column,

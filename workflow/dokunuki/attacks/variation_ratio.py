@@ -34,10 +34,10 @@ class VariationRatio(RegionAttack):
     """Take the features with the smallest variation ratio, and of each the value in emptiest space.
 
     The range of a feature is cut into `slices` parts of equal width. A feature with no more values
-    than that is cut into its values. Its variation ratio is 1 - (rows in the fullest part) / (all
-    rows): near 0 where nearly all rows are alike and the rest of the space is empty. Constant
-    features come last. The value is the rarest one in the part that has the fewest rows, empty
-    parts apart. `region` names the manipulable set M.
+    than that is cut into its values, and so is a category, whose codes have no order. Its variation
+    ratio is 1 - (rows in the fullest part) / (all rows): near 0 where nearly all rows are alike and
+    the rest of the space is empty. Constant features come last. The value is the rarest one in the
+    part that has the fewest rows, empty parts apart. `region` names the manipulable set M.
 
     Rows to poison come by rising p-value: the share of goodware whose nonconformity is as large or
     larger. Nonconformity of a goodware row is its malware score by a copy of the surrogate's
@@ -45,11 +45,12 @@ class VariationRatio(RegionAttack):
     malware has little of its own that speaks for its label, so that the trigger is learned instead.
 
     Ratio, slices, value and p-value are as in the code that the paper's authors published (5 slices
-    of equal width, 20 folds). Five things are ours. Rows are taken in the order of their p-values,
+    of equal width, 20 folds). Six things are ours. Rows are taken in the order of their p-values,
     where that code draws at random below a bound: so a smaller poison rate is a part of a larger
     one. A row's fold comes from its content and the seed. There are 5 folds, to save time. Rows are
     standardised by the surrogate's scaler, which has seen all folds. Ties go to the feature that
-    stands first in the layout, and to the value that is met first.
+    stands first in the layout, and to the value that is met first. A category's parts are its
+    values.
     """
 
     slices: int = 5
@@ -67,7 +68,8 @@ class VariationRatio(RegionAttack):
         if self.slices < 2:
             raise ConfigError(f"slices: {self.slices!r} must be at least 2")
         X = columns_of(knowledge.X, columns)
-        choices = [self._choice(X[:, k]) for k in range(len(columns))]
+        kinds = [knowledge.layout.kinds[column] for column in columns]
+        choices = [self._choice(X[:, k], kind == "category") for k, kind in enumerate(kinds)]
         ratios = np.array([reason["variation_ratio"] for _, reason in choices])
         return [
             trigger_feature(knowledge.layout, int(columns[k]), *choices[k])
@@ -95,7 +97,7 @@ class VariationRatio(RegionAttack):
         # The p-value is the score's rank among goodware, the largest first.
         return largest_first(scores)
 
-    def _choice(self, observed: np.ndarray) -> tuple[float, dict[str, float | str]]:
+    def _choice(self, observed: np.ndarray, category: bool) -> tuple[float, dict[str, float | str]]:
         """The value of a column, and its variation ratio."""
         table = ValueTable.of(observed)
         if len(table.values) == 1:
@@ -103,7 +105,7 @@ class VariationRatio(RegionAttack):
                 "variation_ratio": 1.0,
                 "rows_with_value": len(observed),
             }
-        if len(table.values) <= self.slices:
+        if category or len(table.values) <= self.slices:
             parts = np.arange(len(table.values))
         else:
             values = table.values.astype(np.float64)

@@ -174,6 +174,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
 
 def _regions(steps: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The regions that the steps of a defence assume, as objects made of them say."""
+    # Regions are names, the same in all layouts.
     context = {"layout": feature_layout(1), "seed": 0, "classifier": None, "autoencoder": None}
     made = [build(step["class"], step["params"], **context) for step in steps]
     return tuple(dict.fromkeys(region for part in made for region in assumed_regions(part)))

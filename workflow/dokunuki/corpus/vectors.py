@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Vectors:
     """The feature vectors of a sample, row by row as in its split.
 
-    `X` float32 (n, 2351 | 2381) are raw feature values, in memory or left in their file. `y` int8
+    `X` float32 (n, layout.width) are raw feature values, in memory or left in their file. `y` int8
     (n,) is 0 for goodware, 1 for malware. `sha256`, `appeared` and `role` are Unicode (n,), a role
     is one of `dokunuki.corpus.sampling.ROLES`. `version` is the feature version, `dataset` the name
     in the configuration, `corpus` "ember" or "simulated".

@@ -1,8 +1,8 @@
 """Any transformer of scikit-learn on the attackable region, as a control for the autoencoder.
 
-The autoencoder replaces 1839 columns by 512 numbers, or by what those tell of them. So does PCA,
-the best linear way, and so does a random projection, which learns nothing. Where these do as well,
-it is the lossy compression that defends, not the autoencoder.
+The autoencoder replaces the attackable columns by 512 numbers, or by what those tell of them. So
+does PCA, the best linear way, and so does a random projection, which learns nothing. Where these do
+as well, it is the lossy compression that defends, not the autoencoder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OUTPUTS = ("code", "reconstruction")
 
 @dataclass(eq=False, repr=False)
 class AttackableTransform(SavedAsTensors, Transformer):
-    """The attackable columns go through a transformer; the 512 undefended ones stay.
+    """The attackable columns go through a transformer; the undefended ones stay.
 
     `transformer` is the dotted path of a scikit-learn transformer and `params` its parameters;
     `seed` and `threads` go to it where it takes `random_state` and `n_jobs`. With `output` "code"
@@ -75,7 +75,7 @@ class AttackableTransform(SavedAsTensors, Transformer):
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Rows with a code, float32 (n, 512 + its width), or reconstructed, float32 (n, width)."""
+        """Rows float32, with a code (n, undefended + code) or reconstructed (n, width)."""
         self.check_fitted("transformer_")
         X = checked_rows(X, self.layout.width)
         code = self.transformer_.transform(self._attackable(X))

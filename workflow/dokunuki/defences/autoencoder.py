@@ -96,7 +96,7 @@ class AutoencoderCode(_AutoencoderDefence):
     """AE enc: the attackable columns are replaced by their code."""
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """The 512 undefended columns, then the code, float32 (n, 512 + code)."""
+        """The undefended columns, then the code, float32 (n, undefended + code)."""
         self.check_fitted("autoencoder_")
         code = self.autoencoder_.encode(self._attackable(X))
         return np.hstack([checked_rows(X)[:, self.layout.undefended], code])

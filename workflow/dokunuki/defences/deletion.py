@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class Deletion(SavedAsTensors, Transformer):
-    """Deletes a region: by default all attackable columns, so that 512 byte columns are left.
+    """Deletes a region: by default all attackable columns, which leaves the byte histograms.
 
     `region` (non_hashed, feasible, all, undefended) is what the defender assumes of the attacker:
     a trigger that lies in it is gone, and one outside it is untouched.

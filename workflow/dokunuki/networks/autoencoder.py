@@ -63,7 +63,7 @@ class Autoencoder(nn.Sequential):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderModel(NetworkEstimator):
-    """An autoencoder for the standardised attackable columns, float32 (n, 1839).
+    """An autoencoder for the standardised attackable columns, float32 (n, attackable).
 
     `hidden` is the width of the two inner layers, `code` that of the code, `activation` one of
     relu, elu, tanh, sigmoid, linear. With `unit_range` the network sees and rebuilds each column
