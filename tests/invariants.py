@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dokunuki.corpus.ember2024_layout import names
 from dokunuki.corpus.layout import DATA_DIRECTORIES
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _windows(row: Row, histogram: np.ndarray, table: np.ndarray) -> list[str]:
     return found
 
 
-def _strings(row: Row, histogram: np.ndarray) -> list[str]:
+def _characters(row: Row, histogram: np.ndarray) -> list[str]:
     """Strings: runs of five or more printable bytes, 20 to 7f."""
     found = []
     strings = row["strings"]
@@ -76,6 +77,14 @@ def _strings(row: Row, histogram: np.ndarray) -> list[str]:
     bits = _entropy(printable) if printables else 0.0
     if abs(strings["entropy"] - bits) > 1e-4:
         found.append(f"string entropy is {strings['entropy']}, printabledist has {bits:.6f} bits")
+    return found
+
+
+def _strings(row: Row, histogram: np.ndarray) -> list[str]:
+    """What is looked for in the bytes, and what they allow."""
+    found = _characters(row, histogram)
+    strings = row["strings"]
+    printable = np.asarray(strings["printabledist"], dtype=np.int64)
 
     def inside(character: str) -> int:
         return int(printable[ord(character) - 0x20])
@@ -170,6 +179,89 @@ def check_invariants(row: Row, version: int) -> list[str]:
         if given and given != list(DATA_DIRECTORIES)[: len(given)]:
             found.append("datadirectories are not in the order of the format")
     return found
+
+
+def _patterns(row: Row) -> list[str]:
+    """Counts of strings that match a pattern: whatever matches `powershell` matches `shell`."""
+    counts, number = row["strings"]["string_counts"], row["strings"]["numstrings"]
+    found = [f"{name}: {count} of {number} strings" for name, count in counts.items() if not count]
+    found += [f"{name}: more than all strings" for name, count in counts.items() if count > number]
+    for narrow, wide in (
+        ("powershell", "shell"),
+        ("Invoke-Command", "command"),
+        ("Start-process", "process"),
+    ):
+        if counts.get(narrow, 0) > counts.get(wide, 0):
+            found.append(f"{narrow}: more than {wide}, which matches them too")
+    if counts.get("url", 0) > sum(counts.get(name, 0) for name in ("http://", "https://", "ftp")):
+        found.append("url: more than http://, https:// and ftp:")
+    return found
+
+
+def _places(row: Row) -> list[str]:
+    """Sizes and addresses: shares are of the file, and what is loaded lies in the image."""
+    found = []
+    size, optional = row["general"]["size"], row["header"]["optional"]
+    sections, overlay = row["section"]["sections"], row["section"]["overlay"]
+    for part in sections:
+        if abs(part["size_ratio"] - part["size"] / size) > 1e-9:
+            found.append(f"section {part['name']!r}: size_ratio {part['size_ratio']}")
+        if abs(part["vsize_ratio"] - part["size"] / max(part["vsize"], 1)) > 1e-9:
+            found.append(f"section {part['name']!r}: vsize_ratio {part['vsize_ratio']}")
+        if part["name"] != part["name"].lower():
+            found.append(f"section {part['name']!r} is not in lower case")
+    if overlay["size"] > size or abs(overlay["size_ratio"] - overlay["size"] / size) > 1e-9:
+        found.append(f"overlay of {overlay['size']} bytes, size_ratio {overlay['size_ratio']}")
+    if not 0 <= optional["address_of_entrypoint"] <= optional["sizeof_image"]:
+        found.append("the entry point lies outside the image")
+    if row["header"]["coff"]["number_of_sections"] != len(sections):
+        found.append("number_of_sections is not the length of the table")
+    return found
+
+
+def _signature(row: Row) -> list[str]:
+    found = []
+    said, stamp = row["authenticode"], row["header"]["coff"]["timestamp"]
+    if said["latest_signing_time"] and not said["num_certs"]:
+        found.append("signed at a time, but by nobody")
+    # One signature tells both the time and the difference.
+    told = said["num_certs"] == 1 and said["latest_signing_time"]
+    if told and said["latest_signing_time"] - stamp != said["signing_time_diff"]:
+        found.append("signing_time_diff is not the time from linking to signing")
+    security = next(
+        (part["size"] for part in row["datadirectories"][1:] if part["name"] == "SECURITY"), 0
+    )
+    if said["num_certs"] and not security:
+        found.append("certificates without a directory for them")
+    return found
+
+
+def check_version_3(row: Row) -> list[str]:
+    """The same of a raw row of feature version 3, of a program for Windows."""
+    found = []
+    histogram = np.asarray(row["histogram"], dtype=np.int64)
+    table = np.asarray(row["byteentropy"], dtype=np.int64).reshape(16, 16)
+    general, dos = row["general"], row["header"]["dos"]
+    if histogram.sum() != general["size"]:
+        return [f"histogram sums to {histogram.sum()}, size is {general['size']}"]
+    if abs(general["entropy"] - _entropy(histogram)) > 1e-6:
+        found.append(f"entropy is {general['entropy']}, of the histogram {_entropy(histogram)}")
+    first = b"".join(dos[name].to_bytes(2, "little") for name in ("e_magic", "e_cblp"))
+    if list(first) != general["start_bytes"] or first[:2] != b"MZ":
+        found.append(f"start_bytes are {general['start_bytes']}, the DOS header has {list(first)}")
+    given = [part["name"] for part in row["datadirectories"][1:]]
+    if given != list(names().directories)[: len(given)]:
+        found.append("datadirectories are not in the order of the format")
+    if row["pefilewarnings"] != sorted(set(row["pefilewarnings"])):
+        found.append("pefilewarnings are not sorted, or stand twice")
+    return [
+        *found,
+        *_windows(row, histogram, table),
+        *_characters(row, histogram),
+        *_patterns(row),
+        *_places(row),
+        *_signature(row),
+    ]
 
 
 def check_layout(row: Row) -> list[str]:

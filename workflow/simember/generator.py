@@ -27,6 +27,7 @@ from dokunuki.errors import ConfigError
 from dokunuki.progress import Progress
 from dokunuki.seeding import generator
 from dokunuki.storage.files import atomic_write
+from simember import version3
 from simember.families import HABITS, Family, draw_family, popularity
 from simember.program import Program, draw_program
 from simember.variant import draw_variant
@@ -50,7 +51,7 @@ class SimulatedSpec:
     (product lines). `variants`: code bases per family; rows of the same code base are
     near-duplicates. `overlap`: chance that a group of a family's traits (archetype, behaviour,
     content, provenance) follows the other class. `seed`: same seed, same bytes. `version`: feature
-    version of EMBER, 1 or 2.
+    version of EMBER, 1, 2 or 3 (the same world seven years later).
     """
 
     rows: int = 10_000
@@ -70,7 +71,10 @@ class SimulatedSpec:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"simulated corpus: {name} must be between 0 and 1")
         if self.version not in FEATURE_VERSIONS:
-            raise ConfigError(f"simulated corpus: version {self.version} is unknown; known: 1, 2")
+            known = ", ".join(map(str, FEATURE_VERSIONS))
+            raise ConfigError(
+                f"simulated corpus: version {self.version} is unknown; known: {known}"
+            )
 
 
 class SimulatedRow(NamedTuple):
@@ -139,14 +143,21 @@ def draw_row(spec: SimulatedSpec, number: int, file: int, label: int) -> Simulat
 
     identity = f"{spec.seed}/{spec.version}/{number}".encode()
     row: dict[str, Any] = {"sha256": hashlib.sha256(identity).hexdigest()}
+    archetype = f"{family.toolchain.name}-{family.form}"
+    about = (_FILES[file], label, family.name, variant, archetype, family.packaging)
+    if spec.version == 3:
+        stream = generator(spec.seed, "week", number)
+        week, seconds = version3.week_of(stream, file, TRAIN_FILES)
+        row = version3.identity(row["sha256"], label, seconds, week, program)
+        last = {"week_id": row.pop("week_id")}
+        row |= draw_variant(program, rng, change, seconds, 3) | last
+        return SimulatedRow(row, (row["sha256"], *about))
     if spec.version == 2:
         row["md5"] = hashlib.md5(identity, usedforsecurity=False).hexdigest()
     row |= {"appeared": f"{year}-{month:02d}", "label": label}
     if spec.version == 2:
         row["avclass"] = family.name if label else ""
     row |= draw_variant(program, rng, change, last_day, spec.version)
-    archetype = f"{family.toolchain.name}-{family.form}"
-    about = (_FILES[file], label, family.name, variant, archetype, family.packaging)
     return SimulatedRow(row, (row["sha256"], *about))
 
 

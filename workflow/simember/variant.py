@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dokunuki.corpus.layout import DATA_DIRECTORIES
+from simember import version3
 from simember.content import Content, Noise, draw_content, entropy, kind_indices
 from simember.flags import coff_flags, dll_flags, section_flags
 from simember.program import Program, Section, random_name
@@ -20,6 +21,8 @@ NEAR = 0.01  # a variant with less change than this keeps sizes and imports
 _PAGE = 4096  # sections are loaded at multiples of this
 _YEAR = 31_556_952  # seconds
 _DELPHI_STAMP = 708_992_537  # 1992-06-19 22:22:17, which old Delphi writes into every program
+# The middle of the release, by version: when programs that are not built anew are aged.
+_YEARS = {3: 2024}
 _HEADER, _OVERLAY = -1, -2  # owners of parts that lie in no section
 _COMPRESSED_IMAGES = frozenset({"upx", "nspack", "fsg", "mew"})
 _KEPT_NAMES = frozenset(
@@ -158,7 +161,9 @@ def _strings(
     }
 
 
-def _time_stamp(program: Program, rng: np.random.Generator, appeared: int, change: float) -> int:
+def _time_stamp(
+    program: Program, rng: np.random.Generator, appeared: int, change: float, year: int
+) -> int:
     """Seconds since 1970; what a linker writes, or what was put in its place."""
     fixed = np.random.default_rng((program.seed, 1))  # the same for all variants of the program
     toolchain = program.toolchain
@@ -175,7 +180,7 @@ def _time_stamp(program: Program, rng: np.random.Generator, appeared: int, chang
     age = int(program.linked * _YEAR)
     if program.family.recent:
         return appeared - age - int(rng.integers(0, 25 * 86400))
-    stamp = calendar.timegm((2017, 6, 1, 0, 0, 0)) - age - int(fixed.integers(0, 30 * 86400))
+    stamp = calendar.timegm((year, 6, 1, 0, 0, 0)) - age - int(fixed.integers(0, 30 * 86400))
     if change > NEAR or rng.random() < 0.3:
         stamp += int(rng.normal(0, 40 * 86400))
     first = calendar.timegm((toolchain.years[0], 1, 1, 0, 0, 0))
@@ -187,7 +192,8 @@ def _imports(
 ) -> tuple[dict[str, list[str]], int]:
     """Imported functions by DLL as EMBER's extractor shows them, and how many it counts.
 
-    An ordinal is shown without a name in version 1 and as `ordinal<n>` in version 2.
+    An ordinal is shown without a name in version 1, as `ordinal<n>` in version 2, and with its DLL
+    before it in version 3.
     """
     shown: dict[str, list[str]] = {}
     counted = 0
@@ -201,11 +207,12 @@ def _imports(
             continue
         named = sum(not name.isdigit() for name in kept)
         counted += len(kept) if dll.lower() in _RESOLVED_ORDINALS else named
-        shown[dll] = [
-            name if not name.isdigit() else "" if version == 1 else f"ordinal{name}"
-            for name in kept
-        ]
+        shown[dll] = [name if not name.isdigit() else _ordinal(dll, name, version) for name in kept]
     return shown, counted
+
+
+def _ordinal(dll: str, number: str, version: int) -> str:
+    return ("", f"ordinal{number}", f"{dll}:ordinal{number}")[version - 1]
 
 
 def _section_rows(file: _File, content: Content) -> list[dict[str, Any]]:
@@ -333,6 +340,7 @@ def draw_variant(
     content = draw_content(kind_indices(file.kinds), file.sizes, noise)
     imports, counted = _imports(program, rng, change, version)
     relocations = _has_relocations(file)
+    year = _YEARS.get(version, 2017)
     row: dict[str, Any] = {
         "histogram": content.histogram.tolist(),
         "byteentropy": content.byte_entropy.tolist(),
@@ -350,7 +358,9 @@ def draw_variant(
             "has_tls": int(program.tls),
             "symbols": program.symbols,
         },
-        "header": _header(program, file, _time_stamp(program, rng, appeared, change), relocations),
+        "header": _header(
+            program, file, _time_stamp(program, rng, appeared, change, year), relocations
+        ),
         "section": {
             "entry": file.sections[program.entry].name,
             "sections": _section_rows(file, content),
@@ -358,6 +368,29 @@ def draw_variant(
         "imports": imports,
         "exports": list(program.exports),
     }
-    if version == 2:
+    if version >= 2:
         row["datadirectories"] = _data_directories(program, file, row)
+    if version == 3:
+        image = _image(program, file, content, relocations)
+        return version3.row_form(row, program, image, rng, change > NEAR)
     return row
+
+
+def _image(program: Program, file: _File, content: Content, relocations: bool) -> version3.Image:
+    owners = np.array(file.owners)
+    zeros = [
+        int(content.parts[owners == position, 1:].sum()) == 0
+        for position in range(len(file.sections))
+    ]
+    table = next((place for place, kind in enumerate(file.kinds) if kind == "symbols"), None)
+    return version3.Image(
+        virtual=tuple(section.virtual for section in file.sections),
+        flags=tuple(section.plan.flags for section in file.sections),
+        addresses=tuple(address for address, _ in file.addresses()),
+        empty=tuple(zeros),
+        entry=program.entry,
+        overlay=content.parts[owners == _OVERLAY].sum(axis=0),
+        certificate=file.certificate,
+        symbol_table=0 if table is None or not program.symbols else sum(file.sizes[:table]),
+        coff_word=_coff_word(program, relocations),
+    )

@@ -155,7 +155,7 @@ def test_archetypes_are_shared_out_by_rows():
 
 @pytest.mark.parametrize(
     "change",
-    [{"rows": 0}, {"malware_share": 1.5}, {"overlap": -0.1}, {"version": 3}, {"variants": 0}],
+    [{"rows": 0}, {"malware_share": 1.5}, {"overlap": -0.1}, {"version": 4}, {"variants": 0}],
 )
 def test_bad_specifications_are_refused(change):
     with pytest.raises(ConfigError, match=next(iter(change))):

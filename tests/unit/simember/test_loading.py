@@ -16,7 +16,14 @@ from simember import loading
 from simember.loading import read, read_entries, read_table
 
 PACKAGE = Path(simember.__file__).parent
-ALLOWED = {"corpus.layout", "errors", "progress", "seeding", "storage.files"}
+ALLOWED = {
+    "corpus.ember2024_layout",
+    "corpus.layout",
+    "errors",
+    "progress",
+    "seeding",
+    "storage.files",
+}
 
 
 class Tool(msgspec.Struct, forbid_unknown_fields=True):
