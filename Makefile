@@ -1,7 +1,7 @@
 # Two commands do everything: `make run` builds the report, `make test` runs the tests.
 # Both create .venv first, from requirements.lock, when it is missing or out of date.
 #
-#   make run [EMBER=folder-or-archive [VERSION=2]] [PRESET=sample] [CORES=n] [ARGS='...']
+#   make run [EMBER=folder-or-archive [VERSION=2|3]] [PRESET=sample] [CORES=n] [ARGS='...']
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make paper [SEEDS=1]           the paper's study at its size: results/paper/report.html;
 #                                  with EMBER=folder on a few hundred real rows
