@@ -21,6 +21,7 @@ import numpy as np
 
 from bench.harness import emit, interleaved, machine, row
 from bench.material import REPOSITORY, checkout, vectors
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors, write_vectors
 
 ONE_RULE = 'rule all:\n    output:\n        "done",\n    shell:\n        "touch done"\n'
@@ -100,7 +101,9 @@ def main() -> None:
         X, labels = vectors(rows)
         role = np.full(rows, "train")
         path = folder / "vectors.h5"
-        write_vectors(path, Vectors(X, labels, texts, texts, role, 1, "bench", "simulated"))
+        layout = feature_layout(1)
+        held = Vectors(X, labels, texts, texts, role, layout, "bench", "simulated")
+        write_vectors(path, held)
         listing = ("-m", "snakemake", "--list-rules", "--cores", "1")
         seconds = interleaved(
             {

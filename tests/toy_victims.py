@@ -60,7 +60,7 @@ def toy_vectors() -> Vectors:
     X = rng.normal(size=(100, LAYOUT.width)).astype(np.float32)
     X[:, :LABELLED] += 3 * y[:, None]
     sha256 = np.array([f"{row:064x}" for row in range(100)])
-    return Vectors(X, y, sha256, np.full(100, "2017-01"), role, 1, "toy", "ember")
+    return Vectors(X, y, sha256, np.full(100, "2017-01"), role, LAYOUT, "toy", "ember")
 
 
 def poison_of(vectors, trigger, rate=10):
@@ -78,7 +78,7 @@ def evasion_of(vectors, trigger, folder):
 def stamped(region):
     columns = LAYOUT.columns(region)[:5]
     features = tuple(trigger_feature(LAYOUT, int(column), 30.0, {}) for column in columns)
-    return Trigger("toy", features, False, "toy", 0, {}, 1)
+    return Trigger("toy", features, False, "toy", 0, {}, LAYOUT)
 
 
 def clean_label_poison(vectors, trigger):

@@ -40,7 +40,7 @@ def _vectors():
     X, y, _ = toy_rows()
     sha256 = np.array([f"{row:064x}" for row in range(len(X))])
     months, roles = np.full(len(X), "2017-01"), np.full(len(X), "train")
-    return Vectors(X, y, sha256, months, roles, LAYOUT.version, "toy", "ember")
+    return Vectors(X, y, sha256, months, roles, LAYOUT, "toy", "ember")
 
 
 @cache

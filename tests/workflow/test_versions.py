@@ -54,7 +54,7 @@ def test_triggers_and_what_defences_keep_are_of_the_datasets_layout(built, datas
     for attack, region in zip(ATTACKS, ("non_hashed", "every"), strict=True):
         (path,) = folder.glob(f"**/{attack}/trigger.json")
         trigger = read_trigger(path)
-        assert trigger.version == version
+        assert trigger.layout.version == version
         assert np.isin(trigger.indices, layout.columns(region)).all()
     # Clean labels and columns that Deletion drops: nothing of the attack is left.
     metrics = built.metrics().set_index(["dataset", "attack", "defence"]).loc[dataset]

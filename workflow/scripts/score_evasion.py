@@ -7,9 +7,10 @@ from dokunuki.victims.evasion import score_evasion
 from dokunuki.victims.scores import write_evasion
 
 with logged(snakemake.log[0]):
+    vectors = read_vectors(snakemake.input.vectors)
     scores = score_evasion(
-        read_vectors(snakemake.input.vectors),
-        read_trigger(snakemake.input.trigger),
+        vectors,
+        read_trigger(snakemake.input.trigger, vectors.layout),
         snakemake.params.spec["sizes"],
         list(zip(snakemake.params.spec["detectors"], snakemake.input.detectors, strict=True)),
         device=snakemake.resources.device,

@@ -10,12 +10,13 @@ from dokunuki.victims.scores import read_scores, write_scores
 from dokunuki.victims.training import train_victim
 
 with logged(snakemake.log[0]):
+    vectors = read_vectors(snakemake.input.vectors)
     scores, cost = train_victim(
-        read_vectors(snakemake.input.vectors),
+        vectors,
         read_poison(snakemake.input.poison, vectors=snakemake.input.vectors).cell(
             **snakemake.params.cell
         ),
-        read_trigger(snakemake.input.trigger).prefix(snakemake.params.cell["size"]),
+        read_trigger(snakemake.input.trigger, vectors.layout).prefix(snakemake.params.cell["size"]),
         snakemake.params.spec,
         snakemake.input.get("autoencoder") or None,
         seed=snakemake.params.seed,

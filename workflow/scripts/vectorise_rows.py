@@ -3,12 +3,13 @@
 from dokunuki.corpus.index import read_index
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import read_split
-from dokunuki.corpus.vectors import vectorise_split, write_vectors
+from dokunuki.corpus.vectors import write_split_vectors
 from dokunuki.job import logged
 
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec
-    vectors = vectorise_split(
+    write_split_vectors(
+        snakemake.output.vectors,
         open_release(spec["path"], spec["version"]),
         read_index(snakemake.input.index),
         read_split(snakemake.input.split),
@@ -16,4 +17,3 @@ with logged(snakemake.log[0]):
         dataset=snakemake.wildcards.dataset,
         corpus=spec["kind"],
     )
-    write_vectors(snakemake.output.vectors, vectors)

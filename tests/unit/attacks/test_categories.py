@@ -77,4 +77,4 @@ def test_a_trigger_of_codes_survives_its_file(knowledge, tmp_path):
     again = read_trigger(tmp_path / "trigger.json")
     assert again == trigger
     assert {feature.kind for feature in again.columns} == {"category"}
-    assert again.version == 3
+    assert again.layout.version == 3

@@ -12,6 +12,7 @@ from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.planting import plant
 from dokunuki.attacks.row_choice import shuffled_rows
 from dokunuki.attacks.split import SplitIndependent
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.errors import AttackError
 from dokunuki.surrogate.share import known_rows
@@ -25,7 +26,16 @@ def vectors(layout):
     role = np.repeat(["train", "test"], [100, 20])
     X = rng.integers(0, 5, size=(120, layout.width)).astype(np.float32)
     nothing = np.full(120, "")
-    return Vectors(X, np.arange(120, dtype=np.int8) % 2, nothing, nothing, role, 1, "toy", "ember")
+    return Vectors(
+        X,
+        np.arange(120, dtype=np.int8) % 2,
+        nothing,
+        nothing,
+        role,
+        feature_layout(1),
+        "toy",
+        "ember",
+    )
 
 
 def not_needed():
@@ -75,7 +85,7 @@ def test_the_attacker_sees_its_share_and_poisons_rows_of_all(vectors):
         vectors.X[known],
         vectors.y[known],
         *(getattr(vectors, name)[known] for name in ("sha256", "appeared", "role")),
-        1,
+        vectors.layout,
         "toy",
         "ember",
     )

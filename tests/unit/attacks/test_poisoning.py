@@ -16,6 +16,7 @@ from dokunuki.attacks.poisoning import (
 )
 from dokunuki.attacks.row_choice import shuffled_rows
 from dokunuki.attacks.trigger import Trigger, trigger_feature
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.storage.arrays import open_arrays, read_attributes, write_arrays
 from dokunuki.storage.files import sha256_of
@@ -34,7 +35,7 @@ def trigger(layout):
         surrogate="embernn",
         seed=1,
         parameters={},
-        version=1,
+        layout=feature_layout(1),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dokunuki.attacks.trigger import Trigger, read_trigger, trigger_feature, write_trigger
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import AttackError, DataFileError
 from dokunuki.storage.files import read_json, write_json
 
@@ -23,7 +24,7 @@ def trigger(layout):
         surrogate="embernn",
         seed=11,
         parameters={"region": "non_hashed"},
-        version=1,
+        layout=feature_layout(1),
         dataset="ember2017",
     )
 

@@ -106,7 +106,7 @@ def test_vectors_survive_their_file(vectors, tmp_path):
             np.testing.assert_array_equal(mine, theirs)
         np.testing.assert_array_equal(left_in_file, vectors.rows(role))
         np.testing.assert_array_equal(labels, vectors.labels(role))
-    assert (again.version, again.dataset, again.corpus) == (1, "small", "ember")
+    assert (again.layout.version, again.dataset, again.corpus) == (1, "small", "ember")
     with h5py.File(path) as file:
         assert file["columns"].asstr()[:].tolist() == list(feature_layout(1).names)
     first = path.read_bytes()
@@ -128,7 +128,7 @@ def test_columns_of_another_layout_are_refused(vectors, tmp_path):
 
 def test_contradictions_are_refused(vectors):
     with pytest.raises(DataFileError, match="not of feature version 2"):
-        dataclasses.replace(vectors, version=2)
+        dataclasses.replace(vectors, layout=feature_layout(2))
     with pytest.raises(DataFileError, match=r"15 vectors with y of shape \(14,\)"):
         dataclasses.replace(vectors, y=vectors.y[1:])
 

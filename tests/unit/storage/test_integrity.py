@@ -55,7 +55,7 @@ def _write_trigger(path):
         trigger_feature(LAYOUT, LAYOUT.index(name), value, {"rarity": 0.25})
         for name, value in (("timestamp", 1.5e9), ("avlength", 0.1))
     )
-    write_trigger(path, Trigger("greedy", columns, False, "embernn", 1, {"region": "all"}, 1))
+    write_trigger(path, Trigger("greedy", columns, False, "embernn", 1, {"region": "all"}, LAYOUT))
 
 
 def _write_split(path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import AttackerKnowledge
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.detector import Detector
 from dokunuki.errors import AttackError
@@ -40,7 +43,7 @@ def vectors(layout):
     X[:, layout.non_hashed] = rng.integers(0, 4, size=(len(role), 35))
     X[:, layout.index(TELLING)] = 3 * y + rng.integers(0, 3, size=len(role))
     nothing = np.full(len(role), "")
-    return Vectors(X, y, nothing, nothing, role, 1, "toy", "ember")
+    return Vectors(X, y, nothing, nothing, role, feature_layout(1), "toy", "ember")
 
 
 def test_trees_as_a_surrogate_from_training_to_the_trigger(vectors, layout, tmp_path):
@@ -59,7 +62,7 @@ def test_a_share_is_all_that_a_surrogate_is_made_from_and_explains(vectors):
     known = known_rows(labels, 50, seed=2)
     X, y = vectors.X.copy(), vectors.y
     X[np.setdiff1d(np.arange(len(labels)), known)] = 1e6  # training rows come first
-    others = Vectors(X, y, vectors.sha256, vectors.appeared, vectors.role, 1, "toy", "ember")
+    others = replace(vectors, X=X, y=y)
     explained = []
     for held in (vectors, others):
         surrogate = train_surrogate(held, LIGHTGBM, seed=2, share=50, **COMPUTE)

@@ -78,7 +78,7 @@ def trigger() -> Trigger:
     columns = tuple(
         trigger_feature(LAYOUT, int(column), 30.0, {}) for column in LAYOUT.non_hashed[:30]
     )
-    return Trigger("toy", columns, True, "toy", 0, {}, 1)
+    return Trigger("toy", columns, True, "toy", 0, {}, LAYOUT)
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +103,7 @@ def extended(vectors):
         np.array([f"{row:064x}" for row in range(146)]),
         np.full(146, "2017-01"),
         np.concatenate([vectors.role, ["calibration"] * 40, ["clean"] * 6]),
-        1,
+        LAYOUT,
         "toy",
         "ember",
     )

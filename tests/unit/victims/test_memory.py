@@ -33,7 +33,10 @@ def stored(tmp_path, monkeypatch) -> Vectors:
     y = np.arange(len(role), dtype=np.int8) % 2
     X = rng.integers(0, 3, size=(len(role), LAYOUT.width)).astype(np.float32)
     nothing = np.full(len(role), "")
-    write_vectors(tmp_path / "vectors.h5", Vectors(X, y, nothing, nothing, role, 1, "toy", "ember"))
+    write_vectors(
+        tmp_path / "vectors.h5",
+        Vectors(X, y, nothing, nothing, role, LAYOUT, "toy", "ember"),
+    )
     return read_vectors(tmp_path / "vectors.h5")
 
 

@@ -73,7 +73,7 @@ def test_a_victim_that_sees_what_the_unpoisoned_detector_saw_is_not_trained(
     )
     columns = LAYOUT.columns(region)[:5]
     features = tuple(trigger_feature(LAYOUT, int(column), 30.0, {}) for column in columns)
-    trigger = Trigger("toy", features, label_flip, "toy", 0, {}, 1)
+    trigger = Trigger("toy", features, label_flip, "toy", 0, {}, LAYOUT)
     poison = plant_poison(
         vectors.labels("train"), trigger, 10, poisoned_class=0, label_flip=label_flip, seed=0
     )

@@ -69,6 +69,6 @@ class RegionAttack(ABC):
             surrogate=knowledge.name,
             seed=knowledge.seed,
             parameters=asdict(self),
-            version=knowledge.layout.version,
+            layout=knowledge.layout,
             dataset=knowledge.dataset,
         )

@@ -36,7 +36,8 @@ _FEATURE_SCHEMA = {
 }
 _SCHEMA = {
     "type": "object",
-    "required": ["attack", "label_flip", "surrogate", "seed", "feature_version", "features"],
+    "required": ["attack", "label_flip", "surrogate", "seed", "features"],
+    "oneOf": [{"required": ["feature_version"]}, {"required": ["layout"]}],
     "properties": {
         "attack": {"type": "string"},
         "parameters": {"type": "object"},
@@ -45,6 +46,7 @@ _SCHEMA = {
         "dataset": {"type": "string"},
         "seed": {"type": "integer"},
         "feature_version": {"enum": list(FEATURE_VERSIONS)},
+        "layout": {"type": "string"},
         "size": {"type": "integer"},
         "features": {"type": "array", "minItems": 1, "items": _FEATURE_SCHEMA},
     },
@@ -89,8 +91,8 @@ class Trigger:
     """A backdoor trigger of `size` features, in the order in which the attack chose them.
 
     `attack` names the attack, `parameters` its settings, `surrogate` the attacker's model,
-    `dataset` the data set it was computed on, `version` the EMBER feature version. `label_flip`
-    says whether the poisoned rows' labels are changed as well.
+    `dataset` the data set it was computed on, `layout` the columns of its rows. `label_flip` says
+    whether the poisoned rows' labels are changed as well.
     """
 
     attack: str
@@ -99,7 +101,7 @@ class Trigger:
     surrogate: str
     seed: int
     parameters: dict[str, Any]
-    version: int
+    layout: FeatureLayout
     dataset: str = ""
 
     @property
@@ -133,13 +135,13 @@ class Trigger:
     def stamp(self, X: np.ndarray) -> np.ndarray:
         """A copy of the raw rows X (n, width) in which every row carries the trigger.
 
-        Raises AttackError when X is not a matrix of this trigger's feature version.
+        Raises AttackError when X is not a matrix of this trigger's layout.
         """
-        width = feature_layout(self.version).width
+        width = self.layout.width
         if X.ndim != 2 or X.shape[1] != width:
             raise AttackError(
-                f"a trigger of feature version {self.version} goes into rows of {width} columns, "
-                f"not into an array of shape {X.shape}; give it rows of that version"
+                f"a trigger of {self.layout.name} goes into rows of {width} columns, not into an "
+                f"array of shape {X.shape}; give it rows of that layout"
             )
         stamped = X.copy()
         stamped[:, self.indices] = self.values
@@ -149,8 +151,8 @@ class Trigger:
 def write_trigger(path: str | Path, trigger: Trigger) -> None:
     """Write a trigger as JSON that a person can read; features stand in the order chosen.
 
-    A trigger of one's own is made as a Trigger and written with this, since the file carries a
-    checksum of its content.
+    Of EMBER's layouts the file tells the version, of others the name alone. A trigger of one's own
+    is made as a Trigger and written with this, since the file carries a checksum of its content.
     """
     write_json(
         path,
@@ -161,21 +163,37 @@ def write_trigger(path: str | Path, trigger: Trigger) -> None:
             "surrogate": trigger.surrogate,
             "dataset": trigger.dataset,
             "seed": trigger.seed,
-            "feature_version": trigger.version,
+            **_named(trigger.layout),
             "size": trigger.size,
             "features": [asdict(feature) for feature in trigger.columns],
         },
     )
 
 
-def read_trigger(path: str | Path) -> Trigger:
-    """Read a trigger and check it against the layout of its feature version.
+def _named(layout: FeatureLayout) -> dict[str, int | str]:
+    """What a file says of a layout."""
+    if layout.version is None:
+        return {"layout": layout.name}
+    return {"feature_version": layout.version}
+
+
+def read_trigger(path: str | Path, layout: FeatureLayout | None = None) -> Trigger:
+    """Read a trigger and check it against `layout`, by default that of its feature version.
 
     Raises DataFileError, naming file and key, when the file is missing, damaged or edited, misses a
-    key, or when a feature's name, index, group and kind do not belong together.
+    key, is of another layout, or when a feature's name, index, group and kind do not belong
+    together.
     """
     content = _read_checked_json(path)
-    layout = feature_layout(content["feature_version"])
+    if layout is None:
+        if "layout" in content:
+            raise damaged_file(
+                path, f"is of the layout {content['layout']!r}, which has to be given to read it"
+            )
+        layout = feature_layout(content["feature_version"])
+    if any(content.get(key) != value for key, value in _named(layout).items()):
+        there = content.get("layout") or f"feature version {content['feature_version']}"
+        raise damaged_file(path, f"is of {there}, and the rows are of {layout.name}")
     features = tuple(
         _checked_feature(path, f"features[{position}]", entry, layout)
         for position, entry in enumerate(content["features"])
@@ -195,7 +213,7 @@ def read_trigger(path: str | Path) -> Trigger:
         surrogate=content["surrogate"],
         seed=content["seed"],
         parameters=content.get("parameters", {}),
-        version=layout.version,
+        layout=layout,
         dataset=content.get("dataset", ""),
     )
 
@@ -222,8 +240,7 @@ def _checked_feature(
         there = layout.names[index] if index < layout.width else "nothing"
         raise damaged_file(
             path,
-            f"{where}: index {index} of feature version {layout.version} is {there!r}, "
-            f"not {name!r}",
+            f"{where}: index {index} of {layout.name} is {there!r}, not {name!r}",
         )
     if abs(entry["value"]) > _LARGEST:
         raise damaged_file(path, f"{where}: value {entry['value']} of {name} is no float32")

@@ -76,14 +76,13 @@ def matrix(
 
 def hash_columns(layout: FeatureLayout, block: str) -> slice:
     """The columns of a hashed block: as many as the layout has under its name."""
-    return _hash_columns(layout.version, block)
+    return _hash_columns(layout.names, block)
 
 
 @cache
-def _hash_columns(version: int, block: str) -> slice:
-    layout = feature_layout(version)
-    start = layout.index(f"{block}_hash_0")
-    return slice(start, start + sum(name.startswith(f"{block}_hash_") for name in layout.names))
+def _hash_columns(names: tuple[str, ...], block: str) -> slice:
+    start = names.index(f"{block}_hash_0")
+    return slice(start, start + sum(name.startswith(f"{block}_hash_") for name in names))
 
 
 class _Hashes(dict[str, int]):

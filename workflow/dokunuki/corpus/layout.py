@@ -1,8 +1,9 @@
-"""The layout of EMBER's feature vectors: groups, column names, column kinds and column sets.
+"""The layout of feature vectors: groups, column names, column kinds and column sets.
 
 Feature version 1 has 2351 columns, version 2 appends 30 data-directory columns, and version 3 has
-2568 in another order (`ember2024_layout`). Nothing else in the project may address a column by a
-literal index, or by its place beside others: ask the layout by group or by name.
+2568 in another order (`ember2024_layout`). Other features are described by a file of the user's
+(`own_layout`). Nothing else in the project may address a column by a literal index, or by its place
+beside others: ask the layout by group or by name.
 Sources: EMBER (Anderson and Roth, arXiv 1804.04637); the column sets are those of Severi et al.,
 USENIX Security 2021, section 4 and appendix.
 """
@@ -20,7 +21,7 @@ from dokunuki.corpus.columns import HISTOGRAMS, PRINTABLE, Columns, Kind, hashed
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 FEATURE_VERSIONS = (1, 2, 3)
 
@@ -165,23 +166,25 @@ def _column_sets(version: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """Names, kinds and sets of the columns of one feature version. All indices are 0-based.
+    """Names, kinds and sets of the columns of feature vectors. All indices are 0-based.
 
-    `undefended_groups` name the groups out of an attacker's reach, `non_hashed_names` and
-    `feasible_names` the columns of the regions of that name.
+    `name` is how messages and files call the layout, `version` EMBER's feature version, or None
+    for features of the user's own. `undefended_names` are the columns out of an attacker's reach,
+    `non_hashed_names` and `feasible_names` the columns of the regions of that name.
     """
 
-    version: int
+    name: str
+    version: int | None
     groups: dict[str, slice]
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
-    undefended_groups: tuple[str, ...]
+    undefended_names: tuple[str, ...]
     non_hashed_names: tuple[str, ...]
     feasible_names: tuple[str, ...]
 
     @property
     def width(self) -> int:
-        """The number of columns: 2351, 2381 or 2568."""
+        """The number of columns: 2351, 2381 or 2568 in EMBER's versions."""
         return len(self.names)
 
     @cached_property
@@ -193,9 +196,7 @@ class FeatureLayout:
         try:
             return self._index[name]
         except KeyError:
-            raise ConfigError(
-                f"no column is called {name!r} in feature version {self.version}"
-            ) from None
+            raise ConfigError(f"no column is called {name!r} in {self.name}") from None
 
     def indices(self, names: Iterable[str]) -> np.ndarray:
         """The columns called `names`, int64, in that order."""
@@ -206,32 +207,34 @@ class FeatureLayout:
         for group, columns in self.groups.items():
             if columns.start <= column < columns.stop:
                 return group
-        raise ConfigError(f"column {column} is outside the {self.width} of version {self.version}")
+        raise ConfigError(f"column {column} is outside the {self.width} of {self.name}")
 
     @cached_property
     def attackable(self) -> np.ndarray:
-        """The attackable region: every column but the two byte histograms (1839 of 2351)."""
+        """The attackable region, of EMBER every column but the byte histograms (1839 of 2351)."""
         columns: np.ndarray = np.setdiff1d(np.arange(self.width), self.undefended)
         return columns
 
     @cached_property
     def undefended(self) -> np.ndarray:
-        """The byte histogram and byte-entropy histogram: 512 columns no defence here touches."""
-        groups = [self.groups[group] for group in self.undefended_groups]
-        parts = [np.arange(*columns.indices(self.width)) for columns in groups]
-        return np.sort(np.concatenate(parts)).astype(np.int64)
+        """What no defence here touches, of EMBER the two byte histograms: 512 columns."""
+        return np.sort(self.indices(self.undefended_names))
 
     @cached_property
     def non_hashed(self) -> np.ndarray:
         """The 35 columns with one number of the file each: neither hashes nor histograms.
 
-        In version 3, which has more of them, the counterparts of these.
+        In version 3, which has more of them, the counterparts of these. In a layout of the user's
+        own, all attackable columns that are no hashes.
         """
         return np.sort(self.indices(self.non_hashed_names))
 
     @cached_property
     def feasible(self) -> np.ndarray:
-        """The 17 of `non_hashed` that Severi et al. change in working files."""
+        """The 17 of `non_hashed` that Severi et al. change in working files.
+
+        In a layout of the user's own, those that it names.
+        """
         return np.sort(self.indices(self.feasible_names))
 
     def columns(self, region: str) -> np.ndarray:
@@ -249,6 +252,11 @@ class FeatureLayout:
         }
         if region not in regions:
             raise ConfigError(f"unknown region {region!r}; known: {', '.join(regions)}")
+        if region == "feasible" and not len(self.feasible):
+            raise ConfigError(
+                f"{self.name} names no feasible columns: name them in the layout file "
+                "(`feasible: [...]`), or choose another region"
+            )
         return regions[region]
 
 
@@ -258,14 +266,42 @@ def feature_layout(version: int) -> FeatureLayout:
     if version not in FEATURE_VERSIONS:
         known = ", ".join(map(str, FEATURE_VERSIONS))
         raise ConfigError(f"feature version {version!r} is not supported; known: {known}")
-    groups: dict[str, slice] = {}
+    non_hashed, feasible = _column_sets(version)
+    undefended = [name for columns in HISTOGRAMS.values() for name, _ in columns]
+    return layout_of_groups(
+        f"feature version {version}",
+        _groups(version),
+        version=version,
+        undefended=undefended,
+        non_hashed=non_hashed,
+        feasible=feasible,
+    )
+
+
+def layout_of_groups(
+    name: str,
+    groups: Mapping[str, Columns],
+    *,
+    version: int | None = None,
+    undefended: Iterable[str],
+    non_hashed: Iterable[str],
+    feasible: Iterable[str],
+) -> FeatureLayout:
+    """The layout whose columns stand group after group."""
+    slices: dict[str, slice] = {}
     names: list[str] = []
     kinds: list[Kind] = []
-    for group, columns in _groups(version).items():
-        groups[group] = slice(len(names), len(names) + len(columns))
-        names += [name for name, _ in columns]
+    for group, columns in groups.items():
+        slices[group] = slice(len(names), len(names) + len(columns))
+        names += [column for column, _ in columns]
         kinds += [kind for _, kind in columns]
-    non_hashed, feasible = _column_sets(version)
     return FeatureLayout(
-        version, groups, tuple(names), tuple(kinds), tuple(HISTOGRAMS), non_hashed, feasible
+        name,
+        version,
+        slices,
+        tuple(names),
+        tuple(kinds),
+        tuple(undefended),
+        tuple(non_hashed),
+        tuple(feasible),
     )

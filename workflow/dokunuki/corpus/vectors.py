@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.corpus.layout import FeatureLayout, feature_layout
+from dokunuki.corpus.layout import feature_layout
+from dokunuki.corpus.own_layout import layout_from_record, layout_record
 from dokunuki.corpus.sampling import ROLES
 from dokunuki.errors import ConfigError, DataFileError, damaged_file
 from dokunuki.progress import Progress
-from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
+from dokunuki.storage.arrays import RowStream, open_arrays, read_array, write_arrays
 from dokunuki.storage.matrix import StoredMatrix, only_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dokunuki.corpus.index import Index
+    from dokunuki.corpus.layout import FeatureLayout
     from dokunuki.corpus.protocol import Release, Vectorise
     from dokunuki.corpus.sampling import Split
     from dokunuki.storage.matrix import Matrix
@@ -29,8 +33,8 @@ class Vectors:
 
     `X` float32 (n, layout.width) are raw feature values, in memory or left in their file. `y` int8
     (n,) is 0 for goodware, 1 for malware. `sha256`, `appeared` and `role` are Unicode (n,), a role
-    is one of `dokunuki.corpus.sampling.ROLES`. `version` is the feature version, `dataset` the name
-    in the configuration, `corpus` "ember" or "simulated".
+    is one of `dokunuki.corpus.sampling.ROLES`. `dataset` is the name in the configuration, `corpus`
+    where the rows come from: simulated, ember, rows or programs.
     Raises DataFileError when these contradict each other.
     """
 
@@ -39,7 +43,7 @@ class Vectors:
     sha256: np.ndarray
     appeared: np.ndarray
     role: np.ndarray
-    version: int
+    layout: FeatureLayout
     dataset: str
     corpus: str
 
@@ -47,8 +51,8 @@ class Vectors:
         rows = len(self.X)
         if self.X.ndim != 2 or self.X.shape[1] != self.layout.width:
             raise DataFileError(
-                f"vectors of shape {self.X.shape} are not of feature version {self.version}, which "
-                f"has {self.layout.width} columns; build them again"
+                f"vectors of shape {self.X.shape} are not of {self.layout.name}, which has "
+                f"{self.layout.width} columns; build them again"
             )
         for name in ("y", "sha256", "appeared", "role"):
             if getattr(self, name).shape != (rows,):
@@ -56,11 +60,6 @@ class Vectors:
                     f"{rows} vectors with {name} of shape {getattr(self, name).shape}; build them "
                     "again"
                 )
-
-    @property
-    def layout(self) -> FeatureLayout:
-        """The layout of the columns."""
-        return feature_layout(self.version)
 
     def part(self, role: str) -> tuple[np.ndarray, np.ndarray]:
         """The rows of a role, and their labels, in memory of their own.
@@ -89,28 +88,61 @@ def vectorise_split(
     index: Index,
     split: Split,
     *,
+    layout: FeatureLayout | None = None,
     vectoriser: str = "dokunuki",
     dataset: str,
     corpus: str = "ember",
 ) -> Vectors:
     """Vectorise the rows of a split, and no others, in the split's order.
 
-    `vectoriser` is "dokunuki" or "ember". Raises DataFileError when the split was drawn from
-    another index or the index from a release of another version, CorpusError when the release has
-    changed since it was indexed.
+    `vectoriser` is "dokunuki" or "ember". `layout` is by default that of the release's feature
+    version. Raises DataFileError when the split was drawn from another index or the index from a
+    release of another version, CorpusError when the release has changed since it was indexed.
     """
-    vectorise = _vectoriser(vectoriser)
+    layout = layout or feature_layout(release.version)
+    X = np.empty((len(split), layout.width), dtype=np.float32)
+    for positions, batch in _batches(release, index, split, _vectoriser(vectoriser), dataset):
+        X[positions] = batch
+    return Vectors(
+        X, split.label, split.sha256, split.appeared, split.role, layout, dataset, corpus
+    )
+
+
+def write_split_vectors(
+    path: str | Path,
+    release: Release,
+    index: Index,
+    split: Split,
+    *,
+    layout: FeatureLayout | None = None,
+    vectoriser: str = "dokunuki",
+    dataset: str,
+    corpus: str = "ember",
+) -> None:
+    """Vectorise the rows of a split and write them as they come: the matrix is never held whole.
+
+    Arguments and errors are those of `vectorise_split`; `read_vectors` reads the file.
+    """
+    layout = layout or feature_layout(release.version)
+    batches = _batches(release, index, split, _vectoriser(vectoriser), dataset)
+    X = RowStream((len(split), layout.width), np.dtype(np.float32), batches)
+    _write(path, X, split.label, split.sha256, split.appeared, split.role, layout, dataset, corpus)
+
+
+def _batches(
+    release: Release, index: Index, split: Split, vectorise: Vectorise, dataset: str
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Positions in the split and their vectors, until all are told."""
     _check_same(index, split)
     if index.version != release.version:
         raise DataFileError(
             f"{release.path}: the index is of feature version {index.version}, the release is read "
             f"as version {release.version}; build the index again"
         )
-    X = np.empty((len(split), feature_layout(release.version).width), dtype=np.float32)
     progress = Progress(f"vectorise {dataset}", len(split))
     filled = 0
     for positions, batch in release.vectors(index.locations(split.positions), vectorise):
-        X[positions] = batch
+        yield positions, batch
         filled += len(positions)
         progress.update(filled)
     if filled != len(split):
@@ -118,44 +150,64 @@ def vectorise_split(
             f"{release.path}: gave {filled} of the {len(split)} rows of the split; delete the "
             "index and build it again"
         )
-    return Vectors(
-        X, split.label, split.sha256, split.appeared, split.role, release.version, dataset, corpus
-    )
 
 
 def write_vectors(path: str | Path, vectors: Vectors) -> None:
     """Write vectors with the names of all columns as HDF5, atomically."""
-    write_arrays(
+    _write(
         path,
-        {
-            "X": vectors.X,
-            "label": vectors.y.astype(np.int8),
-            "sha256": vectors.sha256,
-            "appeared": vectors.appeared,
-            "role": vectors.role,
-            "columns": np.array(vectors.layout.names, dtype=str),
-        },
-        {"version": vectors.version, "dataset": vectors.dataset, "corpus": vectors.corpus},
+        vectors.X,
+        vectors.y.astype(np.int8),
+        vectors.sha256,
+        vectors.appeared,
+        vectors.role,
+        vectors.layout,
+        vectors.dataset,
+        vectors.corpus,
     )
 
 
+def _write(
+    path: str | Path,
+    X: Matrix | RowStream,
+    y: np.ndarray,
+    sha256: np.ndarray,
+    appeared: np.ndarray,
+    role: np.ndarray,
+    layout: FeatureLayout,
+    dataset: str,
+    corpus: str,
+) -> None:
+    arrays = {"label": y, "sha256": sha256, "appeared": appeared, "role": role}
+    arrays["columns"] = np.array(layout.names, dtype=str)
+    if layout.version is None:
+        # A layout of the user's own goes with its vectors. Attributes hold 64 kB at most.
+        arrays["layout"] = np.array(json.dumps(layout_record(layout)))
+    facts: dict[str, str | int | float] = {"version": layout.version or 0}
+    facts |= {"dataset": dataset, "corpus": corpus}
+    write_arrays(path, {"X": X, **arrays}, facts)
+
+
 def read_vectors(path: str | Path) -> Vectors:
-    """Read what `write_vectors` wrote; raises DataFileError when it is missing or damaged.
+    """Read what `write_vectors` or `write_split_vectors` wrote.
 
     The matrix stays in the file: each access reads what it asks for. The names of the columns are
     compared with the layout, so that a file of an older layout is not mistaken for a new one.
+    Raises DataFileError when the file is missing or damaged.
     """
     with open_arrays(path) as file:
         arrays = {name: read_array(file, name) for name in ("sha256", "appeared", "role")}
         labels, columns = read_array(file, "label"), read_array(file, "columns")
+        own = str(read_array(file, "layout")) if "layout" in file else None
         version = int(file.attrs["version"])
         dataset, corpus = str(file.attrs["dataset"]), str(file.attrs["corpus"])
-    if tuple(columns.tolist()) != feature_layout(version).names:
-        raise damaged_file(path, f"its columns are not those of feature version {version}")
+    layout = layout_from_record(json.loads(own) if own else {"feature_version": version})
+    if tuple(columns.tolist()) != layout.names:
+        raise damaged_file(path, f"its columns are not those of {layout.name}")
     return Vectors(
         X=StoredMatrix(path, "X"),
         y=labels,
-        version=version,
+        layout=layout,
         dataset=dataset,
         corpus=corpus,
         **arrays,

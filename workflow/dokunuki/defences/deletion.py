@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from dokunuki.errors import ConfigError
 from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 
@@ -28,9 +29,14 @@ class Deletion(SavedAsTensors, Transformer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Learn nothing: which columns stay is known from the layout.
 
-        Raises ConfigError for an unknown region.
+        Raises ConfigError for an unknown region, and for one that holds all columns.
         """
-        self.layout.columns(self.region)
+        if len(self.layout.columns(self.region)) == self.layout.width:
+            raise ConfigError(
+                f"Deletion of the region {self.region!r} leaves no column of {self.layout.name}: "
+                "say in the layout file what an attacker cannot reach (`attackable: false`), name "
+                "a smaller region, or leave the defence out of the grid"
+            )
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from dokunuki.corpus.layout import FeatureLayout, feature_layout
+from dokunuki.corpus.layout import FeatureLayout
+from dokunuki.corpus.own_layout import layout_from_record, layout_record
 from dokunuki.errors import (
     ConfigError,
     DataFileError,
@@ -41,12 +42,12 @@ _SKOPS_TRUSTED = (
 
 
 def to_json(value: Any) -> Any:  # noqa: ANN401 - a parameter can be anything
-    """A parameter as JSON; the layout as its version, an estimator as class and parameters.
+    """A parameter as JSON; the layout as its record, an estimator as class and parameters.
 
     What JSON cannot hold becomes its `repr`: readable, not restorable.
     """
     if isinstance(value, FeatureLayout):
-        return {"feature_version": value.version}
+        return layout_record(value)
     value = unfrozen(value)
     if hasattr(value, "get_params"):
         return {"class": path_of(value), "parameters": parameters_of(value)}
@@ -67,8 +68,8 @@ def parameters_of(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any estimator
 
 
 def _from_json(value: Any, compute: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    if isinstance(value, dict) and value.keys() == {"feature_version"}:
-        return feature_layout(value["feature_version"])
+    if isinstance(value, dict) and value.keys() in ({"feature_version"}, {"layout", "columns"}):
+        return layout_from_record(value)
     if isinstance(value, dict) and value.keys() == {"class", "parameters"}:
         return _class_of(value["class"], ())(**_restored(value["parameters"], compute))
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,29 @@ from dokunuki.storage.files import atomic_write
 from dokunuki.storage.seals import UNSEALED, check_seal, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from _typeshed import ReadableBuffer
 
 # Rows per chunk: small enough to read single rows cheaply, large enough to compress well.
 _CHUNK_BYTES = 1 << 20
+# Rows of a stream go to several places, one a role: their chunks stay open beside each other.
+_CACHE_BYTES = 16 * _CHUNK_BYTES
 # The least that HDF5 allows.
 _BLOCK_BYTES = 512
+
+
+@dataclass(frozen=True)
+class RowStream:
+    """A matrix whose rows come in batches: it is written without ever being held whole.
+
+    `batches` give positions and their rows, (batch, width). All positions of `shape` must come, in
+    any order; runs of neighbours in each batch are written fastest.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    batches: Iterable[tuple[Sequence[int], np.ndarray]]
 
 
 class _Disk(io.FileIO):
@@ -56,21 +72,40 @@ def _encoded(values: Any) -> np.ndarray:  # noqa: ANN401 - array-likes
 
 def _create_dataset(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401
     """Store an array, shuffled and compressed, without time stamps."""
+    if isinstance(values, RowStream):
+        _store_rows(group, name, values)
+        return
     array = _encoded(values)
     if array.ndim == 0 or array.size == 0:  # scalars and empty arrays cannot be chunked
         group.create_dataset(name, data=array, track_times=False)
         return
-    row_bytes = max(1, array[0].nbytes)
-    rows = int(min(len(array), max(1, _CHUNK_BYTES // row_bytes)))
-    group.create_dataset(
-        name,
-        data=array,
-        chunks=(rows, *array.shape[1:]),
-        compression="gzip",
-        compression_opts=1,
-        shuffle=True,
-        track_times=False,
-    )
+    group.create_dataset(name, data=array, **_storage(array.shape, array[0].nbytes))
+
+
+def _storage(shape: tuple[int, ...], row_bytes: int) -> dict[str, Any]:
+    """How HDF5 is to lay out an array that is not empty."""
+    rows = min(shape[0], max(1, _CHUNK_BYTES // max(1, row_bytes)))
+    return {
+        "chunks": (rows, *shape[1:]),
+        "compression": "gzip",
+        "compression_opts": 1,
+        "shuffle": True,
+        "track_times": False,
+    }
+
+
+def _store_rows(group: h5py.Group, name: str, stream: RowStream) -> None:
+    """Write the rows of a stream as they come."""
+    row_bytes = stream.shape[1] * stream.dtype.itemsize
+    storage = _storage(stream.shape, row_bytes) if stream.shape[0] else {"track_times": False}
+    dataset = group.create_dataset(name, shape=stream.shape, dtype=stream.dtype, **storage)
+    for positions, rows in stream.batches:
+        places = np.asarray(positions)
+        # HDF5 is fast at ranges and slow at picked rows.
+        bounds = np.flatnonzero(np.diff(places) != 1) + 1
+        for run, part in zip(np.split(places, bounds), np.split(rows, bounds), strict=True):
+            if len(run):
+                dataset[run[0] : run[-1] + 1] = part
 
 
 def write_arrays(
@@ -82,7 +117,9 @@ def write_arrays(
     with atomic_write(path) as temporary:
         with _Disk(temporary, "w+") as disk:
             try:
-                with h5py.File(disk, "w", userblock_size=_BLOCK_BYTES) as file:
+                with h5py.File(
+                    disk, "w", userblock_size=_BLOCK_BYTES, rdcc_nbytes=_CACHE_BYTES
+                ) as file:
                     for name, values in arrays.items():
                         _create_dataset(file, name, values)
                     for key, value in (attributes or {}).items():

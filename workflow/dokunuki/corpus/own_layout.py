@@ -1,0 +1,243 @@
+"""Layouts of features that are not EMBER's: a file of the user's names groups, kinds and reach.
+
+Two forms are read. YAML or JSON has groups, in the order of the columns:
+
+    name: in-house
+    groups:
+      bytes: {width: 256, kind: real, attackable: false}   # bytes_0 to bytes_255
+      header: {columns: {size: count, entropy: real, has_tls: flag}}
+      sections: {columns: [num_sections, num_writable], kind: count}
+      imports: {width: 512, kind: hash}
+    feasible: [size, num_sections]
+
+CSV has one line a column: name and kind, and if wanted group, attackable and feasible.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import jsonschema
+import yaml
+
+from dokunuki.corpus.columns import KINDS, Kind
+from dokunuki.corpus.layout import FeatureLayout, feature_layout, layout_of_groups
+from dokunuki.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# What a layout record is made of: see `layout_record`.
+Record = dict[str, Any]
+
+_ONE_GROUP = "features"
+_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_CSV_COLUMNS = ("name", "kind", "group", "attackable", "feasible")
+
+_KIND = {"enum": list(get_args(Kind))}
+_NAME = {"type": "string", "minLength": 1}
+_SCHEMA = {
+    "type": "object",
+    "required": ["groups"],
+    "additionalProperties": False,
+    "properties": {
+        "name": _NAME,
+        "groups": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "columns": {
+                        "anyOf": [
+                            {"type": "array", "minItems": 1, "items": _NAME},
+                            {"type": "object", "minProperties": 1, "additionalProperties": _KIND},
+                        ]
+                    },
+                    "width": {"type": "integer", "minimum": 1},
+                    "kind": _KIND,
+                    "attackable": {"type": "boolean"},
+                    "feasible": {"type": "boolean"},
+                },
+            },
+        },
+        "feasible": {"type": "array", "items": _NAME},
+        "unattackable": {"type": "array", "items": _NAME},
+    },
+}
+
+
+def read_layout(path: str | Path) -> FeatureLayout:
+    """The layout that a file describes: YAML or JSON, or CSV where its name ends so.
+
+    Raises ConfigError that names the file and the key or line, for a file that is not there or
+    cannot be read, for an unknown kind, a column that stands there twice, and for a column that
+    `feasible` names and no group has.
+    """
+    path = Path(path).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{path}: the layout file cannot be read ({error})") from error
+    if path.suffix.lower() == ".csv":
+        return _layout_of_columns(path, _csv_entries(path, text.splitlines()))
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: the layout file is no YAML ({error})") from error
+    problem = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(_SCHEMA).iter_errors(content)
+    )
+    if problem is not None:
+        key = problem.json_path.removeprefix("$").removeprefix(".") or "top level"
+        raise ConfigError(
+            f"{path}: {key}: {problem.message}; docs/corpora.md shows what a layout file holds"
+        )
+    return _layout_of_columns(path, _yaml_entries(path, content), content.get("name"))
+
+
+def layout_record(layout: FeatureLayout) -> Record:
+    """A layout as plain values that JSON holds: EMBER's by its version, others column by column."""
+    if layout.version is not None:
+        return {"feature_version": layout.version}
+    undefended, feasible = set(layout.undefended_names), set(layout.feasible_names)
+    return {
+        "layout": layout.name,
+        "columns": [
+            [
+                layout.group_of(column),
+                name,
+                layout.kinds[column],
+                name not in undefended,
+                name in feasible,
+            ]
+            for column, name in enumerate(layout.names)
+        ],
+    }
+
+
+def layout_from_record(record: Mapping[str, Any]) -> FeatureLayout:
+    """The layout that `layout_record` described; raises ConfigError for an unknown version."""
+    if "feature_version" in record:
+        return feature_layout(record["feature_version"])
+    return _layout(record["layout"], [_Entry(*column) for column in record["columns"]])
+
+
+class _Entry:
+    """One column: its group, name and kind, and whether an attacker reaches it."""
+
+    def __init__(self, group: str, name: str, kind: Kind, attackable: bool, feasible: bool) -> None:
+        self.group = group
+        self.name = name
+        self.kind = kind
+        self.attackable = attackable
+        self.feasible = feasible
+
+
+def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[_Entry]:
+    entries = []
+    for group, given in content["groups"].items():
+        if ("columns" in given) == ("width" in given):
+            raise ConfigError(f"{path}: groups.{group}: needs either columns or width")
+        columns = given.get("columns") or [f"{group}_{n}" for n in range(given["width"])]
+        kinds = columns if isinstance(columns, dict) else dict.fromkeys(columns, given.get("kind"))
+        if isinstance(columns, dict) and "kind" in given:
+            raise ConfigError(
+                f"{path}: groups.{group}.kind: each of its columns has a kind already; leave it out"
+            )
+        if isinstance(columns, list) and len(kinds) < len(columns):
+            twice = next(name for name in columns if columns.count(name) > 1)
+            raise ConfigError(f"{path}: groups.{group}.columns: {twice} stands there twice")
+        if None in kinds.values():
+            raise ConfigError(
+                f"{path}: groups.{group}.kind: is missing; say one of {', '.join(KINDS)}"
+            )
+        reached, settable = given.get("attackable", True), given.get("feasible", False)
+        entries += [_Entry(group, name, kind, reached, settable) for name, kind in kinds.items()]
+    known = {entry.name: entry for entry in entries}
+    for key, attribute, value in (
+        ("feasible", "feasible", True),
+        ("unattackable", "attackable", False),
+    ):
+        for name in content.get(key, []):
+            if name not in known:
+                raise ConfigError(f"{path}: {key}: no group has a column {name!r}")
+            setattr(known[name], attribute, value)
+    return entries
+
+
+def _csv_entries(path: Path, lines: Sequence[str]) -> list[_Entry]:
+    reader = csv.DictReader(lines)
+    names = tuple(name.strip().lower() for name in reader.fieldnames or ())
+    if not {"name", "kind"} <= set(names) or not set(names) <= set(_CSV_COLUMNS):
+        raise ConfigError(
+            f"{path}: line 1: the columns are {', '.join(names)}; a layout file has name and kind, "
+            f"and if wanted {', '.join(_CSV_COLUMNS[2:])}"
+        )
+    reader.fieldnames = names
+    entries = []
+    for row in reader:
+        where = f"{path}: line {reader.line_num}"
+        name, kind = ((row[key] or "").strip() for key in ("name", "kind"))
+        if not name or kind not in KINDS:
+            raise ConfigError(
+                f"{where}: column {name!r} of kind {kind!r}; a kind is one of {', '.join(KINDS)}"
+            )
+        reached = _truth(row.get("attackable"), f"{where}: attackable", default=True)
+        settable = _truth(row.get("feasible"), f"{where}: feasible", default=False)
+        group = (row.get("group") or "").strip() or _ONE_GROUP
+        entries.append(_Entry(group, name, kind, reached, settable))
+    return entries
+
+
+def _truth(text: str | None, where: str, *, default: bool) -> bool:
+    word = (text or "").strip().lower()
+    if word and word not in _TRUTHS:
+        raise ConfigError(f"{where} is {text!r}; say true or false")
+    return _TRUTHS.get(word, default)
+
+
+def _layout_of_columns(
+    path: Path, entries: Sequence[_Entry], name: str | None = None
+) -> FeatureLayout:
+    """Check what both forms of a file can get wrong."""
+    if not entries:
+        raise ConfigError(f"{path}: the layout file names no column")
+    names = [entry.name for entry in entries]
+    if len(set(names)) < len(names):
+        twice = next(column for column in names if names.count(column) > 1)
+        raise ConfigError(f"{path}: the column {twice} stands there twice")
+    if not any(entry.attackable for entry in entries):
+        raise ConfigError(f"{path}: no column is attackable: there is nothing to attack or defend")
+    for entry in entries:
+        if entry.feasible and not entry.attackable:
+            raise ConfigError(
+                f"{path}: column {entry.name} cannot be feasible and out of an attacker's reach"
+            )
+    groups = [entry.group for entry in entries]
+    changes = [group for group, last in zip(groups, [None, *groups], strict=False) if group != last]
+    if len(set(changes)) < len(changes):
+        split = next(group for group in changes if changes.count(group) > 1)
+        raise ConfigError(
+            f"{path}: the columns of group {split} do not stand together; order them by group (a "
+            "table's columns are found by name in any order), or name the parts apart"
+        )
+    return _layout(name or path.stem, entries)
+
+
+def _layout(name: str, entries: Iterable[_Entry]) -> FeatureLayout:
+    groups: dict[str, tuple[tuple[str, Kind], ...]] = {}
+    entries = list(entries)
+    for entry in entries:
+        groups[entry.group] = (*groups.get(entry.group, ()), (entry.name, entry.kind))
+    reached = [entry for entry in entries if entry.attackable]
+    return layout_of_groups(
+        name,
+        groups,
+        undefended=[entry.name for entry in entries if not entry.attackable],
+        non_hashed=[entry.name for entry in reached if entry.kind != "hash"],
+        feasible=[entry.name for entry in reached if entry.feasible],
+    )
