@@ -78,6 +78,15 @@ def raw_row_3(rng: np.random.Generator, label: int, *, program: bool = True) -> 
     return row | (_program(rng, label, size) if program else {})
 
 
+def capa_copy(row: Row) -> Row:
+    """The second copy of a row, as each was published: with what capa told of the file."""
+    return row | {
+        "caps": [{"Capability": "read file", "Namespace": "host/file", "Addrs": [4096]}],
+        "ttps": [{"Tactic": "Discovery", "Technique": "File and Directory Discovery"}],
+        "mbc": [{"Objective": "File System", "Behavior": "Read File"}],
+    }
+
+
 def _program(rng: np.random.Generator, label: int, size: int) -> Row:
     known = names()
     sections = [_section(rng, label, size) for _ in range(int(rng.integers(1, 40)))]

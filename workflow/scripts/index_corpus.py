@@ -7,7 +7,7 @@ from dokunuki.storage.files import write_json
 
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec
-    release = open_release(spec["path"], spec["version"])
+    release = open_release(spec["path"], spec["version"], spec.get("file_types"))
     index, report = build_index(release, bad_rows=spec["bad_rows"])
     write_index(snakemake.output.index, index)
     write_json(snakemake.output.report, report)

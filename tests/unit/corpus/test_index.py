@@ -89,6 +89,7 @@ def test_an_index_survives_its_file(write_folder, release_rows, tmp_path):
         "label",
         "appeared",
         "avclass",
+        "week",
         "file",
         "line",
         "offset",

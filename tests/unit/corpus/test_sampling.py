@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,15 @@ from dokunuki.corpus.index import Index
 from dokunuki.corpus.sampling import draw_sample, read_split, write_split
 from dokunuki.errors import CorpusError, DataFileError
 
+# Of splits as they were drawn before there were others than random ones.
+SHA256 = {
+    (100, 0.2, 20, 0): "3b106b12bfedb713cd4c8e0846271cf2df99d52472f07b2837a2f2a9c2aa87c7",
+    (60, 0.2, 25, 3, 16, 10): "6d40904fd2b1be6a7ea198208fca377c9074423c59788715acf522e28bc31c4c",
+}
+
+
+COLUMNS = ("positions", "sha256", "label", "appeared", "role", "file", "line")
+
 
 def index_of(labels):
     n = len(labels)
@@ -16,11 +28,14 @@ def index_of(labels):
     return Index(
         version=1,
         files=("train_features_0.jsonl", "test_features.jsonl"),
+        dates=("2017-11",),
         families=("",),
+        weeks=("",),
         digest=digest,
         label=np.array(labels, dtype=np.int8),
-        appeared=np.full(n, "2017-11"),
+        appeared=np.zeros(n, dtype=np.int32),
         avclass=np.zeros(n, dtype=np.int32),
+        week=np.zeros(n, dtype=np.int16),
         file=(np.arange(n) >= n // 2).astype(np.int16),
         line=np.arange(1, n + 1),
         offset=np.arange(n) * 10,
@@ -134,9 +149,170 @@ def test_a_split_survives_its_file(index, tmp_path):
     path = tmp_path / "split.csv"
     write_split(path, split)
     again = read_split(path)
-    for name in ("positions", "sha256", "label", "appeared", "role", "file", "line"):
+    for name in (*COLUMNS, "family", "week"):
         np.testing.assert_array_equal(getattr(again, name), getattr(split, name))
     assert path.read_text().startswith("position,sha256,label,appeared,role,file,line\n")
+
+
+@pytest.mark.parametrize("arguments", SHA256)
+def test_a_random_sample_is_what_it_always_was(arguments, tmp_path):
+    labels = np.random.default_rng(7).permutation([0] * 60 + [1] * 80 + [-1] * 20)
+    path = tmp_path / "split.csv"
+    write_split(path, draw_sample(index_of(labels), *arguments))
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == SHA256[arguments]
+
+
+@pytest.mark.parametrize(("families", "weeks"), [(True, True), (True, False), (False, True)])
+def test_family_and_week_are_kept_where_the_release_tells_them(index, tmp_path, families, weeks):
+    told = replace(
+        index,
+        families=("", "zbot, the") if families else ("",),
+        avclass=(index.label == 1).astype(np.int32) * families,
+        weeks=("2023-09-24", "2023-10-01") if weeks else ("",),
+        week=index.file * weeks,
+    )
+    path = tmp_path / "split.csv"
+    split = draw_sample(told, 100, 0.2, 20, seed=0)
+    write_split(path, split)
+    columns = ["family"] * families + ["week"] * weeks
+    assert path.read_text().splitlines()[0].split(",")[7:] == columns
+    again = read_split(path)
+    for name in (*COLUMNS, "family", "week"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(split, name))
+    assert set(again.family[again.label == 1]) == {"zbot, the" if families else ""}
+    # The same rows, whatever is told of them.
+    np.testing.assert_array_equal(again.positions, draw_sample(index, 100, 0.2, 20, 0).positions)
+
+
+def dated(labels, dates, weeks=None):
+    """An index of rows with these labels and dates, or weeks where there is no date."""
+    index = index_of(labels)
+    known, appeared = np.unique(np.array(dates, dtype=str), return_inverse=True)
+    told, week = np.unique(np.array(weeks or [""] * len(labels)), return_inverse=True)
+    return replace(
+        index,
+        dates=tuple(known.tolist()),
+        appeared=appeared.astype(np.int32),
+        weeks=tuple(told.tolist()),
+        week=week.astype(np.int16),
+    )
+
+
+def sides(split, when):
+    """Dates of what is collected before the cut and of what is measured after it."""
+    later = np.isin(split.role, ["test", "validation"])
+    return when[split.positions][~later], when[split.positions][later]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_by_time_all_that_is_measured_is_later_than_all_that_is_trained_on(rng, seed):
+    labels = rng.permutation([0] * 300 + [1] * 400 + [-1] * 50)
+    # Malware is later than goodware, and the release's order is not that of time.
+    days = rng.integers(1, 200, 750) + 30 * (labels == 1)
+    when = np.datetime_as_string(np.datetime64("2023-09-23") + days)
+    split = draw_sample(dated(labels, when), 100, 0.2, 40, seed, 16, 10, split="time")
+    assert counts(split, "train") == (40, 40)
+    assert counts(split, "test") == (10, 10)
+    assert counts(split, "validation") == (0, 40)
+    assert counts(split, "calibration") == (8, 8)
+    assert counts(split, "clean") == (5, 5)
+    assert len(np.unique(split.positions)) == len(split)
+    earlier, later = sides(split, when)
+    assert max(earlier) < min(later)
+    np.testing.assert_array_equal(split.appeared, when[split.positions])
+    # The part after the cut is about as large as its part of the sample.
+    cut = (when[labels >= 0] >= min(later)).mean()
+    assert 0.2 < cut < 0.5
+    for role in ("train", "test", "validation", "calibration", "clean"):
+        assert (np.diff(split.positions[split.role == role]) > 0).all()
+    again = draw_sample(dated(labels, when), 100, 0.2, 40, seed, 16, 10, split="time")
+    np.testing.assert_array_equal(again.positions, split.positions)
+    other = draw_sample(dated(labels, when), 100, 0.2, 40, seed + 1, split="time")
+    assert not np.array_equal(other.positions, split.positions[: len(other)])
+
+
+def test_by_time_months_are_not_cut_where_that_can_be_avoided(rng):
+    labels = np.tile([0, 1], 240)
+    when = np.array([f"2017-{month:02d}" for month in rng.integers(1, 13, 480)])
+    earlier, later = sides(draw_sample(dated(labels, when), 100, 0.2, 20, 0, split="time"), when)
+    assert max(earlier) < min(later)
+
+
+def test_by_time_rows_of_one_date_are_divided_by_the_seed():
+    labels = np.tile([0, 1], 100)
+    # As in the rows of EMBER 2017 that tests have: nearly all are of one month.
+    when = np.array(["2006-12"] * 4 + ["2017-11"] * 196)
+    drawn = [draw_sample(dated(labels, when), 100, 0.2, 20, s, split="time") for s in (0, 1)]
+    for split in drawn:
+        assert counts(split, "test") == (10, 10)
+        earlier, later = sides(split, when)
+        assert max(earlier) <= min(later) == "2017-11"
+    assert set(drawn[0].positions[-20:]) != set(drawn[1].positions[-20:])
+
+
+def test_by_time_weeks_stand_in_for_dates_and_days_are_compared_as_months(rng):
+    labels = np.tile([0, 1], 100)
+    weeks = np.repeat(["2023-09-24", "2023-10-01", "2023-10-08", "2023-10-15"], 50)
+    split = draw_sample(dated(labels, [""] * 200, weeks.tolist()), 60, 0.2, 10, 0, split="time")
+    earlier, later = sides(split, weeks)
+    assert max(earlier) < min(later)
+    when = np.array(["2017-10", "2017-11-01", "2017-10-31", "2017-11"] * 50)
+    months = np.array([text[:7] for text in when])
+    split = draw_sample(dated(np.repeat([0, 1], 100), when), 60, 0.2, 10, 0, split="time")
+    earlier, later = sides(split, months)
+    assert max(earlier) < min(later)
+
+
+@pytest.mark.parametrize("odd", ["", "<2017", "November", "2017"])
+def test_by_time_rows_without_a_date_are_told(odd):
+    when = ["2017-11"] * 90 + [odd] * 6 + ["2017-12"] * 4
+    labels = [0, 1] * 48 + [-1] * 4
+    message = (
+        rf"every labelled row, but 6 of 96 tell none, .*test_features\.jsonl:91 .*appeared: '{odd}'"
+        r".*sample\.split: random"
+    )
+    with pytest.raises(CorpusError, match=message):
+        draw_sample(dated(labels, when), 40, 0.2, 10, 0, split="time")
+    # Rows that are not drawn from need none.
+    labels = [0, 1] * 45 + [-1] * 6 + [0, 1] * 2
+    draw_sample(dated(labels, when), 40, 0.2, 10, 0, split="time")
+
+
+def test_by_time_classes_of_different_times_cannot_be_divided():
+    labels = [0] * 100 + [1] * 100
+    when = ["2016-01"] * 60 + ["2016-05"] * 40 + ["2017-01"] * 50 + ["2017-02"] * 50
+    message = r"32 goodware and 32 malware rows before it, and 8 and 18 after .*2016-01 to 2017-02"
+    with pytest.raises(CorpusError, match=message):
+        draw_sample(dated(labels, when), 80, 0.2, 10, 0, split="time")
+
+
+@settings(max_examples=60)
+@given(
+    goodware=st.integers(4, 40),
+    malware=st.integers(4, 60),
+    days=st.integers(1, 30),
+    half=st.integers(2, 30),
+    validation=st.integers(0, 20),
+    seed=st.integers(0, 99),
+)
+def test_a_sample_by_time_is_exact_or_refused(goodware, malware, days, half, validation, seed):
+    labels = np.array([0] * goodware + [1] * malware)
+    drawn = np.random.default_rng(seed).integers(1, days + 1, len(labels))
+    when = np.array([f"2024-01-{day:02d}" for day in drawn])
+    try:
+        split = draw_sample(dated(labels, when), 2 * half, 0.5, validation, seed, split="time")
+    except CorpusError as error:
+        enough = goodware >= half and malware >= half + validation
+        at_random = "the sample asks for" in str(error) or not 0 < round(half / 2) < half
+        assert at_random == (not enough or not 0 < round(half / 2) < half)
+        return
+    tested = round(half / 2)
+    assert counts(split, "test") == (tested, tested)
+    assert counts(split, "train") == (half - tested, half - tested)
+    assert counts(split, "validation") == (0, validation)
+    assert len(set(split.positions.tolist())) == 2 * half + validation
+    earlier, later = sides(split, when)
+    assert max(earlier) <= min(later)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from dokunuki.corpus.ember2024_layout import AUTHENTICODE, COFF_NUMBERS, OPTIONAL_NUMBERS, names
+from dokunuki.corpus.weekly import week_start
 from dokunuki.errors import CorpusError
 
 _HISTOGRAMS = ("histogram", "byteentropy")
@@ -32,11 +33,15 @@ _Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _Flag = Annotated[int, msgspec.Meta(ge=0, le=1)]
 # Until the end of the year 9999, the last that a date can name.
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=253402300799)]
+# Far beyond all weeks of the release.
+_Week = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+
+_IDENTIFYING = ("sha256", "label", "first_submission_date", "family", "file_type", "week_id")
 
 # How msgspec says what is wrong, and where.
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
 
-_Identity = tuple[bytes, int, str, str]
+_Identity = tuple[bytes, int, str, str, str, str]
 
 
 def check_row(row: dict[str, Any], where: str) -> None:
@@ -58,10 +63,10 @@ def check_row(row: dict[str, Any], where: str) -> None:
 
 
 def identity(row: dict[str, Any]) -> _Identity:
-    """What the index keeps of a sound row: sha256 in 32 bytes, label, date and family.
+    """What the index asks of a sound row: sha256 in 32 bytes, label, date, family, type, week.
 
-    The date is that of the first submission, as 2024-02-29. Label -1 and an empty text stand for
-    what is not told.
+    The date is that of the first submission, as 2024-02-29, the week is told by its first day.
+    Label -1 and an empty text stand for what is not told.
     """
     seconds = row.get("first_submission_date")
     label = row.get("label")
@@ -70,6 +75,8 @@ def identity(row: dict[str, Any]) -> _Identity:
         -1 if label is None else label,
         "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}",
         row.get("family") or "",
+        row.get("file_type") or "",
+        week_start(row.get("week_id")),
     )
 
 
@@ -81,9 +88,7 @@ def quick_identity(line: bytes) -> _Identity | None:
         return None
     if not (any(row.histogram) and any(row.byteentropy)) or _directory_fault(row.datadirectories):
         return None
-    return identity(
-        {key: getattr(row, key) for key in ("sha256", "label", "first_submission_date", "family")}
-    )
+    return identity({key: getattr(row, key) for key in _IDENTIFYING})
 
 
 def _directory_fault(listed: list[Any]) -> str | None:
@@ -190,6 +195,8 @@ def _types() -> _Types:
         ("label", Annotated[int, msgspec.Meta(ge=-1, le=1)] | None, None),
         ("first_submission_date", _Seconds | None, None),
         ("family", str | None, None),
+        ("file_type", str | None, None),
+        ("week_id", _Week | None, None),
     ]
     of_file = [*fields, *((key, dict[str, Any]) for key in _PROGRAM_BLOCKS), *told]
     of_program = [*fields, *blocks.items(), *told]

@@ -1,18 +1,27 @@
 """The index of a release: where each usable row stands, and what is known of it.
 
-One scan makes it, in bounded memory: about 100 bytes a row, so that the 1.1 million rows of the
-full release need little more than 100 MB.
+One scan makes it, in bounded memory: numbers in arrays, of what is said of a row, and no Python
+object a row. `tests/unit/corpus/test_index.py` holds it to 250 bytes a row, so that EMBER2024's 6.5
+million rows fit in 2 GiB.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.corpus.protocol import UNKNOWN_DIGEST, BadRow, IndexEntry, Location, file_order
+from dokunuki.corpus.protocol import (
+    UNKNOWN_DIGEST,
+    BadRow,
+    IndexEntry,
+    LeftOut,
+    Location,
+    file_order,
+)
 from dokunuki.corpus.validation import DIGEST_BYTES, FeatureVersionError
 from dokunuki.errors import CorpusError
 from dokunuki.progress import Progress
@@ -36,19 +45,23 @@ _MEGABYTE = 1 << 20
 class Index:
     """The usable rows of a release, in the release's order; a row's position is its number here.
 
-    `digest` uint8 (n, 32) is all zero where the sha256 is not known. `label` is int8 (n,) and
-    `appeared` Unicode (n,). `avclass` int32 (n,) are positions in `families`, `file` int16 (n,)
-    positions in `files`. `line` int64 (n,) counts from 1. `offset` and `length` int64 (n,) are
-    bytes within the file, and `checksum` uint32 (n,) is the CRC-32 of these bytes.
+    `digest` uint8 (n, 32) is all zero where the sha256 is not known. `label` is int8 (n,).
+    `appeared` int32 (n,) are positions in `dates`, `avclass` int32 (n,) positions in `families`,
+    `week` int16 (n,) positions in `weeks`, and `file` int16 (n,) positions in `files`; see
+    `IndexEntry` for what they tell. `line` int64 (n,) counts from 1. `offset` and `length` int64
+    (n,) are bytes within the file, and `checksum` uint32 (n,) is the CRC-32 of these bytes.
     """
 
     version: int
     files: tuple[str, ...]
+    dates: tuple[str, ...]
     families: tuple[str, ...]
+    weeks: tuple[str, ...]
     digest: np.ndarray
     label: np.ndarray
     appeared: np.ndarray
     avclass: np.ndarray
+    week: np.ndarray
     file: np.ndarray
     line: np.ndarray
     offset: np.ndarray
@@ -63,6 +76,12 @@ class Index:
         """The sha256 of some rows in hexadecimal digits; empty where the release tells none."""
         digests = (self.digest[position].tobytes() for position in positions)
         return ["" if digest == UNKNOWN_DIGEST else digest.hex() for digest in digests]
+
+    def told(self, field: str, positions: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """What `appeared`, `avclass`, `week` or `file` of some rows say, Unicode (n,)."""
+        texts = np.array(getattr(self, _TEXTS[field]), dtype=str)
+        chosen: np.ndarray = texts[getattr(self, field)[positions]]
+        return chosen
 
     def locations(self, positions: Iterable[int]) -> list[Location]:
         """Where some rows stand."""
@@ -84,10 +103,12 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
 
     The first of several rows with the same sha256, in the release's order, is kept. `bad_rows` says
     what a malformed row does: "fail" raises CorpusError with its file and line, "skip" leaves it
-    out. The report is ready for JSON. It counts rows per label and per file, duplicates and bad
-    rows, and lists the first `LISTED` of the last two. Raises CorpusError when no row is left.
+    out. The report is ready for JSON. It counts rows per label and per file, duplicates, rows that
+    were not asked for, and bad rows, and lists the first `LISTED` of duplicates and bad rows.
+    Raises CorpusError when no row is left.
     """
     columns = _Columns()
+    left_out: Counter[str] = Counter()
     bad: list[BadRow] = []
     bad_count = 0
     progress = Progress(f"index {release.path.name} (MB)", _megabytes(release.total_bytes))
@@ -98,20 +119,22 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
             bad_count += 1
             if len(bad) < LISTED:
                 bad.append(row)
+        elif isinstance(row, LeftOut):
+            left_out[row.reason] += row.rows
         else:
             columns.add(row)
         if seen % _PROGRESS_ROWS == 0:
             progress.update(_megabytes(release.bytes_done), rows=str(seen + 1))
-    scanned = columns.index(release.version)
-    progress.update(progress.total, rows=str(len(scanned) + bad_count))
-    if not len(scanned):
+    scanned = len(columns)
+    progress.update(progress.total, rows=str(scanned + bad_count))
+    if not scanned:
+        unasked = sum(left_out.values())
         raise CorpusError(
-            f"{release.path}: none of its {bad_count} rows is usable; the first: "
-            f"{bad[0].error if bad else 'there is none'}"
+            f"{release.path}: none of its {bad_count + unasked} rows is usable"
+            + (f"; {unasked} were not asked for ({', '.join(left_out)})" if unasked else "")
+            + f"; the first: {bad[0].error if bad else 'there is none'}"
         )
-    first = _first_occurrences(scanned.digest)
-    kept = first == np.arange(len(scanned))
-    index = _take(scanned, np.flatnonzero(kept))
+    index, repeated = columns.index(release.version)
     report = {
         "release": str(release.path),
         "layout": release.layout,
@@ -123,17 +146,8 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
         "files": {
             name: int((index.file == number).sum()) for number, name in enumerate(index.files)
         },
-        "duplicates": {
-            "count": int((~kept).sum()),
-            "listed": [
-                {
-                    "sha256": scanned.sha256([position])[0],
-                    "kept": _where(scanned, first[position]),
-                    "left_out": _where(scanned, position),
-                }
-                for position in np.flatnonzero(~kept)[:LISTED].tolist()
-            ],
-        },
+        "duplicates": {"count": scanned - len(index), "listed": repeated},
+        "left_out": {"count": sum(left_out.values()), **dict(sorted(left_out.items()))},
         "bad_rows": {
             "policy": bad_rows,
             "count": bad_count,
@@ -148,8 +162,8 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
 def write_index(path: str | Path, index: Index) -> None:
     """Write an index as HDF5, atomically."""
     arrays = {name: getattr(index, name) for name in _ARRAYS}
-    arrays["files"] = np.array(index.files, dtype=str)
-    arrays["families"] = np.array(index.families, dtype=str)
+    for name in _TEXTS.values():
+        arrays[name] = np.array(getattr(index, name), dtype=str)
     write_arrays(path, arrays, {"version": index.version})
 
 
@@ -157,15 +171,26 @@ def read_index(path: str | Path) -> Index:
     """Read what `write_index` wrote; raises DataFileError when it is missing or damaged."""
     with open_arrays(path) as file:
         arrays = {name: read_array(file, name) for name in _ARRAYS}
-        return Index(
-            version=int(file.attrs["version"]),
-            files=tuple(read_array(file, "files").tolist()),
-            families=tuple(read_array(file, "families").tolist()),
-            **arrays,
+        dates, families, weeks, files = (
+            tuple(read_array(file, name).tolist()) for name in _TEXTS.values()
         )
+        return Index(int(file.attrs["version"]), files, dates, families, weeks, **arrays)
 
 
-_ARRAYS = ("digest", "label", "appeared", "avclass", "file", "line", "offset", "length", "checksum")
+# The arrays of an index with their types, and the texts that some of them are positions in.
+_ARRAYS = {
+    "digest": np.uint8,
+    "label": np.int8,
+    "appeared": np.int32,
+    "avclass": np.int32,
+    "week": np.int16,
+    "file": np.int16,
+    "line": np.int64,
+    "offset": np.int64,
+    "length": np.int64,
+    "checksum": np.uint32,
+}
+_TEXTS = {"appeared": "dates", "avclass": "families", "week": "weeks", "file": "files"}
 
 
 class _Columns:
@@ -176,59 +201,94 @@ class _Columns:
         self.label = array("b")
         self.appeared = array("i")
         self.avclass = array("i")
+        self.week = array("h")
         self.file = array("h")
         self.line = array("q")
         self.offset = array("q")
         self.length = array("q")
         self.checksum = array("I")
-        self.dates: dict[str, int] = {}
-        self.families: dict[str, int] = {}
-        self.files: dict[str, int] = {}
+        self.texts: dict[str, dict[str, int]] = {name: {} for name in _TEXTS}
+
+    def __len__(self) -> int:
+        return len(self.label)
 
     def add(self, row: IndexEntry) -> None:
         self.digest += row.digest
         self.label.append(row.label)
-        self.appeared.append(self.dates.setdefault(row.appeared, len(self.dates)))
-        self.avclass.append(self.families.setdefault(row.avclass, len(self.families)))
-        self.file.append(self.files.setdefault(row.file, len(self.files)))
+        self.appeared.append(self._position("appeared", row.appeared))
+        self.avclass.append(self._position("avclass", row.avclass))
+        self.week.append(self._position("week", row.week))
+        self.file.append(self._position("file", row.file))
         self.line.append(row.line)
         self.offset.append(row.offset)
         self.length.append(row.length)
         self.checksum.append(row.checksum)
 
-    def index(self, version: int) -> Index:
-        """All rows added, in the release's order: an archive may hold its files in any order."""
-        files = sorted(self.files, key=file_order)
-        rank = np.array([files.index(name) for name in self.files], dtype=np.int16)
+    def _position(self, field: str, text: str) -> int:
+        known = self.texts[field]
+        return known.setdefault(text, len(known))
+
+    def index(self, version: int) -> tuple[Index, list[dict[str, str]]]:
+        """The first row of each sha256 in the release's order, and a list of repeated rows.
+
+        An archive may hold its files in any order. Columns are let go of as they are taken.
+        """
+        met = list(self.texts["file"])
+        files = sorted(met, key=file_order)
+        ranks = {name: place for place, name in enumerate(files)}
+        file = np.array([ranks[name] for name in met], dtype=np.int16)[self._array("file")]
+        line = self._array("line")
+        digest = self._array("digest").reshape(-1, DIGEST_BYTES)
+        order = np.lexsort((line, file))
+        first = _first_occurrences(digest[order])
+        kept = first == np.arange(len(order), dtype=first.dtype)
+        repeated = [
+            {
+                "sha256": digest[order[place]].tobytes().hex(),
+                "kept": f"{files[file[order[first[place]]]]}:{line[order[first[place]]]}",
+                "left_out": f"{files[file[order[place]]]}:{line[order[place]]}",
+            }
+            for place in np.flatnonzero(~kept)[:LISTED].tolist()
+        ]
+        order = order[kept]
+        arrays = {"digest": digest[order], "file": file[order], "line": line[order]}
+        del digest, file, line, first
+        for name in _ARRAYS:
+            if name not in arrays:
+                arrays[name] = self._array(name)[order]
         index = Index(
             version=version,
             files=tuple(files),
-            families=tuple(self.families),
-            digest=np.frombuffer(self.digest, dtype=np.uint8).reshape(-1, DIGEST_BYTES),
-            label=np.asarray(self.label, dtype=np.int8),
-            appeared=np.array(list(self.dates), dtype=str)[np.asarray(self.appeared)]
-            if self.dates
-            else np.array([], dtype=str),
-            avclass=np.asarray(self.avclass, dtype=np.int32),
-            file=rank[np.asarray(self.file, dtype=np.int16)],
-            line=np.asarray(self.line, dtype=np.int64),
-            offset=np.asarray(self.offset, dtype=np.int64),
-            length=np.asarray(self.length, dtype=np.int64),
-            checksum=np.asarray(self.checksum, dtype=np.uint32),
+            dates=tuple(self.texts["appeared"]),
+            families=tuple(self.texts["avclass"]),
+            weeks=tuple(self.texts["week"]),
+            **arrays,
         )
-        return _take(index, np.lexsort((index.line, index.file)))
+        return index, repeated
 
-
-def _take(index: Index, positions: np.ndarray) -> Index:
-    arrays = {name: getattr(index, name)[positions] for name in _ARRAYS}
-    return Index(index.version, index.files, index.families, **arrays)
+    def _array(self, name: str) -> np.ndarray:
+        """A column as an array, which alone holds it from now on."""
+        column = np.frombuffer(getattr(self, name), dtype=_ARRAYS[name])
+        delattr(self, name)
+        return column
 
 
 def _first_occurrences(digest: np.ndarray) -> np.ndarray:
     """For each row the position of the first row with its digest; unknown digests equal none."""
-    whole = np.ascontiguousarray(digest).view(f"S{DIGEST_BYTES}").ravel()
-    _, first, value = np.unique(whole, return_index=True, return_inverse=True)
-    return np.where(digest.any(axis=1), first[value], np.arange(len(digest)))
+    words = np.ascontiguousarray(digest).view(np.uint64)
+    # Stable: of equal digests the first comes first.
+    order = np.lexsort(tuple(words.T))
+    is_new = np.ones(len(order), dtype=bool)
+    is_new[1:] = False
+    for word in words.T:
+        ordered = word[order]
+        is_new[1:] |= ordered[1:] != ordered[:-1]
+    heads = order[is_new]
+    first = np.empty_like(order)
+    first[order] = np.repeat(heads, np.diff(np.append(np.flatnonzero(is_new), len(order))))
+    unknown = np.flatnonzero(~digest.any(axis=1))
+    first[unknown] = unknown
+    return first
 
 
 def _failure(error: CorpusError) -> CorpusError:
@@ -238,10 +298,6 @@ def _failure(error: CorpusError) -> CorpusError:
         f"{error}. Mend the row or fetch the file again, or leave such rows out with "
         "corpus.bad_rows: skip"
     )
-
-
-def _where(index: Index, position: int) -> str:
-    return f"{index.files[index.file[position]]}:{index.line[position]}"
 
 
 def _megabytes(size: int) -> int:

@@ -15,9 +15,17 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from dokunuki.corpus.protocol import BATCH_ROWS, BadRow, IndexEntry, Location, file_order
+from dokunuki.corpus.protocol import (
+    BATCH_ROWS,
+    BadRow,
+    IndexEntry,
+    LeftOut,
+    Location,
+    file_order,
+)
 from dokunuki.corpus.quick_check import Identity, quick_identity, row_identity
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
+from dokunuki.corpus.weekly import Selection, WeeklyName, weekly_name
 from dokunuki.errors import CorpusError
 from dokunuki.storage.files import verify_checksum
 
@@ -66,9 +74,10 @@ class _JsonLines(ABC):
 
     layout: str
 
-    def __init__(self, path: Path, version: int) -> None:
+    def __init__(self, path: Path, version: int, file_types: Sequence[str] | None = None) -> None:
         self.path = path
         self.version = version
+        self.file_types = None if file_types is None else tuple(file_types)
         self.total_bytes = 0
         self.bytes_done = 0
 
@@ -84,16 +93,23 @@ class _JsonLines(ABC):
     def _advance(self, length: int) -> None:
         """Note for the progress bar that `length` bytes of lines were read."""
 
-    def scan(self) -> Iterator[IndexEntry | BadRow]:
-        """Parse and check every line of every file; see `Release.scan`."""
+    def scan(self) -> Iterator[IndexEntry | BadRow | LeftOut]:
+        """Parse and check every line of every file that is asked for; see `Release.scan`."""
         self.bytes_done = 0
         sound_rows = False
+        selection = Selection(self.file_types)
         for file, stream in self._streams():
             line = None
+            named = weekly_name(file)
+            if named and (reason := selection.left_out(named.file_type, named.part)):
+                yield LeftOut(reason, self._count(file, stream))
+                continue
             for line in _numbered(stream, self.where(file)):
                 self._advance(len(line.text))
                 try:
                     row = quick_identity(line.text, self.version) or self._identity(file, line)
+                    if named:
+                        self._check_type(row, named, file, line)
                 except CorpusError as error:
                     # A first row of another version says that all are: nothing to be skipped.
                     if isinstance(error, FeatureVersionError) and not sound_rows:
@@ -101,18 +117,43 @@ class _JsonLines(ABC):
                     yield BadRow(file, line.number, _cut_off(line.text, error))
                     continue
                 sound_rows = True
+                if reason := selection.left_out(row.file_type):
+                    yield LeftOut(reason, 1)
+                    continue
                 yield IndexEntry(
-                    *row,
+                    row.digest,
+                    row.label,
+                    row.appeared,
+                    row.avclass,
                     file,
                     line.number,
                     line.offset,
                     len(line.text),
                     zlib.crc32(line.text),
+                    # What was published for a week is told by its name for certain.
+                    named.start if named else row.week,
                 )
             if line is None:
                 raise CorpusError(
                     f"{self.where(file)}: the file is empty; fetch or copy the release again"
                 )
+
+        selection.check_met(self.path)
+
+    def _count(self, file: str, stream: IO[bytes]) -> int:
+        """How many rows a file has that is not looked into."""
+        rows = 0
+        for line in _numbered(stream, self.where(file)):
+            self._advance(len(line.text))
+            rows += 1
+        return rows
+
+    def _check_type(self, row: Identity, named: WeeklyName, file: str, line: _Line) -> None:
+        if row.file_type not in ("", named.file_type):
+            raise CorpusError(
+                f"{self.where(file, line.number)}: file_type is {row.file_type!r}, but the file's "
+                f"name says {named.file_type}"
+            )
 
     def _identity(self, file: str, line: _Line) -> Identity:
         row = parse_row(line.text, self.version, self.where(file, line.number))
@@ -155,12 +196,21 @@ class _JsonLines(ABC):
 
 
 class JsonlFolder(_JsonLines):
-    """A folder of train_features_*.jsonl and test_features.jsonl."""
+    """A folder of train_features_*.jsonl and test_features.jsonl, or of EMBER2024's weekly files.
+
+    Weekly files may lie in folders within it. A file is named by its path from the folder.
+    """
 
     layout = "folder of JSON lines"
 
-    def __init__(self, path: Path, version: int, files: Sequence[Path]) -> None:
-        super().__init__(path, version)
+    def __init__(
+        self,
+        path: Path,
+        version: int,
+        files: Sequence[Path],
+        file_types: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(path, version, file_types)
         self.files = tuple(files)
         self.total_bytes = sum(file.stat().st_size for file in files)
 
@@ -168,7 +218,7 @@ class JsonlFolder(_JsonLines):
         for file in self.files:
             verify_checksum(file)  # a simulated corpus has them, a published one has none
             with _readable(file), file.open("rb", _BLOCK_BYTES) as stream:
-                yield file.name, stream
+                yield file.relative_to(self.path).as_posix(), stream
 
     def _advance(self, length: int) -> None:
         self.bytes_done += length
@@ -194,8 +244,8 @@ class JsonlArchive(_JsonLines):
 
     layout = "archive of JSON lines"
 
-    def __init__(self, path: Path, version: int) -> None:
-        super().__init__(path, version)
+    def __init__(self, path: Path, version: int, file_types: Sequence[str] | None = None) -> None:
+        super().__init__(path, version, file_types)
         self.total_bytes = path.stat().st_size
         self._compressed: IO[bytes] | None = None
 
@@ -211,7 +261,8 @@ class JsonlArchive(_JsonLines):
         ):
             for member in archive:
                 name = PurePosixPath(member.name).name
-                content = archive.extractfile(member) if RAW_FILE.fullmatch(name) else None
+                is_raw = RAW_FILE.fullmatch(name) or weekly_name(name)
+                content = archive.extractfile(member) if is_raw else None
                 if content is not None:
                     found = True
                     yield name, content

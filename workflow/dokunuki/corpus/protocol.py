@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dokunuki.corpus.validation import DIGEST_BYTES
@@ -30,7 +31,10 @@ class IndexEntry(NamedTuple):
 
     `digest` is the sha256 in 32 bytes, or `UNKNOWN_DIGEST`. `label` is -1, 0 or 1. `file` is the
     file's name without folders, `line` counts from 1. `offset` and `length` are bytes. `checksum`
-    is the CRC-32 of these bytes: 0 for memory maps, whose vectors a scan does not read.
+    is the CRC-32 of these bytes: 0 for memory maps, whose vectors a scan does not read. `appeared`
+    is when the file was first seen, as 2017-11 or 2023-09-26, and `avclass` its family. `week` is
+    the first day of the week that the file was collected in. Each of these is empty where the
+    release does not tell it.
     """
 
     digest: bytes
@@ -42,6 +46,14 @@ class IndexEntry(NamedTuple):
     offset: int
     length: int
     checksum: int
+    week: str = ""
+
+
+class LeftOut(NamedTuple):
+    """Rows that a dataset does not ask for: why, in a word or two, and how many."""
+
+    reason: str
+    rows: int
 
 
 class BadRow(NamedTuple):
@@ -73,7 +85,7 @@ class Release(Protocol):
     bytes_done: int
     """How far a scan is, in the bytes that `total_bytes` counts."""
 
-    def scan(self) -> Iterator[IndexEntry | BadRow]:
+    def scan(self) -> Iterator[IndexEntry | BadRow | LeftOut]:
         """Go through all rows, checking each; raises CorpusError for faults of a whole file."""
         ...
 
@@ -88,8 +100,10 @@ class Release(Protocol):
 
 
 def file_order(name: str) -> tuple[bool, tuple[int, ...], str]:
-    """A sort key for a release's files: training files by number, then the test file.
+    """A sort key for a release's files: training files by number or week, then the test files.
 
-    All layouts of a release, sorted so, have their rows in the same order.
+    All layouts of a release, sorted so, have their rows in the same order. Folders decide only
+    between files of the same name.
     """
-    return ("test" in name, tuple(map(int, re.findall(r"\d+", name))), name)
+    file = PurePosixPath(name).name
+    return ("test" in file, tuple(map(int, re.findall(r"\d+", file))), f"{file} {name}")

@@ -33,12 +33,18 @@ _Absent = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
 
 
 class Identity(NamedTuple):
-    """The identity of a sound row; `digest` is the sha256 in 32 bytes."""
+    """The identity of a sound row; `digest` is the sha256 in 32 bytes.
+
+    `file_type` and `week`, which rows of version 3 tell, are a name of `weekly.FILE_TYPES` and the
+    first day of a week.
+    """
 
     digest: bytes
     label: int
     appeared: str
     avclass: str
+    file_type: str = ""
+    week: str = ""
 
 
 def quick_identity(line: bytes, version: int) -> Identity | None:

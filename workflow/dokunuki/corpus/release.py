@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 from dokunuki.corpus.jsonl import RAW_FILE, JsonlArchive, JsonlFolder
 from dokunuki.corpus.memory_maps import PARTS, MemoryMaps
 from dokunuki.corpus.protocol import file_order
+from dokunuki.corpus.weekly import weekly_name
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dokunuki.corpus.protocol import Release
 
 ARCHIVE_SUFFIXES = (".tar.bz2", ".tbz2", ".tbz")
 _LAYOUTS = (
     "a release is a folder of train_features_*.jsonl and test_features.jsonl, the published "
-    ".tar.bz2, or a folder of X_*.dat and y_*.dat memory maps"
+    ".tar.bz2, a folder of EMBER2024's weekly files such as "
+    "2023-09-24_2023-09-30_Win32_train.jsonl, or a folder of X_*.dat and y_*.dat memory maps"
 )
 
 
@@ -43,20 +47,28 @@ def release_files(path: str | Path) -> list[Path]:
     return _raw_files(path) or _map_files(path) or _refuse(path)
 
 
-def open_release(path: str | Path, version: int) -> Release:
-    """Open a release of the declared feature version; raises CorpusError as `release_files`."""
+def open_release(
+    path: str | Path, version: int, file_types: Sequence[str] | None = None
+) -> Release:
+    """Open a release of the declared feature version; raises CorpusError as `release_files`.
+
+    `file_types` are those of EMBER2024's rows that are used; None for all programs for Windows.
+    """
     path = Path(path)
     files = release_files(path)
     if path.is_file():
-        return JsonlArchive(path, version)
+        return JsonlArchive(path, version, file_types)
     if _raw_files(path):
-        return JsonlFolder(path, version, files)
+        return JsonlFolder(path, version, files, file_types)
     return MemoryMaps(path, version)
 
 
 def _raw_files(folder: Path) -> list[Path]:
+    """Its raw features; those of EMBER2024 may lie in folders within it, as zips unpack."""
     found = [file for file in folder.iterdir() if RAW_FILE.fullmatch(file.name)]
-    return sorted(found, key=lambda file: file_order(file.name))
+    if not found:
+        found = [file for file in folder.rglob("*.jsonl") if weekly_name(file.name)]
+    return sorted(found, key=lambda file: file_order(file.relative_to(folder).as_posix()))
 
 
 def _map_files(folder: Path) -> list[Path]:

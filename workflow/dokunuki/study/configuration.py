@@ -265,6 +265,11 @@ def _check_names(config: Config) -> None:
         autoencoder_of(config["defences"], name)
     for name in dict.fromkeys(name for grid in grids.values() for name in grid["datasets"]):
         dataset = config["datasets"][name]
+        if dataset["file_types"] and dataset["version"] != 3:
+            raise ConfigError(
+                f"config: datasets.{name}.file_types: only rows of version 3 tell their type; say "
+                f"version: 3, or leave file_types out"
+            )
         if dataset["kind"] == "ember" and not dataset["path"]:
             raise ConfigError(
                 f"config: datasets.{name}.path: no folder or archive of an EMBER release is given; "

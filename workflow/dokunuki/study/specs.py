@@ -178,9 +178,16 @@ def corpus_spec(config: Config, dataset: str) -> dict[str, Any]:
         "version": config["datasets"][dataset]["version"],
         "bad_rows": config["corpus"]["bad_rows"],
     }
+    if config["datasets"][dataset]["version"] == 3:
+        spec["file_types"] = config["datasets"][dataset]["file_types"]
     if config["datasets"][dataset]["kind"] == "ember":
         files = release_files(spec["path"])
-        spec["sizes"] = {file.name: file.stat().st_size for file in files}
+        # Weekly files may lie in several folders under the same name.
+        names = {file.name for file in files}
+        spec["sizes"] = {
+            file.name if len(names) == len(files) else str(file): file.stat().st_size
+            for file in files
+        }
     return spec
 
 
