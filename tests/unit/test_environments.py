@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CONDA_NAMES = {"pytorch": "torch", "snakemake-minimal": "snakemake"}
+CONDA_NAMES = {"py-lief": "lief", "pytorch": "torch", "snakemake-minimal": "snakemake"}
 
 
 def locked():

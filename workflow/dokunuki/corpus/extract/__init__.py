@@ -1,0 +1,1 @@
+"""Programs to raw rows: features, the table of labels, a folder in worker processes."""

@@ -1,0 +1,249 @@
+"""The raw features of one program, as EMBER's JSON has them. The program is read, and nothing else.
+
+Written from the release's rows and from what the parser of its time, lief 0.8.3 and 0.9.0 (Apache
+2.0), says in its source. Newer lief tells some things by other names, or otherwise; where the two
+differ, the release's rows decide. `docs/corpora.md` lists the differences.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import lief
+import numpy as np
+
+from dokunuki.corpus.extract.listing import ProgramError
+from dokunuki.corpus.layout import DATA_DIRECTORIES, HEADER_NUMBERS
+from dokunuki.corpus.validation import HISTOGRAM_BINS, PRINTABLE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dokunuki.corpus.validation import Row
+
+# Names that newer lief spells otherwise than the release's rows.
+_RESPELLED = {"NEED_32BIT_MACHINE": "CHARA_32BIT_MACHINE"}
+# Both names stood for this one bit then; it has been MEM_16BIT alone since, and the bit beside it
+# MEM_PURGEABLE.
+_MEM_16BIT = 0x20000
+_LONGEST_NAME = 10_000
+_WINDOW, _STEP = 2048, 1024
+_ENTROPY_BINS = 16
+
+_PRINTABLES = re.compile(rb"[\x20-\x7f]{5,}")
+_PATTERNS = {
+    "paths": re.compile(rb"c:\\", re.IGNORECASE),
+    "urls": re.compile(rb"https?://", re.IGNORECASE),
+    "registry": re.compile(rb"HKEY_"),
+    "MZ": re.compile(rb"MZ"),
+}
+
+
+def program_features(content: bytes, version: int) -> Row:
+    """The raw features of one program, in EMBER's keys and order, without sha256, label and date.
+
+    `content` is the whole file, `version` 1 or 2. Raises ProgramError when the file is empty, when
+    it does not begin as a program of Windows does, and when lief cannot parse it.
+    """
+    binary = _parsed(content)
+    values = np.frombuffer(content, dtype=np.uint8)
+    exported = (_text(export.name) for export in binary.exported_functions)
+    features = {
+        "histogram": np.bincount(values, minlength=HISTOGRAM_BINS).tolist(),
+        "byteentropy": byte_entropy(values).ravel().tolist(),
+        "strings": _strings(content),
+        "general": _general(binary, len(content)),
+        "header": _header(binary),
+        "section": _sections(binary),
+        "imports": _imports(binary, ordinals=version > 1),
+        "exports": [name[:_LONGEST_NAME] for name in exported],
+    }
+    return features | ({"datadirectories": _directories(binary)} if version > 1 else {})
+
+
+def byte_entropy(values: np.ndarray) -> np.ndarray:
+    """How often each high half-byte stands in windows of each entropy: int64 (16, 16).
+
+    `values` is uint8 (n,). Windows are 2,048 bytes long and begin every 1,024 bytes; a shorter file
+    is one window. Their entropy is that of the high half-bytes, twice as large, in float32.
+    """
+    halves = values >> 4
+    if len(values) < _WINDOW:
+        windows = np.bincount(halves, minlength=16)[None]
+    else:
+        steps = len(values) // _STEP
+        places = np.repeat(np.arange(0, 16 * steps, 16), _STEP)
+        places += halves[: steps * _STEP]
+        counts = np.bincount(places, minlength=16 * steps).reshape(steps, 16)
+        windows = counts[:-1] + counts[1:]
+    bins = np.minimum((_window_entropies(windows) * np.float32(2)).astype(int), _ENTROPY_BINS - 1)
+    table = np.zeros((_ENTROPY_BINS, 16), dtype=np.int64)
+    np.add.at(table, bins, windows)
+    return table
+
+
+def _window_entropies(windows: np.ndarray) -> np.ndarray:
+    """Twice the entropy of each row of counts, float32 (n,).
+
+    Rows with equally many different half-bytes are summed together, zeros left out: the order in
+    which a sum is taken decides its last bit, and a window may stand on the edge of a bin.
+    """
+    shares = windows.astype(np.float32) / np.float32(_WINDOW)
+    present = windows > 0
+    entropies = np.zeros(len(windows), dtype=np.float32)
+    different = present.sum(axis=1)
+    for count in np.unique(different):
+        rows = np.flatnonzero(different == count)
+        terms = shares[rows][present[rows]].reshape(len(rows), count)
+        entropies[rows] = np.sum(-terms * np.log2(terms), axis=1)
+    return entropies * np.float32(2)
+
+
+def _parsed(content: bytes) -> lief.PE.Binary:
+    if not content:
+        raise ProgramError("empty", "the file is empty")
+    if content[:2] != b"MZ":
+        raise ProgramError("no_program", "no program of Windows: the file does not begin with MZ")
+    # Its warnings go to the standard error, one or more a damaged file.
+    lief.logging.disable()
+    binary = lief.PE.parse(content)
+    if not isinstance(binary, lief.PE.Binary):
+        raise ProgramError("no_program", "lief finds no PE program in it, or only a part of one")
+    return binary
+
+
+def _strings(content: bytes) -> dict[str, Any]:
+    """Numbers of the printable strings of at least five bytes."""
+    found = _PRINTABLES.findall(content)
+    text = np.frombuffer(b"".join(found), dtype=np.uint8)
+    counts = np.bincount(text - np.uint8(0x20), minlength=PRINTABLE_BYTES)
+    entropy = 0.0
+    if len(text):
+        present = counts[counts > 0].astype(np.float32) / np.float64(len(text))
+        entropy = float(np.sum(-present * np.log2(present)))
+    return {
+        "numstrings": len(found),
+        "avlength": len(text) / len(found) if found else 0,
+        "printabledist": counts.tolist(),
+        "printables": len(text),
+        "entropy": entropy,
+        **{name: len(pattern.findall(content)) for name, pattern in _PATTERNS.items()},
+    }
+
+
+def _general(binary: lief.PE.Binary, size: int) -> dict[str, int]:
+    # Newer lief counts functions that are loaded with a delay among the imported ones, the
+    # release's did not.
+    delayed = sum(
+        not entry.is_ordinal and bool(entry.name)
+        for library in binary.delay_imports
+        for entry in library.entries
+    )
+    return {
+        "size": size,
+        "vsize": binary.virtual_size,
+        "has_debug": int(binary.has_debug),
+        "exports": len(binary.exported_functions),
+        "imports": len(binary.imported_functions) - delayed,
+        "has_relocations": int(binary.has_relocations),
+        "has_resources": int(binary.has_resources),
+        "has_signature": int(binary.has_signatures),
+        "has_tls": int(binary.has_tls),
+        "symbols": len(binary.symbols),
+    }
+
+
+def _header(binary: lief.PE.Binary) -> dict[str, Any]:
+    coff, optional = binary.header, binary.optional_header
+    return {
+        "coff": {
+            "timestamp": coff.time_date_stamps,
+            "machine": _name(coff.machine),
+            "characteristics": _names(coff.characteristics_list),
+        },
+        "optional": {
+            "subsystem": _name(optional.subsystem),
+            "dll_characteristics": _names(optional.dll_characteristics_lists),
+            "magic": _name(optional.magic),
+            **{key: getattr(optional, key) for key in HEADER_NUMBERS},
+        },
+    }
+
+
+def _sections(binary: lief.PE.Binary) -> dict[str, Any]:
+    sections = list(binary.sections)
+    return {
+        "entry": _entry(binary, sections),
+        "sections": [
+            {
+                "name": _text(section.name),
+                "size": section.size,
+                "entropy": section.entropy,
+                "vsize": section.virtual_size,
+                "props": _properties(section),
+            }
+            for section in sections
+        ],
+    }
+
+
+def _entry(binary: lief.PE.Binary, sections: list[lief.PE.Section]) -> str:
+    """What the release calls the entry section.
+
+    It looked for the entry point's address in memory among the places in the file, where it hardly
+    ever is, and took the first executable section then.
+    """
+    address = binary.optional_header.imagebase + binary.optional_header.addressof_entrypoint
+    for section in sections:
+        start = section.pointerto_raw_data
+        if start <= address < start + section.sizeof_raw_data:
+            return _text(section.name)
+    executable = lief.PE.Section.CHARACTERISTICS.MEM_EXECUTE
+    return next((_text(s.name) for s in sections if s.has_characteristic(executable)), "")
+
+
+def _properties(section: lief.PE.Section) -> list[str]:
+    names = [name for name in _names(section.characteristics_lists) if name != "MEM_PURGEABLE"]
+    if section.characteristics & _MEM_16BIT:
+        names.insert(names.index("MEM_16BIT"), "MEM_PURGEABLE")
+    return names
+
+
+def _imports(binary: lief.PE.Binary, *, ordinals: bool) -> dict[str, list[str]]:
+    """Functions by library. By number imported ones have no name in version 1's rows."""
+    imports: dict[str, list[str]] = {}
+    for library in binary.imports:
+        # The same library may be listed more than once.
+        functions = imports.setdefault(_text(library.name), [])
+        for entry in library.entries:
+            if entry.is_ordinal:
+                functions.append(f"ordinal{entry.ordinal}" if ordinals else "")
+            else:
+                functions.append(_text(entry.name)[:_LONGEST_NAME])
+    return imports
+
+
+def _directories(binary: lief.PE.Binary) -> list[dict[str, Any]]:
+    # By position, so that newer names make no difference; the reserved one was not told then.
+    listed = list(binary.data_directories)[: len(DATA_DIRECTORIES)]
+    return [
+        {"name": name, "size": directory.size, "virtual_address": directory.rva}
+        for name, directory in zip(DATA_DIRECTORIES, listed, strict=False)
+    ]
+
+
+def _names(members: Iterable[Any]) -> list[str]:
+    return [_name(member) for member in members]
+
+
+def _name(member: Any) -> str:  # noqa: ANN401 - an enumeration of lief
+    # By name, since flags print as numbers; a number without a name stays one.
+    name = getattr(member, "name", None) or str(int(member))
+    return _RESPELLED.get(name, name)
+
+
+def _text(name: str | bytes) -> str:
+    r"""A name as the release has it: bytes beyond ASCII as `\xd2`."""
+    content = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else bytes(name)
+    return content.decode("ascii", "backslashreplace")
