@@ -1,20 +1,16 @@
-"""Releases of raw features: a folder of JSON lines, or the published archive of one."""
+"""Releases of raw features as JSON lines, and such files read in place."""
 
 from __future__ import annotations
 
-import bz2
 import json
-import re
-import tarfile
 import zlib
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from dokunuki.corpus.naming import name_within
 from dokunuki.corpus.protocol import (
     BATCH_ROWS,
     BadRow,
@@ -24,6 +20,7 @@ from dokunuki.corpus.protocol import (
     file_order,
 )
 from dokunuki.corpus.quick_check import Identity, quick_identity, row_identity
+from dokunuki.corpus.streams import BLOCK_BYTES, check_known, head_of, readable
 from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
 from dokunuki.corpus.weekly import Selection, WeeklyName, weekly_name
 from dokunuki.errors import CorpusError
@@ -31,14 +28,11 @@ from dokunuki.storage.files import verify_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
 
     from dokunuki.corpus.protocol import Vectorise
-
-RAW_FILE = re.compile(r"train_features_\d+\.jsonl|test_features\.jsonl")
-
-_BLOCK_BYTES = 1 << 20
 
 
 def parse_row(line: bytes, version: int, where: str) -> Row:
@@ -69,8 +63,8 @@ class _Line(NamedTuple):
     text: bytes
 
 
-class _JsonLines(ABC):
-    """What folder and archive have in common: each file is a stream of lines."""
+class JsonLines(ABC):
+    """What files, archives and stores have in common: each file is a stream of lines."""
 
     layout: str
 
@@ -104,7 +98,7 @@ class _JsonLines(ABC):
             if named and (reason := selection.left_out(named.file_type, named.part)):
                 yield LeftOut(reason, self._count(file, stream))
                 continue
-            for line in _numbered(stream, self.where(file)):
+            for line in numbered(stream, self.where(file)):
                 self._advance(len(line.text))
                 try:
                     row = quick_identity(line.text, self.version) or self._identity(file, line)
@@ -137,13 +131,12 @@ class _JsonLines(ABC):
                 raise CorpusError(
                     f"{self.where(file)}: the file is empty; fetch or copy the release again"
                 )
-
         selection.check_met(self.path)
 
     def _count(self, file: str, stream: IO[bytes]) -> int:
         """How many rows a file has that is not looked into."""
         rows = 0
-        for line in _numbered(stream, self.where(file)):
+        for line in numbered(stream, self.where(file)):
             self._advance(len(line.text))
             rows += 1
         return rows
@@ -195,13 +188,12 @@ class _JsonLines(ABC):
         )
 
 
-class JsonlFolder(_JsonLines):
-    """A folder of train_features_*.jsonl and test_features.jsonl, or of EMBER2024's weekly files.
+class JsonlFiles(JsonLines):
+    """Files of plain JSON lines, one or a folder of them, whose rows are read in place.
 
-    Weekly files may lie in folders within it. A file is named by its path from the folder.
+    Weekly files of EMBER2024 may lie in folders within it. A file is named by its path from the
+    folder.
     """
-
-    layout = "folder of JSON lines"
 
     def __init__(
         self,
@@ -211,23 +203,30 @@ class JsonlFolder(_JsonLines):
         file_types: Sequence[str] | None = None,
     ) -> None:
         super().__init__(path, version, file_types)
-        self.files = tuple(files)
+        self.files = {name_within(path, file): file for file in files}
+        self.layout = "file of JSON lines" if path.is_file() else "folder of JSON lines"
         self.total_bytes = sum(file.stat().st_size for file in files)
 
+    def where(self, file: str, line: int | None = None) -> str:
+        """How messages name a file of this release, or one of its lines."""
+        place = self.files.get(file, self.path / file)
+        return f"{place}" if line is None else f"{place}:{line}"
+
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
-        for file in self.files:
+        for name, file in self.files.items():
             verify_checksum(file)  # a simulated corpus has them, a published one has none
-            with _readable(file), file.open("rb", _BLOCK_BYTES) as stream:
-                yield file.relative_to(self.path).as_posix(), stream
+            check_known(head_of(file), file)
+            with readable(file), file.open("rb", BLOCK_BYTES) as stream:
+                yield name, stream
 
     def _advance(self, length: int) -> None:
         self.bytes_done += length
 
     def _lines(self, locations: Sequence[Location]) -> Iterator[tuple[int, bytes]]:
-        by_file = _positions_by_file(locations)
+        by_file = positions_by_file(locations)
         for file, positions in by_file.items():
-            path = self.path / file
-            with _readable(path), path.open("rb") as stream:
+            path = self.files.get(file, self.path / file)
+            with readable(path), path.open("rb") as stream:
                 for position in positions:
                     stream.seek(locations[position].offset)
                     text = stream.read(locations[position].length)
@@ -236,75 +235,16 @@ class JsonlFolder(_JsonLines):
                     yield position, text
 
 
-class JsonlArchive(_JsonLines):
-    """The published .tar.bz2, read as a stream: nothing is unpacked to disk.
-
-    A stream can only be read from its start: each scan and each read decompresses it once.
-    """
-
-    layout = "archive of JSON lines"
-
-    def __init__(self, path: Path, version: int, file_types: Sequence[str] | None = None) -> None:
-        super().__init__(path, version, file_types)
-        self.total_bytes = path.stat().st_size
-        self._compressed: IO[bytes] | None = None
-
-    def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
-        found = False
-        # BZ2File rather than tarfile's own r|bz2: it reports a truncated stream wherever the cut
-        # is, and reads archives made of several streams.
-        with (
-            _readable(self.path),
-            self.path.open("rb") as self._compressed,
-            bz2.open(self._compressed) as plain,
-            tarfile.open(fileobj=plain, mode="r|") as archive,
-        ):
-            for member in archive:
-                name = PurePosixPath(member.name).name
-                is_raw = RAW_FILE.fullmatch(name) or weekly_name(name)
-                content = archive.extractfile(member) if is_raw else None
-                if content is not None:
-                    found = True
-                    yield name, content
-            # To the very end, since only there the last checksum shows that nothing is missing.
-            while plain.read(_BLOCK_BYTES):
-                pass
-        if not found:
-            raise CorpusError(
-                f"{self.path}: the archive holds no train_features_*.jsonl and no "
-                "test_features.jsonl, so it is no EMBER release; name another with the dataset's "
-                "path"
-            )
-
-    def _advance(self, length: int) -> None:
-        if self._compressed is not None:
-            self.bytes_done = self._compressed.tell()
-
-    def _lines(self, locations: Sequence[Location]) -> Iterator[tuple[int, bytes]]:
-        missing = _positions_by_file(locations)
-        for file, stream in self._streams():
-            positions = missing.pop(file, [])
-            lines = _numbered(stream, self.where(file))
-            for position in positions:
-                wanted = locations[position].line
-                text = next((line.text for line in lines if line.number == wanted), None)
-                if text is None:
-                    raise self._changed(locations[position])
-                yield position, text
-            if not missing:
-                return
-        raise self._changed(locations[next(iter(missing.values()))[0]])
-
-
-def _numbered(stream: IO[bytes], where: str) -> Iterator[_Line]:
+def numbered(stream: IO[bytes], where: str) -> Iterator[_Line]:
+    """The lines of a stream with their numbers, which count from 1, and their first bytes."""
     offset = 0
-    with _readable(where):
+    with readable(where):
         for number, text in enumerate(stream, start=1):
             yield _Line(number, offset, text)
             offset += len(text)
 
 
-def _positions_by_file(locations: Sequence[Location]) -> dict[str, list[int]]:
+def positions_by_file(locations: Sequence[Location]) -> dict[str, list[int]]:
     """Positions in `locations` per file, files and lines in the release's order."""
     order = sorted(
         range(len(locations)),
@@ -324,18 +264,3 @@ def _cut_off(line: bytes, error: CorpusError) -> CorpusError:
         f"{error}; the file ends in the middle of this line: it is truncated, fetch or copy it "
         "again"
     )
-
-
-@contextmanager
-def _readable(where: str | Path) -> Iterator[None]:
-    """Turn what a missing, truncated or damaged file raises into a CorpusError."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise CorpusError(
-            f"{error.filename}: no such file; it belongs to the release: fetch or copy it again"
-        ) from None
-    except (EOFError, OSError, tarfile.TarError) as error:
-        raise CorpusError(
-            f"{where}: empty, truncated or damaged ({error}); fetch or copy it again"
-        ) from error

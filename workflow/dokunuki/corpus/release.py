@@ -1,7 +1,7 @@
 """Finding out how an EMBER release lies on disk, and opening it.
 
-Only names are looked at before a release is opened: the workflow asks for its files whenever it
-is parsed.
+Only names and first bytes are looked at before a release is opened: the workflow asks for its files
+whenever it is parsed.
 """
 
 from __future__ import annotations
@@ -9,42 +9,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dokunuki.corpus.jsonl import RAW_FILE, JsonlArchive, JsonlFolder
+from dokunuki.corpus.containers import JsonlContainers
+from dokunuki.corpus.jsonl import JsonlFiles
 from dokunuki.corpus.memory_maps import PARTS, MemoryMaps
+from dokunuki.corpus.naming import (
+    ARCHIVE_SUFFIXES,
+    LINES_SUFFIXES,
+    is_ember,
+    is_lines,
+    is_weekly,
+    is_weekly_zip,
+    name_within,
+)
 from dokunuki.corpus.protocol import file_order
-from dokunuki.corpus.weekly import weekly_name
+from dokunuki.corpus.streams import TAR, ZIP, content_of, head_of, is_compressed, readable
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dokunuki.corpus.protocol import Release
 
-ARCHIVE_SUFFIXES = (".tar.bz2", ".tbz2", ".tbz")
 _LAYOUTS = (
-    "a release is a folder of train_features_*.jsonl and test_features.jsonl, the published "
-    ".tar.bz2, a folder of EMBER2024's weekly files such as "
-    "2023-09-24_2023-09-30_Win32_train.jsonl, or a folder of X_*.dat and y_*.dat memory maps"
+    "a release is a folder of train_features_*.jsonl and test_features.jsonl; a folder of "
+    "EMBER2024's zips or weekly files such as 2023-09-24_2023-09-30_Win32_train.jsonl; a .tar, "
+    ".tar.gz, .tar.bz2, .tar.xz, .tar.zst or .zip of such files; one .jsonl, plain or compressed; "
+    "or a folder of X_*.dat and y_*.dat memory maps"
 )
+_MAP_NAMES = tuple(f"{stem}_{part}.dat" for part in PARTS for stem in "Xy")
 
 
 def release_files(path: str | Path) -> list[Path]:
     """The files that a release consists of, training files first.
 
-    Raises CorpusError when `path` is missing, is an empty folder or is no release. Raw features
-    are preferred where memory maps lie beside them.
+    `path` may begin with ~. Raw features are preferred where memory maps lie beside them, and files
+    with the names of EMBER's or EMBER2024's where there are others. One map stands for its folder;
+    any other file stands for itself alone. Raises CorpusError when `path` is missing, is an empty
+    folder or is no release.
     """
-    path = Path(path)
-    if path.is_file():
-        if not path.name.endswith(ARCHIVE_SUFFIXES):
-            raise CorpusError(f"{path}: no EMBER release: {_LAYOUTS}")
-        return [path]
-    if not path.is_dir():
-        raise CorpusError(
-            f"{path}: no such file or folder; give the dataset's path: {_LAYOUTS}. Archives can be "
-            "fetched: see docs/corpora.md"
-        )
-    return _raw_files(path) or _map_files(path) or _refuse(path)
+    path = _located(path)
+    with readable(path):
+        if path.is_file():
+            return _single(path)
+        if not path.is_dir():
+            raise CorpusError(
+                f"{path}: no such file or folder; give the dataset's path: {_LAYOUTS}. Archives "
+                "can be fetched: see docs/corpora.md"
+            )
+        return _raw_files(path) or _map_files(path) or _own_files(path) or _refuse(path)
 
 
 def open_release(
@@ -54,21 +66,70 @@ def open_release(
 
     `file_types` are those of EMBER2024's rows that are used; None for all programs for Windows.
     """
-    path = Path(path)
     files = release_files(path)
-    if path.is_file():
-        return JsonlArchive(path, version, file_types)
-    if _raw_files(path):
-        return JsonlFolder(path, version, files, file_types)
-    return MemoryMaps(path, version)
+    if files[0].name in _MAP_NAMES:
+        return MemoryMaps(files[0].parent, version)
+    reader = JsonlContainers if any(map(_is_packed, files)) else JsonlFiles
+    return reader(_located(path), version, files, file_types)
+
+
+def is_packed(path: str | Path) -> bool:
+    """Whether a release can only be read from its start; raises CorpusError as `release_files`."""
+    files = release_files(path)
+    return files[0].name not in _MAP_NAMES and any(map(_is_packed, files))
+
+
+def _located(path: str | Path) -> Path:
+    return Path(path).expanduser()
+
+
+def _single(file: Path) -> list[Path]:
+    if file.name in _MAP_NAMES:
+        return _map_files(file.parent)
+    known = file.name.endswith((*ARCHIVE_SUFFIXES, *LINES_SUFFIXES))
+    head = head_of(file)
+    if not (known or is_compressed(head) or content_of(head)):
+        raise CorpusError(f"{file}: no EMBER release: {_LAYOUTS}")
+    return [file]
+
+
+def _is_packed(file: Path) -> bool:
+    head = head_of(file)
+    return (
+        is_compressed(head)
+        or content_of(head) in (TAR, ZIP)
+        # Whatever such a file holds, its reader can tell what is wrong with it.
+        or file.name.endswith(ARCHIVE_SUFFIXES)
+    )
 
 
 def _raw_files(folder: Path) -> list[Path]:
-    """Its raw features; those of EMBER2024 may lie in folders within it, as zips unpack."""
-    found = [file for file in folder.iterdir() if RAW_FILE.fullmatch(file.name)]
-    if not found:
-        found = [file for file in folder.rglob("*.jsonl") if weekly_name(file.name)]
-    return sorted(found, key=lambda file: file_order(file.relative_to(folder).as_posix()))
+    """Its raw features; those of EMBER2024 lie in zips, or in folders within it as zips unpack."""
+    if found := _in_order(folder, (file for file in folder.iterdir() if is_ember(file.name))):
+        return found
+    zips = (file for file in folder.iterdir() if is_weekly_zip(file.name))
+    weeks = (file for file in folder.rglob("*.jsonl*") if is_weekly(file.name))
+    return [*_in_order(folder, weeks), *_in_order(folder, zips)]
+
+
+def _own_files(folder: Path) -> list[Path]:
+    """Anybody's *.jsonl, where no file is named as EMBER names it."""
+    return _in_order(folder, (file for file in folder.iterdir() if is_lines(file.name)))
+
+
+def _in_order(folder: Path, files: Iterable[Path]) -> list[Path]:
+    by_name: dict[str, Path] = {}
+    for file in files:
+        if not file.is_file():
+            what = "a link to a file that is not there" if file.is_symlink() else "no file"
+            raise CorpusError(f"{file}: is {what}; fetch or copy it again, or take it away")
+        other = by_name.setdefault(name_within(folder, file), file)
+        if other != file:
+            raise CorpusError(
+                f"{file}: lies beside {other}, which has the same rows or other ones by the same "
+                "name; take one of the two away"
+            )
+    return [by_name[name] for name in sorted(by_name, key=file_order)]
 
 
 def _map_files(folder: Path) -> list[Path]:

@@ -38,7 +38,7 @@ _SIMULATION_KEYS = (
     "version",
 )
 # About what a row takes in the files of a release, by their suffix: only sizes are known early.
-_ROW_BYTES = {".jsonl": 6000, ".bz2": 1400, ".dat": 9400}
+_ROW_BYTES = {".jsonl": 6000, ".tar": 6000, ".bz2": 1400, ".dat": 9400}
 # Of a part whose parameters do not say: the most that any of ours has.
 _DEFAULT_EPOCHS = 30
 # Minutes were measured for one epoch, and for this many SHAP samples.
