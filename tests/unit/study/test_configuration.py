@@ -9,6 +9,7 @@ import yaml
 from checkout import SETTABLE
 from dokunuki.errors import ConfigError
 from dokunuki.study.configuration import load_config, used_methods
+from dokunuki.study.samples import sample_spec
 from dokunuki.surrogate.explanations import EXPECTED_GRADIENTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -111,6 +112,24 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
             {"clean_rows": "true"},
             r"ledger\.clean_rows: .* tier 'defence' .*say tier: clean-rows or bound",
         ),
+        ("sample.split", "by-time", r"sample\.split: 'by-time' is not one of \['random', 'time'\]"),
+        ("datasets.ember.sample", {"split": "month"}, r"ember\.sample\.split: 'month' is not one"),
+        (
+            "datasets.ember.file_types",
+            ["Win23"],
+            r"file_types\[0\]: 'Win23' is not one of \['Win32'",
+        ),
+        (
+            "datasets.ember.file_types",
+            "Win32",
+            r"ember\.file_types: 'Win32' is not of type 'array'",
+        ),
+        ("datasets.ember.file_types", [], r"ember\.file_types: \[\] (should be non-empty|is too)"),
+        (
+            "datasets.ember.file_types",
+            ["Win32"],
+            r"datasets\.ember\.file_types: only rows of version 3 .*say version: 3",
+        ),
         ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
         (
             "surrogate.explainer",
@@ -162,6 +181,16 @@ def test_what_is_wrong_is_named_with_its_mend(raw, path, value, message):
     change(raw, path, value)
     with pytest.raises(ConfigError, match=message):
         load_config(raw, WORKFLOW)
+
+
+def test_a_corpus_may_be_split_by_time_and_have_chosen_types(raw):
+    assert load_config(raw, WORKFLOW)["sample"]["split"] == "random"
+    raw["datasets"]["ember"] |= {"version": 3, "file_types": ["Dot_Net", "PDF"]}
+    raw["datasets"]["ember"]["sample"] = {"split": "time"}
+    config = load_config(raw, WORKFLOW)
+    assert config["datasets"]["ember"]["file_types"] == ["Dot_Net", "PDF"]
+    assert sample_spec(config, "ember")["split"] == "time"
+    assert sample_spec(config, "simulated")["split"] == "random"
 
 
 def test_numbers_that_come_as_text_from_the_command_line_are_numbers(raw):

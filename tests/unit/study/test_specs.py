@@ -82,6 +82,19 @@ def test_a_corpus_is_known_by_the_sizes_of_its_files(configured, tmp_path):
     assert specs.corpus_rows(config, "simulated") == 12_000
 
 
+def test_types_of_files_decide_the_rows_of_version_3_alone(configured, tmp_path):
+    folder = tmp_path / "weeks"
+    for place in ("a", "b"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "2023-09-24_2023-09-30_Win32_train.jsonl").write_text("x" * 8_000)
+    ember = {"kind": "ember", "path": str(folder), "version": 3, "file_types": ["Win32"]}
+    config = configured(datasets={"ember": ember})
+    spec = specs.corpus_spec(config, "ember")
+    assert spec["file_types"] == ["Win32"]
+    assert list(spec["sizes"].values()) == [8_000, 8_000]
+    assert "file_types" not in specs.corpus_spec(config, "simulated")
+
+
 def test_a_comparison_without_real_rows_says_how_to_give_them(configured):
     config = configured(realism={"real": "elsewhere"})
     with pytest.raises(ConfigError, match=r"datasets\.elsewhere\.path: .*make realism EMBER="):
