@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dokunuki.corpus.index import build_index
-from dokunuki.corpus.jsonl import parse_row
+from dokunuki.corpus.parsing import parse_row
 from dokunuki.corpus.protocol import BadRow
 from dokunuki.corpus.release import open_release
 from dokunuki.errors import CorpusError
@@ -39,7 +39,7 @@ def test_avclass_is_kept(write_folder, make_row):
     ("line", "message"),
     [
         (b'{"sha256": "ab",\n', "malformed JSON"),
-        (b"\n", "the line is empty"),
+        (b"\0\0\0\n", "the line holds 3 NUL bytes and no row"),
         (b'\xff{"sha256"}\n', "malformed JSON"),
         (b"[1, 2]\n", "a row is a JSON object"),
     ],

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from dokunuki.corpus.jsonl import parse_row
+from dokunuki.corpus.parsing import parse_row
 from dokunuki.corpus.quick_check import Identity, quick_identity
 from dokunuki.errors import CorpusError
 

@@ -1,6 +1,7 @@
 """A batch of raw rows on its way to feature vectors: what all feature versions do alike.
 
-Tokens are hashed as scikit-learn's FeatureHasher does, which the releases used.
+Tokens are hashed as scikit-learn's FeatureHasher does, which the releases used. Lone surrogates,
+which it refuses, are hashed too.
 """
 
 from __future__ import annotations
@@ -47,7 +48,12 @@ class Batch:
         columns = hash_columns(self.layout, block)
         # Summed in float64 in the order of the file, as the release did: float32 sums differ.
         hasher = FeatureHasher(columns.stop - columns.start, input_type="pair", dtype=np.float64)
-        self.X[:, columns] = hasher.transform(rows).toarray()
+        held = [list(row) for row in rows]
+        try:
+            hashed = hasher.transform(held)
+        except UnicodeEncodeError:
+            hashed = hasher.transform([[(_bytes(word), n) for word, n in row] for row in held])
+        self.X[:, columns] = hashed.toarray()
 
     def histograms(self) -> None:
         """Counts as shares of their sum, in float32 throughout."""
@@ -91,11 +97,22 @@ class _Hashes(dict[str, int]):
     def __missing__(self, token: str) -> int:
         if len(self) >= _KEPT_HASHES:
             self.clear()
-        self[token] = murmurhash3_32(token)
+        try:
+            self[token] = murmurhash3_32(token)
+        except UnicodeEncodeError:
+            self[token] = murmurhash3_32(_bytes(token))
         return self[token]
 
 
 _hashes = _Hashes()
+
+
+def _bytes(token: str) -> bytes:
+    """What is hashed of a token: UTF-8, and for a lone surrogate what UTF-8 would be if it had one.
+
+    scikit-learn, and so the releases' own code, fails on such tokens and tells no hash of them.
+    """
+    return token.encode("utf-8", "surrogatepass")
 
 
 def hashed_words(width: int, rows: Iterable[Collection[str]], *, signed: bool = True) -> np.ndarray:

@@ -25,8 +25,8 @@ def vectorise(rows: Sequence[Row], version: int) -> np.ndarray:
 
     Its columns of the entry section's name are replaced by ours: with scikit-learn 1.2 and later
     the package hashes the whole name where the release hashed its characters. Raises CorpusError
-    when the package is not installed or makes vectors of another width, and for version 3, which
-    it does not know.
+    when the package is not installed or makes vectors of another width, for version 3, which it
+    does not know, and for names with lone surrogates, which it cannot hash.
     """
     if version == 3:
         raise CorpusError(
@@ -37,7 +37,14 @@ def vectorise(rows: Sequence[Row], version: int) -> np.ndarray:
     width = feature_layout(version).width
     X = np.zeros((len(rows), width), dtype=np.float32)
     for position, row in enumerate(rows):
-        vector = extractor.process_raw_features(row)
+        try:
+            vector = extractor.process_raw_features(row)
+        except UnicodeEncodeError as error:
+            raise CorpusError(
+                f"row {row['sha256']}: the ember package cannot hash its names, since UTF-8 has no "
+                f"lone surrogate ({error.object[error.start : error.end]!r}); set "
+                "corpus.vectoriser: dokunuki, which can"
+            ) from None
         if vector.shape != (width,):
             raise CorpusError(
                 f"the installed ember package makes vectors of shape {vector.shape}, not ({width},)"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from abc import ABC, abstractmethod
 from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-import orjson
-
 from dokunuki.corpus.naming import name_within
+from dokunuki.corpus.parsing import is_blank, parse_row, read_row
 from dokunuki.corpus.protocol import (
     BATCH_ROWS,
     BadRow,
@@ -19,9 +17,9 @@ from dokunuki.corpus.protocol import (
     Location,
     file_order,
 )
-from dokunuki.corpus.quick_check import Identity, quick_identity, row_identity
+from dokunuki.corpus.quick_check import Identity, quick_identities, row_identity
 from dokunuki.corpus.streams import BLOCK_BYTES, check_known, head_of, readable
-from dokunuki.corpus.validation import FeatureVersionError, Row, check_row
+from dokunuki.corpus.validation import FeatureVersionError, Row
 from dokunuki.corpus.weekly import Selection, WeeklyName, weekly_name
 from dokunuki.errors import CorpusError
 from dokunuki.storage.files import verify_checksum
@@ -34,27 +32,7 @@ if TYPE_CHECKING:
 
     from dokunuki.corpus.protocol import Vectorise
 
-
-def parse_row(line: bytes, version: int, where: str) -> Row:
-    """One checked row from one line of JSON; raises CorpusError that starts with `where`."""
-    try:
-        row: Row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        if not line.strip():
-            raise CorpusError(f"{where}: the line is empty") from None
-        _check_loosely(line, version, where)
-        raise CorpusError(f"{where}: malformed JSON: {error}") from None
-    check_row(row, version, where)
-    return row
-
-
-def _check_loosely(line: bytes, version: int, where: str) -> None:
-    """Python's own reader takes NaN and Infinity, so that the message can name the key."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return
-    check_row(row, version, where)
+_CHECKED_LINES = 16
 
 
 class _Line(NamedTuple):
@@ -93,15 +71,18 @@ class JsonLines(ABC):
         sound_rows = False
         selection = Selection(self.file_types)
         for file, stream in self._streams():
-            line = None
+            empty = True
             named = weekly_name(file)
             if named and (reason := selection.left_out(named.file_type, named.part)):
                 yield LeftOut(reason, self._count(file, stream))
                 continue
-            for line in numbered(stream, self.where(file)):
+            for line, row in self._identities(file, stream):
                 self._advance(len(line.text))
+                if row is None and is_blank(line.text):
+                    continue
+                empty = False
                 try:
-                    row = quick_identity(line.text, self.version) or self._identity(file, line)
+                    row = row or self._identity(file, line)
                     if named:
                         self._check_type(row, named, file, line)
                 except CorpusError as error:
@@ -127,7 +108,7 @@ class JsonLines(ABC):
                     # What was published for a week is told by its name for certain.
                     named.start if named else row.week,
                 )
-            if line is None:
+            if empty:
                 raise CorpusError(
                     f"{self.where(file)}: the file is empty; fetch or copy the release again"
                 )
@@ -138,7 +119,7 @@ class JsonLines(ABC):
         rows = 0
         for line in numbered(stream, self.where(file)):
             self._advance(len(line.text))
-            rows += 1
+            rows += not is_blank(line.text)
         return rows
 
     def _check_type(self, row: Identity, named: WeeklyName, file: str, line: _Line) -> None:
@@ -147,6 +128,13 @@ class JsonLines(ABC):
                 f"{self.where(file, line.number)}: file_type is {row.file_type!r}, but the file's "
                 f"name says {named.file_type}"
             )
+
+    def _identities(self, file: str, stream: IO[bytes]) -> Iterator[tuple[_Line, Identity | None]]:
+        """The lines of a file, with the identities of the rows that pass the quick check."""
+        lines = numbered(stream, self.where(file))
+        while batch := list(islice(lines, _CHECKED_LINES)):
+            texts = [line.text for line in batch]
+            yield from zip(batch, quick_identities(texts, self.version), strict=True)
 
     def _identity(self, file: str, line: _Line) -> Identity:
         row = parse_row(line.text, self.version, self.where(file, line.number))
@@ -161,7 +149,7 @@ class JsonLines(ABC):
             if zlib.crc32(text) != locations[position].checksum:
                 raise self._changed(locations[position])
             # Checked when it was indexed, and the same since.
-            yield position, orjson.loads(text)
+            yield position, read_row(text)
 
     def vectors(
         self, locations: Sequence[Location], vectorise: Vectorise

@@ -12,6 +12,7 @@ import msgspec
 
 from dokunuki.corpus import ember2024_check
 from dokunuki.corpus.layout import HEADER_NUMBERS
+from dokunuki.corpus.texts import count_colons, count_keys, storable
 from dokunuki.corpus.validation import (
     DIGEST_BYTES,
     GENERAL_NUMBERS,
@@ -21,12 +22,12 @@ from dokunuki.corpus.validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from dokunuki.corpus.validation import Row
 
-# Far from where a sum of floats overflows, and the integers that every reader takes for integers.
-_Number = Annotated[float, msgspec.Meta(ge=0, le=1e200)]
+# Far from where a sum leaves float32, and the integers that every reader takes for integers.
+_Number = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 # A text of at least one and at most no characters: a key that must not be there.
 _Absent = Annotated[str, msgspec.Meta(min_length=1, max_length=0)]
@@ -47,19 +48,67 @@ class Identity(NamedTuple):
     week: str = ""
 
 
+def quick_identities(lines: Sequence[bytes], version: int) -> list[Identity | None]:
+    """The identities of rows that are sound and of the usual form; None says nothing about a row.
+
+    Some 16 lines at a time are fastest.
+    """
+    rows = [_decoded(line, version) for line in lines]
+    if _keys_stand_once(lines, rows, version):
+        return [row and row.identity for row in rows]
+    return [
+        row.identity if row and _keys_stand_once([line], [row], version) else None
+        for line, row in zip(lines, rows, strict=True)
+    ]
+
+
 def quick_identity(line: bytes, version: int) -> Identity | None:
-    """The identity of a row that is sound and of the usual form; None says nothing about it."""
+    """The same of one row."""
+    return quick_identities([line], version)[0]
+
+
+class _Decoded(NamedTuple):
+    """A row's identity, its number of keys, and what of its line was left unread."""
+
+    identity: Identity
+    keys: int
+    unread: Sequence[bytes]
+
+
+def _decoded(line: bytes, version: int) -> _Decoded | None:
     if version == 3:
         found = ember2024_check.quick_identity(line)
-        return found and Identity(*found)
+        return found and _Decoded(Identity(*found[0]), *found[1:])
     try:
         row = _DECODE[version](line)
         digest = bytes.fromhex(row.sha256)
     except (msgspec.MsgspecError, ValueError):
         return None
-    if len(digest) != DIGEST_BYTES or not (any(row.histogram) and any(row.byteentropy)):
+    if (
+        len(digest) != DIGEST_BYTES
+        or not (any(row.histogram) and any(row.byteentropy))
+        or 0 < row.strings.printables < 1
+    ):
         return None
-    return Identity(digest, row.label, row.appeared, row.avclass or "")
+    keys = _FIXED_KEYS[version] + 5 * len(row.section.sections) + len(row.imports)
+    if version == 2:
+        keys += 3 * len(row.datadirectories)
+    keys -= (row.md5 is msgspec.UNSET) + (row.avclass is msgspec.UNSET)
+    return _Decoded(Identity(digest, row.label, row.appeared, row.avclass or ""), keys, ())
+
+
+def _keys_stand_once(lines: Sequence[bytes], rows: Sequence[_Decoded | None], version: int) -> bool:
+    """Whether the lines of sound rows have as many keys as these: one that stands twice adds one.
+
+    False too for lines that leave it open. Readers are silent about such keys and take the last.
+    """
+    sound = [line for line, row in zip(lines, rows, strict=True) if row]
+    keys = sum(row.keys for row in rows if row)
+    # Texts of version 3 have colons.
+    if version != 3 and count_colons(sound) == keys:
+        return True
+    unread = [part for row in rows if row for part in row.unread]
+    return count_keys(sound) == keys + count_keys(unread) >= keys
 
 
 def row_identity(row: Row, version: int) -> Identity:
@@ -69,8 +118,8 @@ def row_identity(row: Row, version: int) -> Identity:
     return Identity(
         bytes.fromhex(row["sha256"]),
         row["label"],
-        row["appeared"],
-        str(row.get("avclass") or ""),
+        storable(row["appeared"]),
+        storable(str(row.get("avclass") or "")),
     )
 
 
@@ -106,28 +155,40 @@ _DIRECTORY = _block("Directory", [("name", str), *_numbers(("size", "virtual_add
 _DIRECTORIES = {1: (_Absent, None), 2: (list[_DIRECTORY],)}  # type: ignore[valid-type]
 
 
-def _decoder(version: int) -> Callable[[bytes], Any]:
+def _decoder(version: int) -> tuple[Callable[[bytes], Any], int]:
+    """What reads a row, and how many keys it has beside those that are listed one by one."""
     digits = msgspec.Meta(min_length=2 * DIGEST_BYTES, max_length=2 * DIGEST_BYTES)
-    strings = [*_numbers(STRING_NUMBERS), ("printabledist", _counts(PRINTABLE_BYTES))]
+    strings = _block(
+        "Strings", [*_numbers(STRING_NUMBERS), ("printabledist", _counts(PRINTABLE_BYTES))]
+    )
+    general = _block("General", _numbers(GENERAL_NUMBERS))
+    header = _block("Header", [("coff", _COFF), ("optional", _OPTIONAL)])
+    section = _block("Section", [("entry", str), ("sections", list[_PART])])  # type: ignore[valid-type]
     fields = [
         ("sha256", Annotated[str, digits]),
         ("appeared", str),
         ("label", Annotated[int, msgspec.Meta(ge=-1, le=1)]),
         ("histogram", _counts(HISTOGRAM_BINS)),
         ("byteentropy", _counts(HISTOGRAM_BINS)),
-        ("strings", _block("Strings", strings)),
-        ("general", _block("General", _numbers(GENERAL_NUMBERS))),
-        ("header", _block("Header", [("coff", _COFF), ("optional", _OPTIONAL)])),
-        ("section", _block("Section", [("entry", str), ("sections", list[_PART])])),  # type: ignore[valid-type]
+        ("strings", strings),
+        ("general", general),
+        ("header", header),
+        ("section", section),
         ("imports", dict[str, list[str]]),
         ("exports", list[str]),
         ("datadirectories", *_DIRECTORIES[version]),
-        ("md5", str, ""),
-        ("avclass", str | None, None),
+        ("md5", str | msgspec.UnsetType, msgspec.UNSET),
+        ("avclass", str | None | msgspec.UnsetType, msgspec.UNSET),
     ]
     # A required field cannot follow one with a default.
     fields.sort(key=len)
-    return msgspec.json.Decoder(_block("Row", fields)).decode
+    row = _block("Row", fields)
+    blocks = (row, strings, general, header, _COFF, _OPTIONAL, section)
+    keys = sum(len(block.__struct_fields__) for block in blocks)
+    # Version 1 has no directories, though a field for them.
+    return msgspec.json.Decoder(row).decode, keys - (version == 1)
 
 
-_DECODE = {version: _decoder(version) for version in (1, 2)}
+_DECODERS = {version: _decoder(version) for version in (1, 2)}
+_DECODE = {version: decode for version, (decode, _) in _DECODERS.items()}
+_FIXED_KEYS = {version: keys for version, (_, keys) in _DECODERS.items()}

@@ -5,7 +5,7 @@ Few rows come here, since `quick_check` passes nearly all that are sound.
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.corpus import ember2024_check
@@ -39,6 +39,9 @@ _LAYOUT = feature_layout(1)
 GENERAL_NUMBERS = _LAYOUT.names[_LAYOUT.groups["general"]]
 PRINTABLE_BYTES = 96
 HISTOGRAM_BINS = 256
+# The largest float32, of which vectors are made, and what their sums may be, which are rounded too.
+LARGEST_NUMBER = 2.0**128 - 2.0**104
+_LARGEST_SUM = LARGEST_NUMBER * (1 - 2**-16)
 
 
 class FeatureVersionError(CorpusError):
@@ -50,9 +53,9 @@ def check_row(row: Row, version: int, where: str) -> None:
 
     `version` is the declared feature version, `where` names file and line. Checked are
     every block and key that a column comes from, its type, the lengths of the histograms, the
-    sha256 and the label (-1, 0 or 1). Numbers must be finite and not negative, and so must their
-    sum in each block. Raises FeatureVersionError when the row's blocks contradict the declared
-    version. Rows of version 3 are checked by `ember2024_check`.
+    sha256 and the label (-1, 0 or 1). Numbers must not be negative, and neither they nor their sum
+    in a block may leave float32. Raises FeatureVersionError when the row's blocks contradict the
+    declared version. Rows of version 3 are checked by `ember2024_check`.
     """
     if type(row) is not dict:
         raise CorpusError(f"{where}: the line holds {_shown(row)}, a row is a JSON object")
@@ -102,9 +105,14 @@ def _check_identity(sha256: object, appeared: object, label: object, where: str)
 def _number(value: Any, key: str, where: str) -> float:  # noqa: ANN401
     if type(value) not in (int, float):
         raise CorpusError(f"{where}: {key} is {_shown(value)}, not a number")
-    if not (_finite(value) and value >= 0):
+    if not 0 <= value < inf:
         raise CorpusError(
             f"{where}: {key} is {_shown(value)}; it must be a finite number of at least 0"
+        )
+    if value > LARGEST_NUMBER:
+        raise CorpusError(
+            f"{where}: {key} is {_shown(value)}; vectors are float32, whose largest number is "
+            f"{LARGEST_NUMBER:.4g}"
         )
     return float(value)
 
@@ -160,16 +168,19 @@ def _imports(value: Any, key: str, where: str) -> float:  # noqa: ANN401
 
 def _sum(numbers: Iterable[float], key: str, where: str) -> float:
     total = sum(numbers)
-    if not isfinite(total):
-        raise CorpusError(f"{where}: the numbers of {key} are too large")
+    if total > _LARGEST_SUM:
+        raise CorpusError(
+            f"{where}: the numbers of {key} are too large: their sum is {total:.4g}, beyond float32"
+        )
     return total
 
 
-def _finite(value: float) -> bool:
-    try:
-        return isfinite(value)
-    except OverflowError:  # an integer beyond all floats
-        return False
+def _printables(value: Any, key: str, where: str) -> float:  # noqa: ANN401
+    """The printable bytes of the strings: shares are divided by their number."""
+    number = _number(value, key, where)
+    if 0 < number < 1:
+        raise CorpusError(f"{where}: {key} is {_shown(value)}; it is a number of bytes")
+    return number
 
 
 def _numbers(names: Iterable[str]) -> dict[str, _Check]:
@@ -182,7 +193,10 @@ _PART = _object(name=_text, **_numbers(("size", "entropy", "vsize")), props=_WOR
 _BLOCKS = {
     "histogram": _list(_number, HISTOGRAM_BINS, empty=False),
     "byteentropy": _list(_number, HISTOGRAM_BINS, empty=False),
-    "strings": _object(**_numbers(STRING_NUMBERS), printabledist=_list(_number, PRINTABLE_BYTES)),
+    "strings": _object(
+        **(_numbers(STRING_NUMBERS) | {"printables": _printables}),
+        printabledist=_list(_number, PRINTABLE_BYTES),
+    ),
     "general": _object(**_numbers(GENERAL_NUMBERS)),
     "header": _object(
         coff=_object(timestamp=_number, machine=_text, characteristics=_WORDS),

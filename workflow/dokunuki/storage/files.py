@@ -171,7 +171,8 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     sealed = {_SEAL_KEY: UNSEALED, **content}
     with atomic_write(path) as temporary:
         text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # A lone surrogate, as in the name of a file that is not UTF-8, becomes JSON's escape of it.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         seal(temporary)
 
 
