@@ -73,11 +73,16 @@ KINDS = {
 
 # Rules that run beside Snakemake itself, without a request.
 LOCAL_RULES = ("write_report",)
-# Not measured here: a download, and a comparison whose rows have a configuration of their own.
+# Not measured here: a download, a comparison whose rows have a configuration of their own, and the
+# extraction of programs, which `python -m bench extraction` measures.
 UNMEASURED = {
     "compare_with_real_rows": {
         "mem_mb": {"base": 3200, "per_1000_rows": 0},
         "minutes": {"base": 40, "per_1000_rows": 0},
+    },
+    "extract_programs": {
+        "mem_mb": {"base": 700, "per_1000_rows": 1},
+        "minutes": {"base": 0.1, "per_1000_rows": 0.5},
     },
     "fetch_release": {
         "mem_mb": {"base": 400, "per_1000_rows": 0},
@@ -98,9 +103,9 @@ UNMEASURED = {
 }
 RESOURCES_HEADER = """\
 # Peak memory and processor minutes (one thread) of one job of each rule: base + per_1000_rows for
-# every 1,000 rows of the sample; of the corpus for simulate_corpus, index_corpus and draw_sample.
-# Networks as wide as the paper's, one epoch; 50 SHAP samples. The headroom is added by
-# workflow/dokunuki/study/requests.py. Written by `make scaling`; see docs/scaling.md.
+# every 1,000 rows of the sample; of the corpus for simulate_corpus, extract_programs, index_corpus
+# and draw_sample. Networks as wide as the paper's, one epoch; 50 SHAP samples. The headroom is
+# added by workflow/dokunuki/study/requests.py. Written by `make scaling`; see docs/scaling.md.
 """
 
 # What workflow/presets/paper.yaml says.

@@ -12,7 +12,7 @@ sys.path.insert(0, str(WORKFLOW))
 
 from dokunuki.corpus.release import release_files
 from dokunuki.errors import DokunukiError
-from dokunuki.study import configuration, results, samples, specs
+from dokunuki.study import configuration, programs, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
 from dokunuki.study.grid import UNPOISONED, all_grids, cell_of_id
 from dokunuki.study.panels import PANELS, answer_cell
@@ -30,6 +30,8 @@ try:
         for name in grid["datasets"]:
             if CONFIG["datasets"][name]["kind"] == "ember":
                 release_files(CONFIG["datasets"][name]["path"])
+            if CONFIG["datasets"][name]["kind"] == "programs":
+                programs.check_folder(CONFIG["datasets"][name])
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 
@@ -233,6 +235,8 @@ def raw_files(wildcards):
     path = specs.release_path(CONFIG, wildcards.dataset)
     if CONFIG["datasets"][wildcards.dataset]["kind"] == "simulated":
         return [f"{path}/{file}" for file in specs.SIMULATED_FILES]
+    if CONFIG["datasets"][wildcards.dataset]["kind"] == "programs":
+        return [f"{path}/{file}" for file in programs.EXTRACTED_FILES]
     try:
         return ancient(release_files(path))
     except DokunukiError as error:

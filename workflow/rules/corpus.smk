@@ -26,6 +26,29 @@ rule simulate_corpus:
         "../scripts/simulate_corpus.py"
 
 
+rule extract_programs:
+    output:
+        files=[
+            f"results/{{dataset}}/programs/{file}" for file in programs.EXTRACTED_FILES
+        ],
+        checksum=f"results/{{dataset}}/programs/{programs.EXTRACTED_FILES[0]}.sha256",
+    log:
+        "results/logs/extract_programs/{dataset}.log",
+    benchmark:
+        "results/benchmarks/extract_programs/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 4
+    resources:
+        mem_mb=memory("extract_programs", rows=corpus_rows),
+        runtime=minutes("extract_programs", rows=corpus_rows),
+    params:
+        spec=lambda wildcards: programs.extraction_spec(CONFIG, wildcards.dataset),
+        code=code("extract_programs"),
+    script:
+        "../scripts/extract_programs.py"
+
+
 rule index_corpus:
     input:
         raw=raw_files,

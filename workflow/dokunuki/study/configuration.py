@@ -26,6 +26,7 @@ from dokunuki.study.catalogue import (
     steps_of,
 )
 from dokunuki.study.grid import all_grids, defended_classifiers
+from dokunuki.study.programs import check_programs
 from dokunuki.study.rates import poison_count, rate_code
 from dokunuki.study.samples import sample_spec
 
@@ -270,6 +271,8 @@ def _check_names(config: Config) -> None:
                 f"config: datasets.{name}.file_types: only rows of version 3 tell their type; say "
                 f"version: 3, or leave file_types out"
             )
+        if dataset["kind"] == "programs":
+            check_programs(name, dataset)
         if dataset["kind"] == "ember" and not dataset["path"]:
             raise ConfigError(
                 f"config: datasets.{name}.path: no folder or archive of an EMBER release is given; "

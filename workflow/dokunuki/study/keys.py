@@ -19,7 +19,7 @@ class RunKey:
 
     A run is a cell (attack, N and p) with a seed, a defence and a classifier. `trigger_size` is N,
     `poison_rate` is p in percent of the training rows. The unpoisoned cell has the attack "none"
-    and both 0. `corpus` is "simulated" or "ember".
+    and both 0. `corpus` is the kind of the dataset, such as "ember".
     """
 
     dataset: str

@@ -13,6 +13,7 @@ from dokunuki.errors import ConfigError
 from dokunuki.parts.building import classes_of
 from dokunuki.study.catalogue import autoencoder_of, steps_of
 from dokunuki.study.grid import attack_cells, defended_classifiers, grids_of
+from dokunuki.study.programs import program_count
 from dokunuki.study.rates import rate_code
 
 if TYPE_CHECKING:
@@ -163,9 +164,10 @@ def job_seed(config: Config, seed: str, purpose: str) -> int:
 
 
 def release_path(config: Config, dataset: str) -> str:
-    """Where a dataset's release lies: what the user named, or what is simulated."""
+    """Where a dataset's release lies: what the user named, or what is simulated or extracted."""
     entry = config["datasets"][dataset]
-    return str(entry["path"]) if entry["kind"] == "ember" else f"results/{dataset}/release"
+    made = {"simulated": f"results/{dataset}/release", "programs": f"results/{dataset}/programs"}
+    return str(made.get(entry["kind"], entry["path"]))
 
 
 def corpus_spec(config: Config, dataset: str) -> dict[str, Any]:
@@ -279,6 +281,8 @@ def corpus_rows(config: Config, dataset: str) -> float:
     entry = config["datasets"][dataset]
     if entry["kind"] == "simulated":
         return float(entry["rows"])
+    if entry["kind"] == "programs":
+        return float(program_count(entry))
     fewest = min(_ROW_BYTES.values())
     return sum(
         file.stat().st_size / _ROW_BYTES.get(file.suffix, fewest)

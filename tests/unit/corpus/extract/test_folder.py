@@ -10,8 +10,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from dokunuki.corpus.extract.folder import extract_folder, list_programs
-from dokunuki.corpus.extract.listing import read_extraction
+from dokunuki.corpus.extract.folder import extract_folder
+from dokunuki.corpus.extract.listing import list_programs, read_extraction
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.release import open_release
 from dokunuki.errors import CorpusError, DataFileError

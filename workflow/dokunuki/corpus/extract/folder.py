@@ -7,15 +7,20 @@ that process, and its program has an error in the listing. They are never run.
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from dokunuki.corpus.extract.listing import ROWS_FILE, Listed, ProgramError, write_listing
+from dokunuki.corpus.extract.listing import (
+    ROWS_FILE,
+    Listed,
+    ProgramError,
+    list_programs,
+    write_listing,
+)
 from dokunuki.corpus.extract.program import program_features
 from dokunuki.corpus.extract.table import NOTHING, read_labels
 from dokunuki.corpus.extract.workers import Failure, results
@@ -89,26 +94,6 @@ def extract_folder(
             )
         _check_labels(table, listing)
     write_listing(output, listing)
-
-
-def list_programs(folder: str | Path, labels: str | Path) -> list[str]:
-    """The paths of all files below a folder, in their order; the table of labels is none.
-
-    Raises CorpusError when the folder is missing, unreadable or has no files.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise CorpusError(f"{folder}: no such folder; give the folder of programs with `path`")
-    found = []
-    table = os.path.realpath(labels)
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        for name in names:
-            path = os.path.join(parent, name)  # noqa: PTH118 - a Path per file takes its time
-            if os.path.realpath(path) != table:
-                found.append(os.path.relpath(path, folder))
-    if not found:
-        raise CorpusError(f"{folder}: the folder has no files; give the folder of programs")
-    return sorted(found, key=os.fsencode)
 
 
 def read_program(path: str, *, folder: str, version: int, max_bytes: int) -> Extracted:
@@ -186,7 +171,3 @@ def _check_labels(table: LabelTable, listing: list[Listed]) -> None:
     unlabelled = sum(program.label < 0 for program in listing)
     if unlabelled:
         logger.info("%d of %d programs are unlabelled", unlabelled, len(listing))
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise CorpusError(f"{error.filename}: cannot be read ({error.strerror})")

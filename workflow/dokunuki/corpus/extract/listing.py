@@ -1,14 +1,15 @@
-"""What became of each program: the CSV files beside the extracted rows, and what the index tells.
+"""The programs of a folder, and what became of each: the listing beside the extracted rows.
 
-Apart from what extracts, since the index needs no parser of programs.
+Apart from what extracts: the workflow and the index need no parser of programs.
 """
 
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from dokunuki.errors import CorpusError, damaged_file
 from dokunuki.storage.files import atomic_write
@@ -44,6 +45,31 @@ class Listed(NamedTuple):
     error: str = ""
 
 
+def list_programs(folder: str | Path, labels: str | Path) -> list[str]:
+    """The paths of all files below a folder, in their order; the table of labels is none.
+
+    Raises CorpusError when the folder is missing, unreadable or has no files.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CorpusError(
+            f"{folder}: no such folder; give the folder of programs with the dataset's `path`"
+        )
+    found = []
+    table = os.path.realpath(labels)
+    for parent, _, names in os.walk(folder, onerror=_refuse):
+        for name in names:
+            path = os.path.join(parent, name)  # noqa: PTH118 - a Path per file takes its time
+            if name != os.path.basename(table) or os.path.realpath(path) != table:  # noqa: PTH119
+                found.append(os.path.relpath(path, folder))
+    if not found:
+        raise CorpusError(
+            f"{folder}: the folder has no files; give the folder of programs with the dataset's "
+            "`path`"
+        )
+    return sorted(found, key=os.fsencode)
+
+
 def write_listing(folder: str | Path, programs: Iterable[Listed]) -> None:
     """Write `programs.csv` with all programs, and `errors.csv` with those that have no row."""
     programs = list(programs)
@@ -77,6 +103,10 @@ def read_extraction(folder: str | Path) -> dict[str, Any]:
             ],
         }
     }
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise CorpusError(f"{error.filename}: cannot be read ({error.strerror})")
 
 
 def _write(path: Path, programs: list[Listed]) -> None:
