@@ -28,10 +28,11 @@ try:
     # error, and a mistyped path would show another corpus' results.
     for grid in all_grids(CONFIG).values():
         for name in grid["datasets"]:
-            if CONFIG["datasets"][name]["kind"] == "ember":
-                release_files(CONFIG["datasets"][name]["path"])
-            if CONFIG["datasets"][name]["kind"] == "programs":
-                programs.check_folder(CONFIG["datasets"][name])
+            entry = CONFIG["datasets"][name]
+            if entry["kind"] == "ember":
+                release_files(entry["path"], entry["file_types"])
+            if entry["kind"] == "programs":
+                programs.check_folder(entry)
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tracemalloc
+import zipfile
 from itertools import permutations
 from pathlib import Path
 
@@ -112,9 +113,22 @@ def test_a_type_that_no_file_has(write_weeks, published):
     kept = {file: rows for file, rows in published.items() if "APK" not in file}
     folder = write_weeks({file: rows for file, rows in kept.items() if "PDF" not in file})
     message = r"no file is of type APK or PDF, .*; those here are of type Dot_Net, ELF, Win32, W"
+    # At once, and not after all rows have been read: the names tell it.
     with pytest.raises(CorpusError, match=message):
-        indexed(folder, ["Win32", "APK", "PDF"])
+        release_files(folder, ["Win32", "APK", "PDF"])
     assert len(indexed(folder)[0]) == 54
+
+
+def test_a_type_that_no_zip_has(tmp_path):
+    for name in ("Win32_train.zip", "Win32_test.zip", "PDF_test.zip", "challenge.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w"):
+            pass
+    assert len(release_files(tmp_path, ["Win32", "PDF"])) == 4
+    message = r"no file is of type Win64, .*; those here are of type PDF, Win32: change"
+    with pytest.raises(CorpusError, match=message):
+        release_files(tmp_path, ["Win32", "Win64"])
+    with pytest.raises(CorpusError, match="of type Win64"):
+        release_files(tmp_path / "Win32_train.zip", ["Win64"])
 
 
 def test_rows_that_contradict_their_files_name(write_weeks):

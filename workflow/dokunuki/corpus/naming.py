@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dokunuki.corpus.weekly import FILE_TYPES, weekly_name
+from dokunuki.corpus.weekly import FILE_TYPES, Selection, WeeklyName, weekly_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 ARCHIVE_SUFFIXES = (
@@ -27,7 +28,9 @@ LINES_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.xz", ".jsonl.zst"
 
 _COMPRESSED = re.compile(r"(?P<plain>.+)\.(?:gz|bz2|xz|zst)", re.IGNORECASE)
 _EMBER = re.compile(r"train_features_\d+\.jsonl|test_features\.jsonl")
-_WEEKLY_ZIP = re.compile(rf"(?:{'|'.join(FILE_TYPES)})_(?:train|test)\.zip|challenge\.zip")
+_WEEKLY_ZIP = re.compile(
+    rf"(?P<file_type>{'|'.join(FILE_TYPES)})_(?:train|test)\.zip|(?P<part>challenge)\.zip"
+)
 
 
 def plain_name(name: str) -> str:
@@ -55,6 +58,21 @@ def is_weekly(name: str) -> bool:
 def is_weekly_zip(name: str) -> bool:
     """Whether a name is that of one of the zips in which EMBER2024 is published."""
     return _WEEKLY_ZIP.fullmatch(name) is not None
+
+
+def check_types(release: Path, files: Iterable[Path], file_types: Sequence[str] | None) -> None:
+    """Raise CorpusError when the names of all files tell that a type asked for is not there.
+
+    Where some names tell no type, only reading the rows can tell.
+    """
+    selection = Selection(file_types)
+    for file in files:
+        named = weekly_name(plain_name(file.name)) or _WEEKLY_ZIP.fullmatch(file.name)
+        if named is None:
+            return
+        told = named._asdict() if isinstance(named, WeeklyName) else named.groupdict("")
+        selection.left_out(told["file_type"], told["part"])
+    selection.check_met(release)
 
 
 def is_lines(name: str) -> bool:

@@ -15,6 +15,7 @@ from dokunuki.corpus.memory_maps import PARTS, MemoryMaps
 from dokunuki.corpus.naming import (
     ARCHIVE_SUFFIXES,
     LINES_SUFFIXES,
+    check_types,
     is_ember,
     is_lines,
     is_weekly,
@@ -39,24 +40,28 @@ _LAYOUTS = (
 _MAP_NAMES = tuple(f"{stem}_{part}.dat" for part in PARTS for stem in "Xy")
 
 
-def release_files(path: str | Path) -> list[Path]:
+def release_files(path: str | Path, file_types: Sequence[str] | None = None) -> list[Path]:
     """The files that a release consists of, training files first.
 
     `path` may begin with ~. Raw features are preferred where memory maps lie beside them, and files
     with the names of EMBER's or EMBER2024's where there are others. One map stands for its folder;
-    any other file stands for itself alone. Raises CorpusError when `path` is missing, is an empty
-    folder or is no release.
+    any other file stands for itself alone. Files of other types than `file_types` belong to the
+    release too: their rows are counted. Raises CorpusError when `path` is missing, is an empty
+    folder or is no release, and when it has no file of one of `file_types`.
     """
     path = _located(path)
     with readable(path):
         if path.is_file():
-            return _single(path)
-        if not path.is_dir():
+            files = _single(path)
+        elif path.is_dir():
+            files = _raw_files(path) or _map_files(path) or _own_files(path) or _refuse(path)
+        else:
             raise CorpusError(
                 f"{path}: no such file or folder; give the dataset's path: {_LAYOUTS}. Archives "
                 "can be fetched: see docs/corpora.md"
             )
-        return _raw_files(path) or _map_files(path) or _own_files(path) or _refuse(path)
+    check_types(path, files, file_types)
+    return files
 
 
 def open_release(
@@ -66,7 +71,7 @@ def open_release(
 
     `file_types` are those of EMBER2024's rows that are used; None for all programs for Windows.
     """
-    files = release_files(path)
+    files = release_files(path, file_types)
     if files[0].name in _MAP_NAMES:
         return MemoryMaps(files[0].parent, version)
     reader = JsonlContainers if any(map(_is_packed, files)) else JsonlFiles

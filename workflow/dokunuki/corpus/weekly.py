@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PROGRAM_TYPES = ("Win32", "Win64", "Dot_Net")
 """Programs for Windows, in EMBER2024's words."""
@@ -57,7 +57,7 @@ class Selection:
     sample. Rows that tell no type are used.
     """
 
-    file_types: tuple[str, ...] | None = None
+    file_types: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         self._wanted = frozenset(PROGRAM_TYPES if self.file_types is None else self.file_types)
