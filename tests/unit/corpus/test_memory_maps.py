@@ -70,15 +70,95 @@ def test_a_wrong_label_is_a_bad_row(write_maps, release_rows):
     assert f"{maps}/y_test.dat:3: label is 7.0" in str(bad[0].error)
 
 
-def test_a_vector_that_is_not_finite(write_maps, release_rows):
+def changed(path, place, value):
+    """Change some values of a map."""
+    X = np.fromfile(path, dtype=np.float32).reshape(-1, 2351)
+    X[place] = value
+    X.tofile(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_vector_that_is_not_finite(write_maps, release_rows, value):
     maps = write_maps(release_rows)
-    X = np.fromfile(maps / "X_test.dat", dtype=np.float32).reshape(10, 2351)
-    X[4, 0] = np.nan
-    X.tofile(maps / "X_test.dat")
+    changed(maps / "X_test.dat", np.s_[4:6, 2], value)
+    release = open_release(maps, 1)
+    with pytest.raises(CorpusError, match=r"X_test\.dat:5: histogram_02 is no finite number; 2 of"):
+        build_index(release)
+    index, report = build_index(release, bad_rows="skip")
+    assert (len(index), report["bad_rows"]["count"]) == (28, 2)
+
+
+@pytest.mark.parametrize("rows", [slice(13, None), slice(None, 2), slice(7, 8), slice(0, 20)])
+def test_a_map_that_was_created_and_not_wholly_filled(write_maps, release_rows, rows):
+    maps = write_maps(release_rows)
+    changed(maps / "X_train.dat", rows, 0)
+    labels = np.fromfile(maps / "y_train.dat", dtype=np.float32)
+    labels[rows] = 0
+    labels.tofile(maps / "y_train.dat")
+    (maps / "train_metadata.csv").unlink()
+    release = open_release(maps, 1)
+    count, first = len(range(20)[rows]), range(20)[rows][0] + 1
+    with pytest.raises(CorpusError) as caught:
+        build_index(release)
+    assert str(caught.value).startswith(f"{maps}/X_train.dat:{first}: the vector is all zero")
+    assert f"{count} of the 20 rows of this map, the first of them row {first}" in str(caught.value)
+    assert "bad_rows: skip" in str(caught.value)
+    index, report = build_index(release, bad_rows="skip")
+    assert report["bad_rows"]["count"] == count
+    assert len(index) == 30 - count
+    lines = index.line[index.told("file") == "X_train.dat"].tolist()
+    assert lines == sorted({*range(1, 21)} - {k + 1 for k in range(20)[rows]})
+
+
+def test_a_map_of_nothing_but_zeros(write_maps, release_rows):
+    maps = write_maps(release_rows, metadata=False)
+    for part in ("train", "test"):
+        changed(maps / f"X_{part}.dat", slice(None), 0)
+    with pytest.raises(CorpusError, match=r"none of its 30 rows is usable; the first.*all zero"):
+        build_index(open_release(maps, 1), bad_rows="skip")
+
+
+def test_a_map_of_many_blocks(tmp_path):
+    """Its rows are looked through a block at a time."""
+    X = np.ones((500, 2351), dtype=np.float32)
+    X[[120, 333, 499]] = 0
+    X[450, 7] = np.nan
+    X.tofile(tmp_path / "X_train.dat")
+    np.zeros(500, dtype=np.float32).tofile(tmp_path / "y_train.dat")
+    bad = [row.line for row in scan(tmp_path) if isinstance(row, BadRow)]
+    assert bad == [121, 334, 451, 500]
+
+
+def test_labels_as_whole_numbers(write_maps, release_rows):
+    maps = write_maps(release_rows)
+    expected = [row.label for row in scan(maps)]
+    assert set(expected) == {-1, 0, 1}
+    for part in ("train", "test"):
+        path = maps / f"y_{part}.dat"
+        np.fromfile(path, dtype=np.float32).astype(np.int32).tofile(path)
+    assert [row.label for row in scan(maps)] == expected
+
+
+def test_a_row_that_changed_since(write_maps, release_rows):
+    maps = write_maps(release_rows)
     release = open_release(maps, 1)
     index, _ = build_index(release)
-    with pytest.raises(CorpusError, match=r"X_test\.dat:5: histogram_00 is nan"):
+    changed(maps / "X_test.dat", np.s_[3, 5], 0.25)
+    with pytest.raises(CorpusError, match=r"X_test\.dat:4: .* has changed since it was indexed"):
         list(release.vectors(index.locations(range(30)), None))
+
+
+@pytest.mark.parametrize("name", ["X_train.dat", "y_train.dat", "train_metadata.csv"])
+@pytest.mark.parametrize("what", ["a link to a file that is not there", "no file"])
+def test_a_dangling_link_or_a_folder_among_the_maps(write_maps, release_rows, name, what):
+    maps = write_maps(release_rows)
+    (maps / name).unlink()
+    if what == "no file":
+        (maps / name).mkdir()
+    else:
+        (maps / name).symlink_to(maps / "gone")
+    with pytest.raises(CorpusError, match=f"{name}: is {what}"):
+        open_release(maps, 1)
 
 
 def test_maps_that_shrank_since(write_maps, release_rows):
@@ -95,7 +175,7 @@ def test_maps_that_shrank_since(write_maps, release_rows):
     ("text", "message"),
     [
         ("hash,label\nab,1\n", r"metadata\.csv:1: has no column sha256"),
-        ("sha256\n" + "a" * 64 + "\n", "describes 1 rows, X_test.dat has 10"),
+        ("sha256\n" + "a" * 64 + "\n", "describes 1 rows, y_test.dat has 10"),
         ("sha256\n" + ("a" * 64 + "\n") * 3 + "zz\n", r"metadata\.csv:5: sha256 is 'zz'"),
     ],
 )
@@ -103,4 +183,88 @@ def test_metadata_that_does_not_fit(write_maps, release_rows, text, message):
     maps = write_maps(release_rows)
     (maps / "test_metadata.csv").write_text(text)
     with pytest.raises(CorpusError, match=message):
+        scan(maps)
+
+
+@pytest.fixture
+def metadata_of(write_maps, release_rows):
+    """A function: maps, whose test metadata are made by a function of their text."""
+
+    def make(change):
+        maps = write_maps(release_rows)
+        path = maps / "test_metadata.csv"
+        content = change(path.read_text())
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return maps
+
+    return make
+
+
+def relabelled(text, line, label):
+    lines = text.splitlines()
+    lines[line - 1] = lines[line - 1].rsplit(",", 1)[0] + f",{label}"
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\n\n") + "\n \n",
+        lambda text: "\n" + text,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace("sha256,appeared", ' SHA256 ,"Appeared"'),
+        lambda text: text.replace(",0\n", ",0.0\n").replace(",-1\n", ",\n"),
+        lambda text: text.replace("2017-11", '"2017,11"'),
+        lambda text: text.replace("2017-11", "2017\u202811"),
+    ],
+    ids=["mark", "CRLF", "blank", "blank first", ";", "tab", "names", "floats", "quoted", "U+2028"],
+)
+def test_harmless_oddities_of_metadata(metadata_of, release_rows, change):
+    rows = scan(metadata_of(change))
+    expected = [row["sha256"] for some in release_rows.values() for row in some]
+    assert [row.digest.hex() for row in rows] == expected
+    assert {row.appeared[:4] for row in rows} == {"2017"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.encode("utf-16"), r"csv: seems to be UTF-16; save it"),
+        (lambda text: text.encode("utf-16-le"), r"csv: seems to be UTF-16; save it"),
+        (
+            lambda text: text.replace("2017-11", "D\xe9c", 3).encode("latin-1"),
+            r"csv:2: is not UTF-8 \(byte 0xe9\); save it as CSV in UTF-8",
+        ),
+        (lambda text: relabelled(text, 7, 0), "csv:7: says label 0, y_test.dat says 1 .* 1 of 10"),
+        (
+            lambda text: relabelled(relabelled(text, 4, 0), 2, 0),
+            "csv:2: says label 0, y_test.dat says -1 of it; .* in 2 of 10 rows",
+        ),
+        (lambda text: relabelled(text, 5, 3), "csv:5: label is '3'"),
+        (lambda text: relabelled(text, 5, "maybe"), "csv:5: label is 'maybe'"),
+        (lambda text: relabelled(text, 5, "1,2"), "csv:5: has 5 fields where line 1 names 4"),
+        (lambda text: text.replace("appeared", "label"), "csv:1: the column label stands twice"),
+        (lambda text: text[:200] + chr(0) + text[200:], "csv:[0-9]+: "),
+        (lambda text: text + "x" * 200_000, "csv:12: malformed CSV: field larger"),
+        (lambda text: "", "csv:1: has no column sha256"),
+        (lambda text: text.replace("\n1,", "\n", 1), "csv:3: has 3 fields"),
+    ],
+)
+def test_metadata_that_are_refused(metadata_of, change, message):
+    with pytest.raises(CorpusError, match=f"test_metadata.{message}"):
+        scan(metadata_of(change))
+
+
+def test_all_labels_the_other_way_round(metadata_of):
+    """Both files of another release: told by how many labels differ."""
+    swap = {"0": "1", "1": "0", "-1": "-1", "label": "label"}
+    maps = metadata_of(
+        lambda text: "\n".join(
+            f"{head},{swap[label]}" for head, label in (x.rsplit(",", 1) for x in text.splitlines())
+        )
+    )
+    with pytest.raises(CorpusError, match="in 6 of 10 rows"):
         scan(maps)

@@ -31,10 +31,9 @@ class IndexEntry(NamedTuple):
 
     `digest` is the sha256 in 32 bytes, or `UNKNOWN_DIGEST`. `label` is -1, 0 or 1. `file` is the
     file's name without folders, `line` counts from 1. `offset` and `length` are bytes. `checksum`
-    is the CRC-32 of these bytes: 0 for memory maps, whose vectors a scan does not read. `appeared`
-    is when the file was first seen, as 2017-11 or 2023-09-26, and `avclass` its family. `week` is
-    the first day of the week that the file was collected in. Each of these is empty where the
-    release does not tell it.
+    is the CRC-32 of these bytes. `appeared` is when the file was first seen, as 2017-11 or
+    2023-09-26, and `avclass` its family. `week` is the first day of the week that the file was
+    collected in. Each of these is empty where the release does not tell it.
     """
 
     digest: bytes

@@ -6,6 +6,7 @@ whenever it is parsed.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,9 +126,7 @@ def _own_files(folder: Path) -> list[Path]:
 def _in_order(folder: Path, files: Iterable[Path]) -> list[Path]:
     by_name: dict[str, Path] = {}
     for file in files:
-        if not file.is_file():
-            what = "a link to a file that is not there" if file.is_symlink() else "no file"
-            raise CorpusError(f"{file}: is {what}; fetch or copy it again, or take it away")
+        _check_file(file)
         other = by_name.setdefault(name_within(folder, file), file)
         if other != file:
             raise CorpusError(
@@ -137,17 +136,26 @@ def _in_order(folder: Path, files: Iterable[Path]) -> list[Path]:
     return [by_name[name] for name in sorted(by_name, key=file_order)]
 
 
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        what = "a link to a file that is not there" if file.is_symlink() else "no file"
+        raise CorpusError(f"{file}: is {what}; fetch or copy it again, or take it away")
+
+
 def _map_files(folder: Path) -> list[Path]:
     """The maps of the parts whose vectors are there, labels and metadata with them."""
     files = []
     for part in PARTS:
         vectors, labels = folder / f"X_{part}.dat", folder / f"y_{part}.dat"
-        if not vectors.is_file():
-            continue
-        if not labels.is_file():
-            raise CorpusError(f"{labels}: no such file; {vectors.name} needs its labels beside it")
         metadata = folder / f"{part}_metadata.csv"
-        files += [vectors, labels, *([metadata] if metadata.is_file() else [])]
+        there = [file for file in (vectors, labels, metadata) if os.path.lexists(file)]
+        if vectors not in there:
+            continue
+        if labels not in there:
+            raise CorpusError(f"{labels}: no such file; {vectors.name} needs its labels beside it")
+        for file in there:
+            _check_file(file)
+        files += there
     return files
 
 
