@@ -104,6 +104,17 @@ def test_an_index_survives_its_file(write_folder, release_rows, tmp_path):
     assert path.read_bytes() == first
 
 
+def test_digests_that_begin_alike_are_told_apart(write_folder, make_row):
+    rows = [make_row(number) for number in range(6)]
+    for number, row in enumerate(rows):
+        words = ["0" * 16] * 4
+        words[number % 4] = "0" * 15 + "1"
+        row["sha256"] = "".join(words)
+    index, report = indexed(write_folder({"test_features.jsonl": rows}))
+    assert index.line.tolist() == [1, 2, 3, 4]
+    assert report["duplicates"]["count"] == 2
+
+
 def test_a_damaged_index(write_folder, release_rows, tmp_path):
     path = tmp_path / "index.h5"
     write_index(path, indexed(write_folder(release_rows))[0])

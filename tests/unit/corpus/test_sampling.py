@@ -247,6 +247,9 @@ def test_by_time_rows_of_one_date_are_divided_by_the_seed():
         assert counts(split, "test") == (10, 10)
         earlier, later = sides(split, when)
         assert max(earlier) <= min(later) == "2017-11"
+        # At random, and not as they stand in the release.
+        earlier, later = sides(split, np.arange(200))
+        assert max(earlier) > min(later)
     assert set(drawn[0].positions[-20:]) != set(drawn[1].positions[-20:])
 
 
