@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
 
-from dokunuki.corpus.release import release_files
+from dokunuki.corpus.release import is_packed, release_files
 from dokunuki.errors import DokunukiError
 from dokunuki.study import configuration, programs, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
@@ -231,7 +231,7 @@ def trial_code(rule_name):
     )
 
 
-def raw_files(wildcards):
+def release_of(wildcards):
     """The release's files. A published one never changes: its sizes are compared, not its times."""
     path = specs.release_path(CONFIG, wildcards.dataset)
     if CONFIG["datasets"][wildcards.dataset]["kind"] == "simulated":
@@ -244,12 +244,41 @@ def raw_files(wildcards):
         raise WorkflowError(str(error)) from None
 
 
+def is_stored(dataset):
+    """Whether a dataset's rows are read from a store, since its release is packed."""
+    entry = CONFIG["datasets"][dataset]
+    try:
+        return entry["kind"] == "ember" and is_packed(entry["path"])
+    except DokunukiError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def raw_files(wildcards):
+    """The files that a dataset's rows are read from in place."""
+    return [] if is_stored(wildcards.dataset) else release_of(wildcards)
+
+
+def store_of(wildcards):
+    """The store that a dataset's rows are read from, where they are in no such files."""
+    return (
+        f"results/{wildcards.dataset}/rows.h5" if is_stored(wildcards.dataset) else []
+    )
+
+
 def real_files(wildcards):
     """The files of the real rows; a clear error when none are given."""
     try:
-        return ancient(specs.real_rows(CONFIG))
+        files = specs.real_rows(CONFIG)
     except DokunukiError as error:
         raise WorkflowError(str(error)) from None
+    return [] if is_stored(CONFIG["realism"]["real"]) else ancient(files)
+
+
+def real_store(wildcards):
+    """The store of the real rows, where they are in no files of their own."""
+    name = CONFIG["realism"]["real"]
+    real_files(wildcards)
+    return f"results/{name}/rows.h5" if is_stored(name) else []
 
 
 def panel_figure(panel):
@@ -291,12 +320,6 @@ def minutes(rule_name, rows=sample_rows, times=lambda wildcards: 1):
     return lambda wildcards, attempt: REQUESTS[rule_name].runtime(
         rows(wildcards), attempt, times(wildcards)
     )
-
-
-def vectorising_minutes(wildcards, attempt):
-    """An archive is read through for the rows drawn, as it was for the index."""
-    reading = minutes("index_corpus", rows=corpus_rows)(wildcards, attempt)
-    return reading + minutes("vectorise_rows")(wildcards, attempt)
 
 
 def planting_minutes(wildcards, attempt):

@@ -49,9 +49,33 @@ rule extract_programs:
         "../scripts/extract_programs.py"
 
 
+# Only of what can be read from its start alone: all later jobs read the store in its place.
+rule unpack_release:
+    input:
+        raw=release_of,
+    output:
+        rows="results/{dataset}/rows.h5",
+    log:
+        "results/logs/unpack_release/{dataset}.log",
+    benchmark:
+        "results/benchmarks/unpack_release/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("unpack_release", rows=corpus_rows),
+        runtime=minutes("unpack_release", rows=corpus_rows),
+    params:
+        spec=lambda wildcards: specs.unpacking_spec(CONFIG, wildcards.dataset),
+        code=code("unpack_release"),
+    script:
+        "../scripts/unpack_release.py"
+
+
 rule index_corpus:
     input:
         raw=raw_files,
+        store=store_of,
     output:
         index="results/{dataset}/index.h5",
         report="results/{dataset}/corpus.json",
@@ -99,6 +123,7 @@ rule draw_sample:
 rule vectorise_rows:
     input:
         raw=raw_files,
+        store=store_of,
         index="results/{dataset}/index.h5",
         split="results/{dataset}/seed-{seed}/split.csv",
     output:
@@ -112,7 +137,7 @@ rule vectorise_rows:
     threads: 1
     resources:
         mem_mb=memory("vectorise_rows"),
-        runtime=vectorising_minutes,
+        runtime=minutes("vectorise_rows"),
     params:
         spec=lambda wildcards: specs.vectors_spec(CONFIG, wildcards.dataset),
         code=code("vectorise_rows"),

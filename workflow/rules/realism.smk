@@ -44,6 +44,7 @@ rule compare_with_real_rows:
     input:
         simulated=rules.simulate_for_realism.output.raw,
         real=real_files,
+        store=real_store,
     output:
         measures="results/realism/measures.csv",
         transfer="results/realism/transfer.csv",

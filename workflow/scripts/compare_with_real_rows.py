@@ -9,6 +9,8 @@ with logged(snakemake.log[0]):
     write_comparison(
         Path(snakemake.input.simulated[0]).parent,
         snakemake.params.spec["real_path"],
+        store=snakemake.input.get("store") or None,
+        file_types=snakemake.params.spec["file_types"],
         real_rows=snakemake.params.spec["real_rows"],
         version=snakemake.params.spec["version"],
         classifier=snakemake.params.spec["classifier"],

@@ -8,7 +8,8 @@ from dokunuki.storage.files import write_json
 
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec
-    release = open_release(spec["path"], spec["version"], spec.get("file_types"))
+    store = snakemake.input.get("store") or None
+    release = open_release(spec["path"], spec["version"], spec.get("file_types"), store)
     index, report = build_index(release, bad_rows=spec["bad_rows"])
     write_index(snakemake.output.index, index)
     write_json(snakemake.output.report, report | read_extraction(spec["path"]))

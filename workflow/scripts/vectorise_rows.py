@@ -10,7 +10,7 @@ with logged(snakemake.log[0]):
     spec = snakemake.params.spec
     write_split_vectors(
         snakemake.output.vectors,
-        open_release(spec["path"], spec["version"]),
+        open_release(spec["path"], spec["version"], store=snakemake.input.get("store") or None),
         read_index(snakemake.input.index),
         read_split(snakemake.input.split),
         vectoriser=spec["vectoriser"],

@@ -10,14 +10,18 @@ import lzma
 import shutil
 import tarfile
 import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from backports import zstd
 
+from dokunuki.corpus.containers import Containers
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.naming import is_ember, is_weekly, is_weekly_zip, plain_name
 from dokunuki.corpus.release import is_packed, open_release, release_files
+from dokunuki.corpus.row_store import write_store
 from dokunuki.corpus.sampling import draw_sample
 from dokunuki.corpus.vectors import vectorise_split
 from dokunuki.errors import CorpusError
@@ -75,8 +79,27 @@ def sampled(path, **options):
     return index, report, split, vectorise_split(release, index, split, dataset="d")
 
 
+def unpacked(path, store, file_types=None):
+    containers = Containers(Path(path).expanduser(), release_files(path))
+    write_store(store, containers, file_types)
+    assert containers.bytes_done == containers.total_bytes > 0
+
+
 def assert_same(path, expected, **options):
-    index, report, split, vectors = sampled(path, **options)
+    """The same from the release itself and, where it is packed, from its store."""
+    found = [sampled(path, **options)]
+    if is_packed(path):
+        with TemporaryDirectory() as folder:
+            store = f"{folder}/rows.h5"
+            unpacked(path, store, **options)
+            found.append(sampled(path, store=store, **options))
+            assert found[0][1] == found[1][1]  # the report
+    for each in found:
+        assert_equal(each, expected)
+
+
+def assert_equal(found, expected):
+    index, report, split, vectors = found
     for name in ("files", "digest", "label", "file", "line", "offset", "length", "checksum"):
         np.testing.assert_array_equal(getattr(index, name), getattr(expected[0], name), name)
     assert report["rows"] == expected[1]["rows"]
@@ -314,6 +337,12 @@ def damaged(path, version=1):
         build_index(open_release(path, version))
     message = str(caught.value)
     assert str(path) in message
+    if is_packed(path) and "file is empty" not in message:
+        store = path.with_name("rows.h5")
+        with pytest.raises(CorpusError) as again:
+            unpacked(path, store)
+        assert str(again.value) == message
+        assert not store.exists()
     return message
 
 

@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from tarfile import HeaderError, ReadError
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from dokunuki.corpus.jsonl import JsonLines, numbered, positions_by_file
 from dokunuki.corpus.naming import (
     ARCHIVE_SUFFIXES,
     is_ember,
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from dokunuki.corpus.protocol import Location
-
 # Folders in which macOS keeps what an archive cannot hold; their files have the others' names.
 _MACOS = "__MACOSX"
 _ZIP_ENCRYPTED = 0x1
@@ -56,28 +53,25 @@ class Member(NamedTuple):
     content: IO[bytes]
 
 
-class JsonlContainers(JsonLines):
-    """JSON lines in tar and zip archives and in compressed files, read as streams.
+class Containers:
+    """Raw feature files in tar and zip archives and in compressed files.
 
-    The files of an archive that count are those with the names of EMBER's and EMBER2024's raw
-    feature files, in whatever folders, or all *.jsonl where there are none.
+    Of an archive's files those count that have names of EMBER's and EMBER2024's raw feature files,
+    in whatever folders, or all *.jsonl where there are none.
     """
 
-    layout = "archive of JSON lines"
-
-    def __init__(
-        self,
-        path: Path,
-        version: int,
-        files: Sequence[Path],
-        file_types: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(path, version, file_types)
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        self.path = path
         self.files = tuple(files)
         self.total_bytes = sum(file.stat().st_size for file in files)
-        self._where: dict[str, str] = {}
         self._file: IO[bytes] | None = None
         self._finished = 0
+
+    @property
+    def bytes_done(self) -> int:
+        """How far `members` is, in the bytes that `total_bytes` counts."""
+        within = self._file.tell() if self._file is not None and not self._file.closed else 0
+        return self._finished + within
 
     def members(self) -> Iterator[Member]:
         """The raw feature files, one after the other; each is read before the next is asked for.
@@ -89,27 +83,19 @@ class JsonlContainers(JsonLines):
             verify_checksum(file)
         for is_wanted in (_is_released, is_lines):
             met = _Met(self.path, is_wanted)
-            self._finished, self.bytes_done = 0, 0
+            self._file, self._finished = None, 0
             # Zips tell their names at once, so that a file that comes twice is known at the start.
             zips = {file: _zip_entries(file, met) for file in self.files if _is_zip(file)}
             for file in self.files:
                 if file in zips:
-                    members = self._members_of_zip(file, zips[file])
+                    yield from self._members_of_zip(file, zips[file])
                 else:
-                    members = self._members_of_stream(file, met)
-                for member in members:
-                    self._where[member.name] = member.where
-                    yield member
+                    yield from self._members_of_stream(file, met)
+                self._file = None
                 self._finished += file.stat().st_size
             if met.places:
-                self._file, self.bytes_done = None, self.total_bytes
                 return
         raise met.nothing()
-
-    def where(self, file: str, line: int | None = None) -> str:
-        """How messages name a file of this release, or one of its lines."""
-        place = self._where.get(file, str(self.path / file))
-        return place if line is None else f"{place}:{line}"
 
     def _members_of_zip(self, file: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Member]:
         with readable(file), file.open("rb") as self._file, zipfile.ZipFile(self._file) as archive:
@@ -133,29 +119,6 @@ class JsonlContainers(JsonLines):
                 name = name_within(self.path, file)
                 met.note(name, str(file))
                 yield Member(name, str(file), content)
-
-    def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
-        for member in self.members():
-            yield member.name, member.content
-
-    def _advance(self, length: int) -> None:
-        if self._file is not None:
-            self.bytes_done = self._finished + self._file.tell()
-
-    def _lines(self, locations: Sequence[Location]) -> Iterator[tuple[int, bytes]]:
-        missing = positions_by_file(locations)
-        for file, stream in self._streams():
-            positions = missing.pop(file, [])
-            lines = numbered(stream, self.where(file))
-            for position in positions:
-                wanted = locations[position].line
-                text = next((line.text for line in lines if line.number == wanted), None)
-                if text is None:
-                    raise self._changed(locations[position])
-                yield position, text
-            if not missing:
-                return
-        raise self._changed(locations[next(iter(missing.values()))[0]])
 
 
 class _Met:

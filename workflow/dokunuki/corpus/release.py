@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dokunuki.corpus.containers import JsonlContainers
 from dokunuki.corpus.jsonl import JsonlFiles
 from dokunuki.corpus.memory_maps import PARTS, MemoryMaps
 from dokunuki.corpus.naming import (
@@ -66,12 +65,21 @@ def release_files(path: str | Path, file_types: Sequence[str] | None = None) -> 
 
 
 def open_release(
-    path: str | Path, version: int, file_types: Sequence[str] | None = None
+    path: str | Path,
+    version: int,
+    file_types: Sequence[str] | None = None,
+    store: str | Path | None = None,
 ) -> Release:
     """Open a release of the declared feature version; raises CorpusError as `release_files`.
 
     `file_types` are those of EMBER2024's rows that are used; None for all programs for Windows.
+    `store` is what `row_store.write_store` kept of a packed release, which then is not read itself.
     """
+    # Imported late, since a store is HDF5 and the workflow's parsing is to stay light.
+    from dokunuki.corpus.packed import JsonlContainers, JsonlStore
+
+    if store:
+        return JsonlStore(_located(path), version, store, file_types)
     files = release_files(path, file_types)
     if files[0].name in _MAP_NAMES:
         return MemoryMaps(files[0].parent, version)
@@ -80,7 +88,7 @@ def open_release(
 
 
 def is_packed(path: str | Path) -> bool:
-    """Whether a release can only be read from its start; raises CorpusError as `release_files`."""
+    """Whether rows have no place of their own on disk; raises CorpusError as `release_files`."""
     files = release_files(path)
     return files[0].name not in _MAP_NAMES and any(map(_is_packed, files))
 

@@ -36,6 +36,8 @@ def write_comparison(
     simulated: str | Path,
     real: str | Path,
     *,
+    store: str | Path | None = None,
+    file_types: Sequence[str] | None = None,
     real_rows: int | None,
     version: int,
     classifier: Mapping[str, Any],
@@ -49,14 +51,14 @@ def write_comparison(
 ) -> None:
     """Compare two releases of EMBER feature version `version`, and write what was found.
 
-    `classifier` is the network of the difficulty, its "class" and "params"; of the real rows at
-    most `real_rows` are taken. `tables` are CSV paths by the names of `compare`; `svg` and `png`
-    are three each: marginals, bytes, embedding. Raises CorpusError for a release that cannot be
-    read.
+    `classifier` is the network of the difficulty, its "class" and "params". Of the real rows at
+    most `real_rows` are taken; `file_types` and `store` are those of `open_release`. `tables` are
+    CSV paths by the names of `compare`; `svg` and `png` are three each: marginals, bytes,
+    embedding. Raises CorpusError for a release that cannot be read.
     """
     layout = feature_layout(version)
     ours = read_labelled(simulated, version)
-    theirs = read_labelled(real, version, most=real_rows)
+    theirs = read_labelled(real, version, real_rows, file_types, store)
 
     def network() -> Any:  # noqa: ANN401 - whatever class the configuration names
         return build(

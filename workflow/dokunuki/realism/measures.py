@@ -26,7 +26,7 @@ from dokunuki.parts.standardising import Standardiser
 from dokunuki.seeding import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from dokunuki.corpus.layout import FeatureLayout
@@ -87,12 +87,19 @@ class Standardised:
         return self._classifier.predict_proba(self._scaler.transform(X))
 
 
-def read_labelled(path: str | Path, version: int, most: int | None = None) -> LabelledRows:
+def read_labelled(
+    path: str | Path,
+    version: int,
+    most: int | None = None,
+    file_types: Sequence[str] | None = None,
+    store: str | Path | None = None,
+) -> LabelledRows:
     """The labelled rows of a release in its order; of more than `most` rows, a balanced draw.
 
-    Raises CorpusError for a release that cannot be read.
+    `file_types` and `store` are those of `open_release`. Raises CorpusError for a release that
+    cannot be read.
     """
-    release = open_release(path, version)
+    release = open_release(path, version, file_types, store)
     index, _ = build_index(release)
     positions = np.flatnonzero(index.label >= 0)
     if most is not None and len(positions) > most:

@@ -70,7 +70,7 @@ def _encoded(values: Any) -> np.ndarray:  # noqa: ANN401 - array-likes
     return array
 
 
-def _create_dataset(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401
+def create_array(group: h5py.Group, name: str, values: Any) -> None:  # noqa: ANN401
     """Store an array, shuffled and compressed, without time stamps."""
     if isinstance(values, RowStream):
         _store_rows(group, name, values)
@@ -114,22 +114,29 @@ def write_arrays(
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
     """Write named arrays (any numpy dtype or Unicode strings) and attributes, atomically."""
+    with create_arrays(path) as file:
+        for name, values in arrays.items():
+            create_array(file, name, values)
+        for key, value in (attributes or {}).items():
+            file.attrs[key] = value
+
+
+@contextmanager
+def create_arrays(path: str | Path) -> Iterator[h5py.File]:
+    """Hand out a file to fill, for what is not known at once; `path` is written atomically."""
     with atomic_write(path) as temporary:
         with _Disk(temporary, "w+") as disk:
             try:
                 with h5py.File(
                     disk, "w", userblock_size=_BLOCK_BYTES, rdcc_nbytes=_CACHE_BYTES
                 ) as file:
-                    for name, values in arrays.items():
-                        _create_dataset(file, name, values)
-                    for key, value in (attributes or {}).items():
-                        file.attrs[key] = value
+                    yield file
             finally:
                 # The cause of whatever HDF5 says when it misses what could not be written.
                 if disk.failure is not None:
                     raise disk.failure
-        with temporary.open("r+b") as file:
-            file.write(f"dokunuki, HDF5 from byte {_BLOCK_BYTES} on\n{UNSEALED}".encode())
+        with temporary.open("r+b") as start:
+            start.write(f"dokunuki, HDF5 from byte {_BLOCK_BYTES} on\n{UNSEALED}".encode())
         seal(temporary)
 
 

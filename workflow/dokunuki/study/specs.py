@@ -17,7 +17,7 @@ from dokunuki.study.programs import program_count
 from dokunuki.study.rates import rate_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from dokunuki.study.configuration import Config
@@ -183,14 +183,22 @@ def corpus_spec(config: Config, dataset: str) -> dict[str, Any]:
     if config["datasets"][dataset]["version"] == 3:
         spec["file_types"] = config["datasets"][dataset]["file_types"]
     if config["datasets"][dataset]["kind"] == "ember":
-        files = release_files(spec["path"])
-        # Weekly files may lie in several folders under the same name.
-        names = {file.name for file in files}
-        spec["sizes"] = {
-            file.name if len(names) == len(files) else str(file): file.stat().st_size
-            for file in files
-        }
+        spec["sizes"] = _sizes(release_files(spec["path"]))
     return spec
+
+
+def unpacking_spec(config: Config, dataset: str) -> dict[str, Any]:
+    """What decides the raw rows that are kept of a packed release; raises as `corpus_spec`."""
+    spec = corpus_spec(config, dataset)
+    return {key: spec[key] for key in ("path", "file_types", "sizes") if key in spec}
+
+
+def _sizes(files: Sequence[Path]) -> dict[str, int]:
+    # Weekly files may lie in several folders under the same name.
+    names = {file.name for file in files}
+    return {
+        file.name if len(names) == len(files) else str(file): file.stat().st_size for file in files
+    }
 
 
 def vectors_spec(config: Config, dataset: str) -> dict[str, Any]:
@@ -234,6 +242,7 @@ def realism_spec(config: Config) -> dict[str, Any]:
         "real_path": real.get("path"),
         "real_rows": wanted["real_rows"],
         "version": real.get("version"),
+        "file_types": real.get("file_types"),
         "classifier": part_spec(config, "classifiers", wanted["classifier"]),
     }
 
