@@ -43,3 +43,15 @@ def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path):
     with pytest.raises(ZeroDivisionError), logged(str(log)):
         1 / 0  # noqa: B018
     assert "Traceback" in log.read_text()
+
+
+def test_a_file_that_cannot_be_read_ends_the_job_with_its_name(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit, match=rf"error: {tmp_path}: Is a directory; mend"), logged(log):
+        tmp_path.read_bytes()
+    assert "Traceback" in log.read_text()
+
+
+def test_an_error_of_the_system_without_a_file_is_any_other_error(tmp_path):
+    with pytest.raises(OSError, match="no file is named"), logged(tmp_path / "job.log"):
+        raise OSError(5, "no file is named")

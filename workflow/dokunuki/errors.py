@@ -43,6 +43,14 @@ def missing_file(path: str | Path, target: str | Path | None = None) -> DataFile
     )
 
 
+def unreadable_file(path: str | Path, error: OSError) -> DataFileError:
+    """The error for a file that is there and cannot be read: a folder, a link in a circle, ..."""
+    return DataFileError(
+        f"{path}: cannot be read ({error.strerror or error}); it must be a file that you may read: "
+        "mend that, or take it away, and run the same command again"
+    )
+
+
 def damaged_file(path: str | Path, problem: str, target: str | Path | None = None) -> DataFileError:
     """The error for a file that cannot be trusted, with how to rebuild it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import sys
@@ -13,6 +14,13 @@ from dokunuki.progress import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# What is the matter with a file rather than with the code.
+_OF_THE_USER = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.EROFS, errno.EIO, errno.ESTALE),
+)
 
 
 @contextmanager
@@ -27,6 +35,14 @@ def logged(log_path: str) -> Iterator[None]:
     except DokunukiError as error:
         logger.error("error: %s", error)
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.filename is None or error.errno not in _OF_THE_USER:
+            logger.exception("unexpected error")
+            raise
+        # A reader that did not foresee it; the log has the traceback.
+        message = f"{error.filename}: {error.strerror}; mend that and run the same command again"
+        logger.exception("error: %s", message)
+        sys.exit(f"error: {message}")
     except Exception:
         logger.exception("unexpected error")
         raise

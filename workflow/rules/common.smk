@@ -22,6 +22,7 @@ from dokunuki.study.requests import read_requests
 try:
     # Jobs find the library and the user's own modules too, in whatever environment they run.
     offer_library(configuration.catalogue_folders(config))
+    configuration.check_files(workflow.configfiles)
     CONFIG = configuration.load_config(config, WORKFLOW)
     REQUESTS = read_requests(WORKFLOW / "resources.yaml")
     # Looked at here: where results exist already, Snakemake would pass over an input function's

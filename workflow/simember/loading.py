@@ -13,31 +13,15 @@ import msgspec
 import yaml
 
 from dokunuki.errors import ConfigError
-
-try:
-    from yaml import CSafeLoader as _Base
-except ImportError:  # PyYAML without libyaml: slower
-    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+from dokunuki.storage.yaml_text import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 DATA = Path(__file__).parent / "data"
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class _Loader(_Base):
-    """Refuses a key that stands twice, of which PyYAML would take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                mark = node.value[position][0].start_mark
-                raise yaml.MarkedYAMLError(None, None, f"the key {key!r} stands twice", mark)
-        return super().construct_mapping(node, deep)
 
 
 def wrong(file: str, key: str, problem: str) -> ConfigError:
@@ -104,7 +88,7 @@ def _path(file: str) -> Path:
 def _content(file: str) -> Any:  # noqa: ANN401 - whatever YAML can say
     path = _path(file)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        return load_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -23,6 +23,7 @@ ALLOWED = {
     "progress",
     "seeding",
     "storage.files",
+    "storage.yaml_text",
 }
 
 

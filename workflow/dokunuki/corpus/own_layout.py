@@ -25,6 +25,7 @@ import yaml
 from dokunuki.corpus.columns import KINDS, Kind
 from dokunuki.corpus.layout import FeatureLayout, feature_layout, layout_of_groups
 from dokunuki.errors import ConfigError
+from dokunuki.storage.yaml_text import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +86,7 @@ def read_layout(path: str | Path) -> FeatureLayout:
     if path.suffix.lower() == ".csv":
         return _layout_of_columns(path, _csv_entries(path, text.splitlines()))
     try:
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: the layout file is no YAML ({error})") from error
     problem = jsonschema.exceptions.best_match(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.errors import CorpusError, damaged_file, missing_file
+from dokunuki.errors import CorpusError, damaged_file, missing_file, unreadable_file
 from dokunuki.seeding import generator
 from dokunuki.storage.files import atomic_write, verify_checksum
 
@@ -299,24 +299,29 @@ def read_split(path: str | Path) -> Split:
         raise missing_file(path)
     verify_checksum(path)
     rows: list[list[str]] = []
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.reader(stream)
-        header = tuple(next(reader, ()))
-        further = header[len(_COLUMNS) :]
-        if header[: len(_COLUMNS)] != _COLUMNS or not set(further) <= set(_FURTHER_COLUMNS):
-            raise damaged_file(path, f"line 1: the columns are not {', '.join(_COLUMNS)}")
-        for row in reader:
-            line_number = f"line {reader.line_num}"
-            if len(row) != len(header):
-                raise damaged_file(path, f"{line_number}: not {len(header)} fields")
-            position, _, label, _, role, _, line = row[: len(_COLUMNS)]
-            if not (position.isdecimal() and line.isdecimal()):
-                raise damaged_file(path, f"{line_number}: position or line is no number")
-            if label not in _SPLIT_LABELS or role not in ROLES:
-                raise damaged_file(
-                    path, f"{line_number}: label {label!r}, role {role!r} are unknown"
-                )
-            rows.append(row)
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.reader(stream)
+            header = tuple(next(reader, ()))
+            further = header[len(_COLUMNS) :]
+            if header[: len(_COLUMNS)] != _COLUMNS or not set(further) <= set(_FURTHER_COLUMNS):
+                raise damaged_file(path, f"line 1: the columns are not {', '.join(_COLUMNS)}")
+            for row in reader:
+                line_number = f"line {reader.line_num}"
+                if len(row) != len(header):
+                    raise damaged_file(path, f"{line_number}: not {len(header)} fields")
+                position, _, label, _, role, _, line = row[: len(_COLUMNS)]
+                if not (position.isdecimal() and line.isdecimal()):
+                    raise damaged_file(path, f"{line_number}: position or line is no number")
+                if label not in _SPLIT_LABELS or role not in ROLES:
+                    raise damaged_file(
+                        path, f"{line_number}: label {label!r}, role {role!r} are unknown"
+                    )
+                rows.append(row)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise damaged_file(path, f"damaged or edited, no CSV in UTF-8 ({error})") from error
+    except OSError as error:
+        raise unreadable_file(path, error) from error
     columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) or [()] * len(header)
     positions, sha256, labels, appeared, roles, files, lines = columns[: len(_COLUMNS)]
     told = {name: ("",) * len(rows) for name in _FURTHER_COLUMNS}

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import yaml
 from jsonschema import Draft202012Validator
 
-from dokunuki.errors import DataFileError, damaged_file, missing_file
+from dokunuki.errors import DataFileError, damaged_file, missing_file, unreadable_file
 from dokunuki.storage.files import atomic_write, verify_checksum
+from dokunuki.storage.yaml_text import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class TableSchema:
 
     def __init__(self, name: str) -> None:
         path = SCHEMA_FOLDER / f"{name}.schema.yaml"
-        schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+        schema = load_yaml(path.read_text(encoding="utf-8"))
         self.columns: dict[str, dict[str, Any]] = schema["properties"]
         self.key: list[str] = schema["x-key"]
         self.validator = Draft202012Validator(schema)
@@ -136,6 +136,8 @@ def _cells(source: str | Path, path: str | Path) -> pd.DataFrame:
         )
     except FileNotFoundError as error:
         raise missing_file(path) from error
+    except OSError as error:
+        raise unreadable_file(path, error) from error
     except pd.errors.EmptyDataError:
         return pd.DataFrame([[]])
     except (pd.errors.ParserError, UnicodeDecodeError) as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from dokunuki.errors import damaged_file, missing_file
+from dokunuki.errors import damaged_file, missing_file, unreadable_file
 from dokunuki.storage.files import atomic_write
 from dokunuki.storage.seals import UNSEALED, check_seal, seal
 
@@ -151,6 +151,8 @@ def open_arrays(path: str | Path) -> Iterator[h5py.File]:
         status = Path(path).stat()
     except FileNotFoundError as error:
         raise missing_file(path) from error
+    except OSError as error:
+        raise unreadable_file(path, error) from error
     _check(Path(path), status.st_ino, status.st_size, status.st_mtime_ns)
     with h5py.File(path, "r") as file:
         yield file

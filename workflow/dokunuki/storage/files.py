@@ -12,7 +12,14 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.errors import DiskFullError, DokunukiError, damaged_file, missing_file
+from dokunuki.errors import (
+    DiskFullError,
+    DokunukiError,
+    damaged_file,
+    missing_file,
+    unreadable_file,
+)
+from dokunuki.storage.checksum_lists import listed_digests
 from dokunuki.storage.seals import UNSEALED, check_seal, seal
 
 if TYPE_CHECKING:
@@ -128,12 +135,14 @@ def _flush(path: Path) -> None:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The sha256 of a file, in hexadecimal; DataFileError when it is missing."""
+    """The sha256 of a file, in hexadecimal; DataFileError when it is missing or unreadable."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise missing_file(path) from error
+    except OSError as error:
+        raise unreadable_file(path, error) from error
 
 
 def write_checksum(path: str | Path, final: str | Path | None = None) -> None:
@@ -148,13 +157,26 @@ def verify_checksum(
 ) -> None:
     """Compare a file with the checksum that lies beside it, where one does or is `required`.
 
-    Raises DataFileError when they differ, or when one of the two is missing; `target` is what to
-    rebuild then, where it is not the file itself.
+    The checksum may be written as `listed_digests` tells. Raises DataFileError when they differ,
+    when the file or a required checksum is missing, and when one of the two cannot be read;
+    `target` is what to rebuild then, where it is not the file itself.
     """
     listed = _checksum_file(Path(path))
-    if required and not listed.is_file():
-        raise damaged_file(path, f"its checksum, {listed.name}, is missing", target)
-    if listed.is_file() and listed.read_bytes().split()[:1] != [sha256_of(path).encode()]:
+    if not os.path.lexists(listed):
+        if required:
+            raise damaged_file(path, f"its checksum, {listed.name}, is missing", target)
+        return
+    name = Path(path).name
+    try:
+        expected = listed_digests(listed, name)
+    except ValueError as error:
+        raise damaged_file(
+            path,
+            f"its checksum is not known: {listed.name} {error}; write that again "
+            f"(`sha256sum {name} > {listed.name}`) or delete it, if you trust the file",
+            target,
+        ) from None
+    if expected != {sha256_of(path)}:
         raise damaged_file(
             path,
             f"damaged, truncated or edited: its checksum is not the one in {listed.name}",

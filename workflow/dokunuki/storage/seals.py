@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dokunuki.errors import damaged_file, missing_file
+from dokunuki.errors import damaged_file, missing_file, unreadable_file
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -35,7 +35,7 @@ def seal(path: str | Path) -> None:
 
 
 def check_seal(path: str | Path, target: str | Path | None = None) -> None:
-    """Raise DataFileError for a file that is missing, damaged, or was never sealed.
+    """Raise DataFileError for a file that is missing, unreadable, damaged, or was never sealed.
 
     `target` is what to rebuild then, where it is not the file itself.
     """
@@ -50,6 +50,8 @@ def check_seal(path: str | Path, target: str | Path | None = None) -> None:
             sound = file.read(len(_ZEROS)) == _digest(file, place)
     except FileNotFoundError as error:
         raise missing_file(path, target) from error
+    except OSError as error:
+        raise unreadable_file(path, error) from error
     if not sound:
         problem = "damaged, truncated or edited: its content does not match its sha256"
         raise damaged_file(path, problem, target)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dokunuki.errors import ConfigError
+from dokunuki.storage.yaml_text import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +42,6 @@ TAG = "tag:"
 # An entry that extends another takes all of it but what belongs to the other one alone.
 _NOT_INHERITED = ("label", "tags")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# libyaml, where PyYAML was built with it, reads ten times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -53,9 +52,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def read_yaml(path: str | Path) -> Any:  # noqa: ANN401 - whatever the file holds
-    """The content of a YAML file; ConfigError names the file and the line that is wrong."""
+    """The content of a YAML file; ConfigError names the file and the line that is wrong.
+
+    A key that stands twice is wrong too.
+    """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _LOADER)
+        return load_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
     except yaml.YAMLError as error:

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import ConfigError
 from dokunuki.parts.building import MissingPackageError, build
+from dokunuki.storage.yaml_text import KeyTwiceError
 from dokunuki.study.catalogue import (
     KINDS,
     autoencoder_of,
@@ -63,6 +64,19 @@ def load_config(raw: Mapping[str, Any], workflow: str | Path) -> Config:
         _check_grid(config, where, grid)
     _check_search(config)
     return config
+
+
+def check_files(files: Iterable[str | Path]) -> None:
+    """Refuse a key that stands twice in a file of the configuration: Snakemake takes the last.
+
+    Raises ConfigError with file and line. Files that are not YAML are Snakemake's to judge.
+    """
+    for file in filter(os.path.isfile, files):
+        try:
+            read_yaml(file)
+        except ConfigError as error:
+            if isinstance(error.__cause__, KeyTwiceError):
+                raise
 
 
 def catalogue_folders(raw: Mapping[str, Any]) -> list[str]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from dokunuki.errors import ConfigError
+from dokunuki.study.catalogue import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 # Other processors, and data that were not measured.
 _MEMORY_HEADROOM = 1.3
@@ -51,7 +50,7 @@ class Request:
 
 def read_requests(path: str | Path) -> Mapping[str, Request]:
     """Requests by rule from `workflow/resources.yaml`; ConfigError names the rule at fault."""
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    content = read_yaml(path)
     requests = {}
     for rule, lines in content.items():
         try:
