@@ -44,6 +44,58 @@ def test_a_duplicate_is_kept_once_the_first_and_reported(write_folder, write_arc
         assert report["files"] == {"train_features_0.jsonl": 2, "test_features.jsonl": 1}
 
 
+def test_one_file_with_both_labels_is_told(write_folder, make_row, caplog):
+    rows = {
+        "train_features_0.jsonl": [make_row(0, 0), make_row(1, -1), make_row(2, 1), make_row(3, 0)],
+        "test_features.jsonl": [
+            *(make_row(0, 1), make_row(0, 0), make_row(1, 1), make_row(1, 0), make_row(2, 1)),
+            *(make_row(3, -1), make_row(3, 0)),
+        ],
+    }
+    with caplog.at_level("WARNING", logger="dokunuki"):
+        index, report = indexed(write_folder(rows))
+    assert index.label.tolist() == [0, -1, 1, 0]
+    assert report["duplicates"]["count"] == 7
+    assert report["duplicates"]["contradicting_labels"] == {
+        "count": 2,
+        "listed": [
+            {
+                "sha256": make_row(number)["sha256"],
+                "rows": [{"row": row, "label": label} for row, label in found],
+            }
+            for number, found in (
+                (
+                    0,
+                    [
+                        ("train_features_0.jsonl:1", 0),
+                        ("test_features.jsonl:1", 1),
+                        ("test_features.jsonl:2", 0),
+                    ],
+                ),
+                (
+                    1,
+                    [
+                        ("train_features_0.jsonl:2", -1),
+                        ("test_features.jsonl:3", 1),
+                        ("test_features.jsonl:4", 0),
+                    ],
+                ),
+            )
+        ],
+    }
+    (message,) = caplog.messages
+    assert "2 files stand with both labels" in message
+    assert "0 in train_features_0.jsonl:1, 1 in test_features.jsonl:1" in message
+
+
+def test_without_contradictions_nothing_is_told(write_folder, make_row, caplog):
+    rows = [make_row(0, 0), make_row(0, 0), make_row(1, -1), make_row(1, 1)]
+    with caplog.at_level("WARNING", logger="dokunuki"):
+        _, report = indexed(write_folder({"test_features.jsonl": rows}))
+    assert report["duplicates"]["contradicting_labels"] == {"count": 0, "listed": []}
+    assert not caplog.messages
+
+
 def spoil(rows):
     rows["train_features_1.jsonl"][3]["histogram"].pop()
     rows["test_features.jsonl"][0]["label"] = 4

@@ -10,7 +10,8 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,11 +25,11 @@ from dokunuki.corpus.protocol import (
 )
 from dokunuki.corpus.validation import DIGEST_BYTES, FeatureVersionError
 from dokunuki.errors import CorpusError
-from dokunuki.progress import Progress
+from dokunuki.progress import Progress, logger
 from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from dokunuki.corpus.protocol import Release
@@ -104,7 +105,9 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
     The first of several rows with the same sha256, in the release's order, is kept. `bad_rows` says
     what a malformed row does: "fail" raises CorpusError with its file and line, "skip" leaves it
     out. The report is ready for JSON. It counts rows per label and per file, duplicates, rows that
-    were not asked for, and bad rows, and lists the first `LISTED` of duplicates and bad rows.
+    were not asked for, and bad rows, and lists the first `LISTED` of duplicates and bad rows. Files
+    that stand with both labels, as goodware here and as malware there, are listed too, and the log
+    tells of them.
     Raises CorpusError when no row is left.
     """
     columns = _Columns()
@@ -135,6 +138,16 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
             + f"; the first: {bad[0].error if bad else 'there is none'}"
         )
     index, repeated = columns.index(release.version)
+    contrary = repeated.contrary
+    if contrary:
+        logger.warning(
+            "%s: %d files stand with both labels, as goodware and as malware; the first row of "
+            "each is kept. The first is %s: %s. The report lists them",
+            release.path,
+            repeated.contrary_count,
+            contrary[0]["sha256"],
+            ", ".join(f"{row['label']} in {row['row']}" for row in contrary[0]["rows"]),
+        )
     report = {
         "release": str(release.path),
         "layout": release.layout,
@@ -146,7 +159,11 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
         "files": {
             name: int((index.file == number).sum()) for number, name in enumerate(index.files)
         },
-        "duplicates": {"count": scanned - len(index), "listed": repeated},
+        "duplicates": {
+            "count": scanned - len(index),
+            "listed": repeated.listed,
+            "contradicting_labels": {"count": repeated.contrary_count, "listed": contrary},
+        },
         "left_out": {"count": sum(left_out.values()), **dict(sorted(left_out.items()))},
         "bad_rows": {
             "policy": bad_rows,
@@ -193,6 +210,17 @@ _ARRAYS = {
 _TEXTS = {"appeared": "dates", "avclass": "families", "week": "weeks", "file": "files"}
 
 
+class _Repeated(NamedTuple):
+    """Rows whose sha256 stood before; how many sha256 stand with both labels, and these.
+
+    Both lists are at most `LISTED` long.
+    """
+
+    listed: list[dict[str, str]]
+    contrary_count: int
+    contrary: list[dict[str, Any]]
+
+
 class _Columns:
     """Grows one compact column per field of an entry: no Python object is kept per row."""
 
@@ -228,8 +256,8 @@ class _Columns:
         known = self.texts[field]
         return known.setdefault(text, len(known))
 
-    def index(self, version: int) -> tuple[Index, list[dict[str, str]]]:
-        """The first row of each sha256 in the release's order, and a list of repeated rows.
+    def index(self, version: int) -> tuple[Index, _Repeated]:
+        """The first row of each sha256 in the release's order, and what is repeated.
 
         An archive may hold its files in any order. Columns are let go of as they are taken.
         """
@@ -238,21 +266,38 @@ class _Columns:
         ranks = {name: place for place, name in enumerate(files)}
         file = np.array([ranks[name] for name in met], dtype=np.int16)[self._array("file")]
         line = self._array("line")
+        label = self._array("label")
         digest = self._array("digest").reshape(-1, DIGEST_BYTES)
         order = np.lexsort((line, file))
         first = _first_occurrences(digest[order])
         kept = first == np.arange(len(order), dtype=first.dtype)
-        repeated = [
-            {
-                "sha256": digest[order[place]].tobytes().hex(),
-                "kept": f"{files[file[order[first[place]]]]}:{line[order[first[place]]]}",
-                "left_out": f"{files[file[order[place]]]}:{line[order[place]]}",
-            }
-            for place in np.flatnonzero(~kept)[:LISTED].tolist()
-        ]
+        contrary = _with_both_labels(first, label[order])
+        where = partial(_where, files, file[order], line[order])
+        repeated = _Repeated(
+            listed=[
+                {
+                    "sha256": digest[order[place]].tobytes().hex(),
+                    "kept": where(first[place]),
+                    "left_out": where(place),
+                }
+                for place in np.flatnonzero(~kept)[:LISTED].tolist()
+            ],
+            contrary_count=len(contrary),
+            contrary=[
+                {
+                    "sha256": digest[order[place]].tobytes().hex(),
+                    "rows": [
+                        {"row": where(other), "label": int(label[order[other]])}
+                        for other in np.flatnonzero(first == place).tolist()
+                    ],
+                }
+                for place in contrary[:LISTED].tolist()
+            ],
+        )
         order = order[kept]
-        arrays = {"digest": digest[order], "file": file[order], "line": line[order]}
-        del digest, file, line, first
+        taken = {"digest": digest, "file": file, "line": line, "label": label}
+        arrays = {name: column[order] for name, column in taken.items()}
+        del digest, file, line, label, first, taken, where
         for name in _ARRAYS:
             if name not in arrays:
                 arrays[name] = self._array(name)[order]
@@ -289,6 +334,18 @@ def _first_occurrences(digest: np.ndarray) -> np.ndarray:
     unknown = np.flatnonzero(~digest.any(axis=1))
     first[unknown] = unknown
     return first
+
+
+def _where(files: Sequence[str], file: np.ndarray, line: np.ndarray, place: int) -> str:
+    return f"{files[file[place]]}:{line[place]}"
+
+
+def _with_both_labels(first: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The first rows of those digests that stand with 0 and with 1; -1 contradicts nothing."""
+    stands = np.zeros((2, len(first)), dtype=bool)
+    known = label >= 0
+    stands[label[known], first[known]] = True
+    return np.flatnonzero(stands.all(axis=0))
 
 
 def _failure(error: CorpusError) -> CorpusError:
