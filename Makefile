@@ -2,6 +2,8 @@
 # Both create .venv first, from requirements.lock, when it is missing or out of date.
 #
 #   make run [EMBER=folder-or-archive [VERSION=2|3]] [PRESET=sample] [CORES=n] [ARGS='...']
+#   make run ROWS=table [LAYOUT=file|VERSION=2|3] [LABEL=column] [ID=column]
+#                                  the same on feature vectors of yours
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make paper [SEEDS=1]           the paper's study at its size: results/paper/report.html;
 #                                  with EMBER=folder on a few hundred real rows
@@ -15,7 +17,7 @@
 #   make test-slurm                the tests on a cluster of one node, as root on Debian
 #
 # ARGS='...' goes to Snakemake, which takes the last --config and the last --configfile only: EMBER=
-# is a --config, and PRESET= a --configfile.
+# and ROWS= are a --config, and PRESET= a --configfile.
 
 PYTHON ?= python3
 CORES ?= all
@@ -30,15 +32,20 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 # In a variable of its own, since a comma would end an argument of $(if).
 DATASET = --config 'datasets={ember: {path: "$(EMBER)", version: $(VERSION)}}' \
 	'grid={datasets: [ember]}'
+OWN_ROWS = --config 'datasets={rows: {kind: rows, path: "$(ROWS)", version: $(VERSION), \
+	$(if $(LAYOUT),layout: "$(LAYOUT)"$(COMMA)) $(if $(LABEL),label: "$(LABEL)"$(COMMA)) \
+	$(if $(ID),id: "$(ID)"$(COMMA)) title: Own rows}}' 'grid={datasets: [rows]}'
+COMMA := ,
 
 # Snakemake would take the last one of each and drop ours in silence.
-CLASH = $(if $(EMBER),$(findstring --config ,$(ARGS) ),)$(if $(PRESET),$(findstring --configfile,$(ARGS)),)
+CLASH = $(if $(EMBER)$(ROWS),$(findstring --config ,$(ARGS) ),)$(if $(PRESET),$(findstring --configfile,$(ARGS)),)
 
 # Several presets, separated by blanks: a later one changes what the earlier ones say.
-STUDY = $(if $(CLASH),$(error EMBER= is a --config and PRESET= a --configfile, of which Snakemake takes \
-	the last alone: leave EMBER= or PRESET= out and name all of it in ARGS)) \
+STUDY = $(if $(CLASH),$(error EMBER= and ROWS= are a --config and PRESET= a --configfile, of which \
+	Snakemake takes the last alone: leave them out and name all of it in ARGS)) \
+	$(if $(and $(EMBER),$(ROWS)),$(error EMBER= and ROWS= at once: name one)) \
 	$(if $(PRESET),--configfile $(patsubst %,workflow/presets/%.yaml,$(PRESET) $(OVERLAYS))) \
-	$(if $(EMBER),$(DATASET))
+	$(if $(EMBER),$(DATASET)) $(if $(ROWS),$(OWN_ROWS))
 
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
@@ -48,7 +55,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,19p" Makefile
+	@sed -n "1,21p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)

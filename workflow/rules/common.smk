@@ -10,10 +10,11 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
 
-from dokunuki.corpus.release import is_packed, release_files
+from dokunuki.corpus.release import is_packed
 from dokunuki.errors import DokunukiError
 from dokunuki.study import configuration, programs, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
+from dokunuki.study.datasets import given_files
 from dokunuki.study.grid import UNPOISONED, all_grids, cell_of_id
 from dokunuki.study.panels import PANELS, answer_cell
 from dokunuki.study.provenance import code_digests, offer_library
@@ -29,11 +30,9 @@ try:
     # error, and a mistyped path would show another corpus' results.
     for grid in all_grids(CONFIG).values():
         for name in grid["datasets"]:
-            entry = CONFIG["datasets"][name]
-            if entry["kind"] == "ember":
-                release_files(entry["path"], entry["file_types"])
-            if entry["kind"] == "programs":
-                programs.check_folder(entry)
+            given_files(CONFIG, name)
+            if CONFIG["datasets"][name]["kind"] == "programs":
+                programs.check_folder(CONFIG["datasets"][name])
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 
@@ -233,14 +232,16 @@ def trial_code(rule_name):
 
 
 def release_of(wildcards):
-    """The release's files. A published one never changes: its sizes are compared, not its times."""
+    """The files of the rows. A published release never changes: sizes are compared, not times."""
     path = specs.release_path(CONFIG, wildcards.dataset)
-    if CONFIG["datasets"][wildcards.dataset]["kind"] == "simulated":
+    kind = CONFIG["datasets"][wildcards.dataset]["kind"]
+    if kind == "simulated":
         return [f"{path}/{file}" for file in specs.SIMULATED_FILES]
     if CONFIG["datasets"][wildcards.dataset]["kind"] == "programs":
         return [f"{path}/{file}" for file in programs.EXTRACTED_FILES]
     try:
-        return ancient(release_files(path))
+        files = given_files(CONFIG, wildcards.dataset)
+        return ancient(files) if kind == "ember" else files
     except DokunukiError as error:
         raise WorkflowError(str(error)) from None
 

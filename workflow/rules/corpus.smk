@@ -145,6 +145,30 @@ rule vectorise_rows:
         "../scripts/vectorise_rows.py"
 
 
+rule export_rows:
+    input:
+        raw=raw_files,
+        store=store_of,
+        index="results/{dataset}/index.h5",
+    output:
+        rows="results/{dataset}/rows.parquet",
+    log:
+        "results/logs/export_rows/{dataset}.log",
+    benchmark:
+        "results/benchmarks/export_rows/{dataset}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("export_rows", rows=corpus_rows),
+        runtime=minutes("export_rows", rows=corpus_rows),
+    params:
+        spec=lambda wildcards: specs.vectors_spec(CONFIG, wildcards.dataset),
+        code=code("export_rows"),
+    script:
+        "../scripts/export_rows.py"
+
+
 rule fetch_release:
     output:
         archive="results/releases/{release}.tar.bz2",

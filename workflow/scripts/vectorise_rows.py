@@ -1,7 +1,7 @@
 """Turn the drawn raw rows, and only them, into feature vectors."""
 
 from dokunuki.corpus.index import read_index
-from dokunuki.corpus.release import open_release
+from dokunuki.corpus.opening import open_rows
 from dokunuki.corpus.sampling import read_split
 from dokunuki.corpus.vectors import write_split_vectors
 from dokunuki.job import logged
@@ -10,7 +10,7 @@ with logged(snakemake.log[0]):
     spec = snakemake.params.spec
     write_split_vectors(
         snakemake.output.vectors,
-        open_release(spec["path"], spec["version"], store=snakemake.input.get("store") or None),
+        open_rows(spec, snakemake.input.get("store") or None),
         read_index(snakemake.input.index),
         read_split(snakemake.input.split),
         vectoriser=spec["vectoriser"],

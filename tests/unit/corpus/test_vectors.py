@@ -83,7 +83,7 @@ def test_a_release_that_gives_too_few_rows(sampled):
     release, index, split = sampled
 
     class Short:
-        path, version = release.path, 1
+        path, version, features = release.path, 1, feature_layout(1)
 
         def vectors(self, locations, vectorise):
             return iter(())

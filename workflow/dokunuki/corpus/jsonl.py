@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.naming import name_within
 from dokunuki.corpus.parsing import is_blank, parse_row, read_row
 from dokunuki.corpus.protocol import (
@@ -49,6 +50,7 @@ class JsonLines(ABC):
     def __init__(self, path: Path, version: int, file_types: Sequence[str] | None = None) -> None:
         self.path = path
         self.version = version
+        self.features = feature_layout(version)
         self.file_types = None if file_types is None else tuple(file_types)
         self.total_bytes = 0
         self.bytes_done = 0

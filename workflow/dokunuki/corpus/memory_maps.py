@@ -51,6 +51,7 @@ class MemoryMaps:
     def __init__(self, path: Path, version: int) -> None:
         self.path = path
         self.version = version
+        self.features = feature_layout(version)
         self.parts = tuple(part for part in PARTS if (path / f"X_{part}.dat").is_file())
         self.total_bytes = sum((path / f"X_{part}.dat").stat().st_size for part in self.parts)
         self.bytes_done = 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from dokunuki.corpus.layout import FeatureLayout
     from dokunuki.corpus.validation import Row
     from dokunuki.errors import CorpusError
 
@@ -75,10 +76,14 @@ class Location(NamedTuple):
 
 
 class Release(Protocol):
-    """An EMBER release of one feature version, opened for reading."""
+    """An EMBER release of one feature version, or own rows, opened for reading.
+
+    `version` is 0 where the layout of the vectors, `features`, is of the user's own.
+    """
 
     path: Path
     version: int
+    features: FeatureLayout
     layout: str
     total_bytes: int
     bytes_done: int

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.own_layout import layout_from_record, layout_record
 from dokunuki.corpus.sampling import ROLES
 from dokunuki.errors import ConfigError, DataFileError, damaged_file
@@ -88,18 +87,17 @@ def vectorise_split(
     index: Index,
     split: Split,
     *,
-    layout: FeatureLayout | None = None,
     vectoriser: str = "dokunuki",
     dataset: str,
     corpus: str = "ember",
 ) -> Vectors:
     """Vectorise the rows of a split, and no others, in the split's order.
 
-    `vectoriser` is "dokunuki" or "ember". `layout` is by default that of the release's feature
-    version. Raises DataFileError when the split was drawn from another index or the index from a
-    release of another version, CorpusError when the release has changed since it was indexed.
+    `vectoriser` is "dokunuki" or "ember". Raises DataFileError when the split was drawn from
+    another index or the index from a release of another version, CorpusError when the release has
+    changed since it was indexed.
     """
-    layout = layout or feature_layout(release.version)
+    layout = release.features
     X = np.empty((len(split), layout.width), dtype=np.float32)
     for positions, batch in _batches(release, index, split, _vectoriser(vectoriser), dataset):
         X[positions] = batch
@@ -114,7 +112,6 @@ def write_split_vectors(
     index: Index,
     split: Split,
     *,
-    layout: FeatureLayout | None = None,
     vectoriser: str = "dokunuki",
     dataset: str,
     corpus: str = "ember",
@@ -123,7 +120,7 @@ def write_split_vectors(
 
     Arguments and errors are those of `vectorise_split`; `read_vectors` reads the file.
     """
-    layout = layout or feature_layout(release.version)
+    layout = release.features
     batches = _batches(release, index, split, _vectoriser(vectoriser), dataset)
     X = RowStream((len(split), layout.width), np.dtype(np.float32), batches)
     _write(path, X, split.label, split.sha256, split.appeared, split.role, layout, dataset, corpus)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from dokunuki.corpus.layout import feature_layout
 from dokunuki.errors import ConfigError
 from dokunuki.parts.building import MissingPackageError, build
 from dokunuki.storage.yaml_text import KeyTwiceError
@@ -26,6 +25,7 @@ from dokunuki.study.catalogue import (
     resolve_extends,
     steps_of,
 )
+from dokunuki.study.datasets import layout_of
 from dokunuki.study.grid import all_grids, defended_classifiers
 from dokunuki.study.programs import check_programs
 from dokunuki.study.rates import poison_count, rate_code
@@ -33,6 +33,8 @@ from dokunuki.study.samples import sample_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from dokunuki.corpus.layout import FeatureLayout
 
 Config = dict[str, Any]
 
@@ -292,6 +294,21 @@ def _check_names(config: Config) -> None:
                 f"config: datasets.{name}.path: no folder or archive of an EMBER release is given; "
                 f"say `make run EMBER=folder` or --config 'datasets={{{name}: {{path: folder}}}}'"
             )
+        _check_rows(name, dataset)
+
+
+def _check_rows(name: str, dataset: Mapping[str, Any]) -> None:
+    """What is said of own rows stands in an entry of own rows."""
+    where = f"config: datasets.{name}"
+    if dataset["kind"] == "rows":
+        if not dataset["path"]:
+            raise ConfigError(f"{where}.path: the table of own rows is not named")
+        return
+    for key in ("label", "id", "layout", "simulated"):
+        if dataset[key]:
+            raise ConfigError(
+                f"{where}.{key}: only own rows have it; say kind: rows, or leave {key} out"
+            )
 
 
 _PART_KINDS = ("datasets", "attacks", "defences", "classifiers")
@@ -360,14 +377,14 @@ def _check_grid(config: Config, where: str, grid: Mapping[str, Any]) -> None:
             f"config: {where}.restricted.{classifier}: none of these defences is in "
             f"{where}.defences; add one there, or leave the classifier out of {where}.classifiers"
         )
-    versions = {config["datasets"][name]["version"] for name in grid["datasets"]}
+    layouts = [layout_of(config, name) for name in grid["datasets"]]
     sizes = {
         "trigger_sizes": max(grid["trigger_sizes"]),
         "fixed_trigger_size": grid["fixed_trigger_size"],
     }
     for name in grid["attacks"]:
         most = min(
-            (longest_trigger(config["attacks"][name], name, version) for version in versions),
+            (longest_trigger(config["attacks"][name], name, layout) for layout in layouts),
             default=math.inf,
         )
         for key, size in sizes.items():
@@ -396,8 +413,8 @@ def _check_search(config: Config) -> None:
         )
 
 
-def longest_trigger(attack: Mapping[str, Any], name: str, version: int) -> float:
-    """The most features that an entry of attacks can set in a feature version, as its class says.
+def longest_trigger(attack: Mapping[str, Any], name: str, layout: FeatureLayout) -> float:
+    """The most features that an entry of attacks can set in rows of a layout, as its class says.
 
     Infinity where the class needs a package that is not installed here: jobs may run in another
     environment, and ask again. Raises ConfigError, naming the entry, for a class that is none or
@@ -405,7 +422,7 @@ def longest_trigger(attack: Mapping[str, Any], name: str, version: int) -> float
     """
     try:
         made = build(attack["class"], attack["params"])
-        longest: int = made.longest(feature_layout(version))
+        longest: int = made.longest(layout)
     except MissingPackageError:
         return math.inf
     except ConfigError as error:

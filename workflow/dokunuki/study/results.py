@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from dokunuki.study.datasets import corpus_of
 from dokunuki.study.grid import UNPOISONED, Cell, all_grids, defended_classifiers, grid_cells
 from dokunuki.study.keys import NO_ATTACK
 from dokunuki.study.samples import sample_spec
@@ -63,7 +64,7 @@ def _runs(config: Config, grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "dataset": dataset,
-            "corpus": config["datasets"][dataset]["kind"],
+            "corpus": corpus_of(config, dataset),
             "seed": seed,
             "defence": defence,
             "classifier": classifier,
@@ -96,7 +97,7 @@ def benchmark_study(config: Config) -> dict[str, Any]:
     """What the leaderboard compares, as plain values; see `Study` in benchmark/standings.py."""
     labels = titles(config, config["grid"])
     for name, title in labels["datasets"].items():
-        if config["datasets"][name]["kind"] == "simulated" and "simulated" not in title.lower():
+        if corpus_of(config, name) == "simulated" and "simulated" not in title.lower():
             labels["datasets"][name] = f"{title} (simulated corpus)"
     attacks = {
         name: {"label": label}

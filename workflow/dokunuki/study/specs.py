@@ -8,10 +8,13 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from dokunuki.corpus.own_layout import layout_record
 from dokunuki.corpus.release import release_files
+from dokunuki.corpus.table_files import table_files, table_kind
 from dokunuki.errors import ConfigError
 from dokunuki.parts.building import classes_of
 from dokunuki.study.catalogue import autoencoder_of, steps_of
+from dokunuki.study.datasets import corpus_of, given_files, layout_of
 from dokunuki.study.grid import attack_cells, defended_classifiers, grids_of
 from dokunuki.study.programs import program_count
 from dokunuki.study.rates import rate_code
@@ -40,6 +43,9 @@ _SIMULATION_KEYS = (
 )
 # About what a row takes in the files of a release, by their suffix: only sizes are known early.
 _ROW_BYTES = {".jsonl": 6000, ".tar": 6000, ".bz2": 1400, ".dat": 9400}
+# About what a number takes in a table, by its kind: as written, or packed.
+_CELL_BYTES = {"npy": 4.0, "csv": 3.0, "tsv": 3.0, "feather": 2.0, "arrow": 2.0}
+_PACKED_CELL_BYTES = 0.5
 # Of a part whose parameters do not say: the most that any of ours has.
 _DEFAULT_EPOCHS = 30
 # Minutes were measured for one epoch, and for this many SHAP samples.
@@ -180,6 +186,8 @@ def corpus_spec(config: Config, dataset: str) -> dict[str, Any]:
         "version": config["datasets"][dataset]["version"],
         "bad_rows": config["corpus"]["bad_rows"],
     }
+    if config["datasets"][dataset]["kind"] == "rows":
+        return spec | _own_rows_spec(config, dataset)
     if config["datasets"][dataset]["version"] == 3:
         spec["file_types"] = config["datasets"][dataset]["file_types"]
     if config["datasets"][dataset]["kind"] == "ember":
@@ -201,15 +209,23 @@ def _sizes(files: Sequence[Path]) -> dict[str, int]:
     }
 
 
+def _own_rows_spec(config: Config, dataset: str) -> dict[str, Any]:
+    """What decides how a table of own rows is read: its layout, and which columns tell what."""
+    entry = config["datasets"][dataset]
+    layout = layout_record(layout_of(config, dataset))
+    return {"layout": layout, "label": entry["label"], "sample_id": entry["id"]}
+
+
 def vectors_spec(config: Config, dataset: str) -> dict[str, Any]:
     """What decides how drawn rows become vectors."""
     entry = config["datasets"][dataset]
-    return {
+    spec = {
         "path": release_path(config, dataset),
         "version": entry["version"],
-        "kind": entry["kind"],
+        "kind": corpus_of(config, dataset),
         "vectoriser": config["corpus"]["vectoriser"],
     }
+    return spec | (_own_rows_spec(config, dataset) if entry["kind"] == "rows" else {})
 
 
 def simulation_spec(config: Config, dataset: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -290,13 +306,20 @@ def corpus_rows(config: Config, dataset: str) -> float:
     entry = config["datasets"][dataset]
     if entry["kind"] == "simulated":
         return float(entry["rows"])
+    if entry["kind"] == "rows":
+        width = layout_of(config, dataset).width
+        tables = table_files(entry["path"])
+        return sum(file.stat().st_size / _cell_bytes(file) / width for file in tables)
     if entry["kind"] == "programs":
         return float(program_count(entry))
+    files = given_files(config, dataset)
     fewest = min(_ROW_BYTES.values())
-    return sum(
-        file.stat().st_size / _ROW_BYTES.get(file.suffix, fewest)
-        for file in release_files(entry["path"])
-    )
+    return sum(file.stat().st_size / _ROW_BYTES.get(file.suffix, fewest) for file in files)
+
+
+def _cell_bytes(file: Path) -> float:
+    kind = table_kind(file)
+    return _CELL_BYTES.get(kind or "", _PACKED_CELL_BYTES)
 
 
 def epochs(config: Config, kind: str, name: str) -> int:

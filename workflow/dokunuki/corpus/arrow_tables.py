@@ -1,0 +1,233 @@
+"""Tables that pyarrow reads: Parquet, Feather and CSV. Each column can be a side too."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+from abc import abstractmethod
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from dokunuki.corpus.table import Block, Table, as_float32, block_rows, holds, readable
+from dokunuki.errors import CorpusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+# Text takes more than the numbers that it tells, and a block has to hold a whole line.
+_TEXT_BLOCK_BYTES = 32 << 20
+_DELIMITERS = ",;\t|"
+_DECOMPRESSORS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+
+
+class _ArrowTable(Table):
+    """A table whose columns pyarrow reads; each of them can be a side too."""
+
+    def __init__(self, path: Path, schema: pa.Schema, rows: int | None) -> None:
+        self.path = path
+        self.schema = schema
+        self.names = self.sides = tuple(schema.names)
+        self.width = len(self.names)
+        self.rows = rows
+        if len(set(self.names)) < self.width:
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise CorpusError(f"{path}: the column {twice!r} stands there twice; rename one")
+
+    @abstractmethod
+    def _batches(
+        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of at most `rows` rows, each with the number of its first."""
+
+    def blocks(
+        self, columns: Sequence[int], sides: Sequence[str], wanted: np.ndarray | None = None
+    ) -> Iterator[Block]:
+        """See `Table.blocks`."""
+        assert self.names is not None
+        numbers = [self.names[column] for column in columns]
+        for name in numbers:
+            self._check_type(name)
+        needed = list(dict.fromkeys([*numbers, *sides]))
+        with readable(self.path):
+            for start, batch in self._batches(needed, wanted, block_rows(len(columns))):
+                X = np.empty((len(numbers), batch.num_rows), dtype=np.float32)
+                for place, name in enumerate(numbers):
+                    X[place] = _numbers(batch.column(batch.schema.get_field_index(name)))
+                held = {name: batch.column(name).to_pylist() for name in sides}
+                yield Block(start, np.ascontiguousarray(X.T), held)
+
+    def _check_type(self, name: str) -> None:
+        given = self.schema.field(name).type
+        value = given.value_type if pa.types.is_dictionary(given) else given
+        is_number = (
+            pa.types.is_integer(value)
+            or pa.types.is_floating(value)
+            or pa.types.is_boolean(value)
+            or pa.types.is_decimal(value)
+            or pa.types.is_null(value)
+        )
+        if not is_number:
+            raise CorpusError(
+                f"{self.path}: column {name!r} holds {given}, and a feature is a number; write it "
+                "as one, or leave it out of the layout"
+            )
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_decimal(column.type) or pa.types.is_boolean(column.type):
+        column = column.cast(pa.float64() if pa.types.is_decimal(column.type) else pa.int8())
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan, dtype=np.float32)
+    return as_float32(column.to_numpy(zero_copy_only=False))
+
+
+class Parquet(_ArrowTable):
+    """A Parquet file, of which only row groups with wanted rows are read."""
+
+    def __init__(self, path: Path) -> None:
+        with pa.parquet.ParquetFile(path) as file:
+            super().__init__(path, file.schema_arrow, file.metadata.num_rows)
+
+    def _batches(
+        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        with pa.parquet.ParquetFile(self.path, buffer_size=1 << 16) as file:
+            start = 0
+            for group in range(file.num_row_groups):
+                length = file.metadata.row_group(group).num_rows
+                if holds(wanted, start, length):
+                    first = start
+                    for batch in file.iter_batches(rows, [group], list(names), use_threads=False):
+                        yield first, batch
+                        first += batch.num_rows
+                start += length
+
+
+class Feather(_ArrowTable):
+    """A Feather (Arrow IPC) file, read by its record batches."""
+
+    def __init__(self, path: Path) -> None:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
+            batches = range(file.num_record_batches)
+            rows = sum(file.get_batch(number).num_rows for number in batches)
+            super().__init__(path, file.schema, rows)
+
+    def _batches(
+        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        options = pa.ipc.IpcReadOptions(
+            included_fields=[self.schema.get_field_index(name) for name in names],
+            use_threads=False,
+        )
+        with (
+            pa.memory_map(str(self.path)) as source,
+            pa.ipc.open_file(source, options=options) as file,
+        ):
+            start = 0
+            for number in range(file.num_record_batches):
+                batch = file.get_batch(number)
+                for first in range(0, batch.num_rows, rows):
+                    part = batch.slice(first, rows)
+                    if holds(wanted, start + first, part.num_rows):
+                        yield start + first, part
+                start += batch.num_rows
+
+
+class Csv(_ArrowTable):
+    """A text file with a line of names, its delimiter found out; compressed ones too."""
+
+    def __init__(self, path: Path) -> None:
+        with self._opened(path) as file:
+            self.encoding = _encoding(path, file.readline())
+        with self._opened(path) as file:
+            line = io.TextIOWrapper(file, self.encoding).readline().strip("\r\n\ufeff")
+        if not line.strip():
+            raise CorpusError(f"{path}: line 1: is empty; it has to hold the names of the columns")
+        self.delimiter = max(_DELIMITERS, key=line.count)
+        names = next(csv.reader([line], delimiter=self.delimiter))
+        super().__init__(path, pa.schema([(name, pa.null()) for name in names]), None)
+        self.schema = self._guessed()
+
+    def _guessed(self) -> pa.Schema:
+        """The types of the first rows: numbers are floats, since others may have fractions."""
+        with self._opened(self.path) as source, self._reader(source, {}, None) as reader:
+            guessed = reader.schema
+        is_number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+        return pa.schema(
+            [
+                field.with_type(pa.float64()) if any(of(field.type) for of in is_number) else field
+                for field in guessed
+            ]
+        )
+
+    def _reader(
+        self, source: IO[bytes], types: dict[str, pa.DataType], names: Sequence[str] | None
+    ) -> pa.csv.CSVStreamingReader:
+        return pa.csv.open_csv(
+            source,
+            pa.csv.ReadOptions(
+                use_threads=False, block_size=_TEXT_BLOCK_BYTES, encoding=self.encoding
+            ),
+            pa.csv.ParseOptions(delimiter=self.delimiter),
+            pa.csv.ConvertOptions(
+                column_types=types, include_columns=names, strings_can_be_null=True
+            ),
+        )
+
+    @staticmethod
+    def _opened(path: Path) -> IO[bytes]:
+        return _DECOMPRESSORS.get(path.suffix.lower(), _open)(path)  # type: ignore[no-any-return]
+
+    def _batches(
+        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        types = {name: self.schema.field(name).type for name in names}
+        types |= dict.fromkeys(self._texts, pa.string())
+        with (
+            self._opened(self.path) as source,
+            self._reader(source, types, list(names)) as reader,
+        ):
+            start = 0
+            for batch in reader:
+                for first in range(0, batch.num_rows, rows):
+                    part = batch.slice(first, rows)
+                    if holds(wanted, start + first, part.num_rows):
+                        yield start + first, part
+                start += batch.num_rows
+
+    _texts: Sequence[str] = ()
+
+    def blocks(
+        self, columns: Sequence[int], sides: Sequence[str], wanted: np.ndarray | None = None
+    ) -> Iterator[Block]:
+        """See `Table.blocks`; sides are read as text."""
+        self._texts = tuple(sides)
+        return super().blocks(columns, sides, wanted)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _encoding(path: Path, head: bytes) -> str:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: line 1: is no UTF-8 ({error}); save it as UTF-8") from error
+    return "utf-8"
