@@ -225,6 +225,8 @@ def test_by_time_all_that_is_measured_is_later_than_all_that_is_trained_on(rng, 
     assert 0.2 < cut < 0.5
     for role in ("train", "test", "validation", "calibration", "clean"):
         assert (np.diff(split.positions[split.role == role]) > 0).all()
+    without = draw_sample(dated(labels, when), 100, 0.2, 40, seed, split="time")
+    np.testing.assert_array_equal(without.positions, split.positions[:-26])
     again = draw_sample(dated(labels, when), 100, 0.2, 40, seed, 16, 10, split="time")
     np.testing.assert_array_equal(again.positions, split.positions)
     other = draw_sample(dated(labels, when), 100, 0.2, 40, seed + 1, split="time")
@@ -251,6 +253,14 @@ def test_by_time_rows_of_one_date_are_divided_by_the_seed():
         earlier, later = sides(split, np.arange(200))
         assert max(earlier) > min(later)
     assert set(drawn[0].positions[-20:]) != set(drawn[1].positions[-20:])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_by_time_all_rows_of_one_month_can_be_drawn(seed):
+    labels = [0] * 50 + [1] * 60
+    split = draw_sample(dated(labels, ["2017-11"] * 110), 100, 0.2, 10, seed, split="time")
+    assert counts(split, "train") == (40, 40)
+    assert sorted(split.positions) == list(range(110))
 
 
 def test_by_time_weeks_stand_in_for_dates_and_days_are_compared_as_months(rng):
@@ -302,14 +312,25 @@ def test_a_sample_by_time_is_exact_or_refused(goodware, malware, days, half, val
     labels = np.array([0] * goodware + [1] * malware)
     drawn = np.random.default_rng(seed).integers(1, days + 1, len(labels))
     when = np.array([f"2024-01-{day:02d}" for day in drawn])
-    try:
-        split = draw_sample(dated(labels, when), 2 * half, 0.5, validation, seed, split="time")
-    except CorpusError as error:
-        enough = goodware >= half and malware >= half + validation
-        at_random = "the sample asks for" in str(error) or not 0 < round(half / 2) < half
-        assert at_random == (not enough or not 0 < round(half / 2) < half)
-        return
     tested = round(half / 2)
+    # Whether the days can be divided, tried one cut after the other.
+    needed = ((half - tested, tested), (half - tested, tested + validation))
+    possible = any(
+        all(
+            (first < day).sum() + (first == day).sum() >= earlier
+            and (first > day).sum() + (first == day).sum() >= later
+            and len(first) >= earlier + later
+            for first, (earlier, later) in zip(
+                (drawn[labels == 0], drawn[labels == 1]), needed, strict=True
+            )
+        )
+        for day in range(1, days + 1)
+    )
+    if not possible or not 0 < tested < half:
+        with pytest.raises(CorpusError):
+            draw_sample(dated(labels, when), 2 * half, 0.5, validation, seed, split="time")
+        return
+    split = draw_sample(dated(labels, when), 2 * half, 0.5, validation, seed, split="time")
     assert counts(split, "test") == (tested, tested)
     assert counts(split, "train") == (half - tested, half - tested)
     assert counts(split, "validation") == (0, validation)

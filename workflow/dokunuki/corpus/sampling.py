@@ -75,7 +75,8 @@ def draw_sample(
     cut, and all others from the time before it. The cut leaves later the same share of the corpus
     as of the sample, as nearly as both classes allow. It lies between two dates; where no such cut
     leaves enough rows, the rows of one date are divided at random. A date is the one of `appeared`,
-    else of the week. Where some tell only a month, all are compared by months.
+    else of the week. Where some tell only a month, all are compared by months. Rows for calibration
+    and clean rows move the cut only where it would leave too few of them.
 
     Raises CorpusError when a class has too few rows, also on one side of the cut, when the test
     share leaves one side empty, and for rows without a date where time decides.
@@ -163,51 +164,48 @@ def _by_time(
     What is left over is of the time before it: the defender collected it with the training rows.
     """
     stream = generator(seed, "sample", "time")
-    rows = np.concatenate(candidates)
-    rank, dates = _dates(index, rows)
+    ranks, dates = _dates(index, candidates)
     # By date, and rows of one date at random.
-    order = np.lexsort((stream.permutation(len(rows)), rank))
-    earlier = [count - last + further for count, last in zip(needed, later, strict=True)]
-    cut = _cut(index.label[rows[order]], rank[order], earlier, later)
+    orders = [np.lexsort((stream.permutation(len(rank)), rank)) for rank in ranks]
+    earlier = [count - last for count, last in zip(needed, later, strict=True)]
+    cut = _cut(
+        [rank[order] for rank, order in zip(ranks, orders, strict=True)],
+        [count + further for count in earlier],
+        later,
+        sum(earlier) / sum(needed),
+    )
     if cut is None:
         raise CorpusError(
-            f"sample.split: time finds no cut with {earlier[0]} goodware and {earlier[1]} malware "
-            f"rows before it, and {later[0]} and {later[1]} after it: in the corpus (from "
-            f"{dates[0]} to {dates[-1]}) the classes are of too different times; lower sample.rows "
-            "and sample.validation_malware, or say sample.split: random"
+            f"sample.split: time finds no cut with {earlier[0] + further} goodware and "
+            f"{earlier[1] + further} malware rows before it, and {later[0]} and {later[1]} after "
+            f"it: in the corpus (from {dates[0]} to {dates[-1]}) the classes are of too different "
+            "times; lower sample.rows and sample.validation_malware, or say sample.split: random"
         )
-    before, after = (
-        [np.sort(side[index.label[side] == label]) for label in (0, 1)]
-        for side in (rows[order[:cut]], rows[order[cut:]])
-    )
-    trained = [
-        stream.choice(part, size=count - further, replace=False)
-        for part, count in zip(before, earlier, strict=True)
-    ]
-    last = [
-        stream.choice(part, size=count, replace=False)
-        for part, count in zip(after, later, strict=True)
-    ]
-    tested = later[0]
-    drawn = tuple(
-        np.concatenate([of_class[:tested], trained_on, of_class[tested:]])
-        for of_class, trained_on in zip(last, trained, strict=True)
-    )
-    return drawn + _left_over(before, trained, seed)
+    before, drawn = [], []
+    for rows, order, place, count, last in zip(
+        candidates, orders, cut, earlier, later, strict=True
+    ):
+        sides = np.sort(rows[order[:place]]), np.sort(rows[order[place:]])
+        trained = stream.choice(sides[0], size=count, replace=False)
+        measured = stream.choice(sides[1], size=last, replace=False)
+        before.append(sides[0])
+        drawn.append(np.insert(measured, later[0], trained))
+    return (*drawn, *_left_over(before, drawn, seed))
 
 
-def _dates(index: Index, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """When rows appeared, as positions int64 (n,) in a list of dates that is sorted by time.
+def _dates(index: Index, candidates: _Classes) -> tuple[list[np.ndarray], list[str]]:
+    """When rows of each class appeared, as positions in a list of dates that is sorted by time.
 
     Raises CorpusError where some rows do not tell it.
     """
+    rows = np.concatenate(candidates)
     known = [*(text if _DATE.fullmatch(text) else "" for text in index.dates), *index.weeks]
     has_date = np.array([bool(text) for text in known])
     appeared = index.appeared[rows]
     which = np.where(has_date[appeared], appeared, len(index.dates) + index.week[rows])
     undated = np.flatnonzero(~has_date[which])
     if len(undated):
-        position = rows[undated.min()]
+        position = rows[undated].min()
         (row,) = index.locations([position])
         raise CorpusError(
             f"sample.split: time needs a date of every labelled row, but {len(undated)} of "
@@ -219,30 +217,40 @@ def _dates(index: Index, rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
     used = np.unique(which)
     length = min(len(known[number]) for number in used)
     dates, rank = np.unique([known[number][:length] for number in used], return_inverse=True)
-    return rank[np.searchsorted(used, which)], dates.tolist()
+    ranks = np.split(rank[np.searchsorted(used, which)], [len(candidates[0])])
+    return ranks, dates.tolist()
 
 
 def _cut(
-    label: np.ndarray, rank: np.ndarray, earlier: Sequence[int], later: Sequence[int]
-) -> int | None:
-    """How many of the rows, which are ordered by time, stand before the cut; None where none can.
+    ranks: _Classes, earlier: Sequence[int], later: Sequence[int], share: float
+) -> np.ndarray | None:
+    """How many rows of each class, whose dates are in order, stand before the cut.
 
-    At least `earlier` rows of each class are before it, at least `later` rows after it.
+    At least `earlier` rows are before it and at least `later` after it; None where no cut does
+    that. The cut leaves before it a share of all rows that is as near to `share` as can be.
     """
-    first, last = 0, len(label)
-    for value, (most, least) in enumerate(zip(earlier, later, strict=True)):
-        places = np.flatnonzero(label == value)
-        first = max(first, int(places[most - 1]) + 1)
-        last = min(last, int(places[len(places) - least]))
-    if first > last:
+    dates = 1 + max(int(rank[-1]) for rank in ranks)
+    # Rows of each class before each date, and in the end of all dates.
+    before = np.array([np.searchsorted(rank, np.arange(dates + 1)) for rank in ranks])
+    least = np.array(earlier)[:, None]
+    most = before[:, -1:] - np.array(later)[:, None]
+    wanted = share * before[:, -1].sum()
+    between = np.flatnonzero(((before >= least) & (before <= most)).all(axis=0))
+    if len(between):
+        nearest = np.argmin(np.abs(before[:, between].sum(axis=0) - wanted))
+        return np.asarray(before[:, between[nearest]])
+    # The rows of one date have to be divided, each class as near to the share as it allows.
+    low, high = np.maximum(before[:, :-1], least), np.minimum(before[:, 1:], most)
+    divisible = np.flatnonzero((low <= high).all(axis=0))
+    if not len(divisible):
         return None
-    wanted = round(len(label) * sum(earlier) / (sum(earlier) + sum(later)))
-    # Between two dates where that is possible: rows of one date would be on both sides else.
-    changes = np.flatnonzero(np.diff(rank)) + 1
-    changes = changes[(changes >= first) & (changes <= last)]
-    if len(changes):
-        return int(changes[np.argmin(np.abs(changes - wanted))])
-    return min(max(wanted, first), last)
+    starts, ends = before[:, :-1], before[:, 1:]
+    middles = (starts + ends).sum(axis=0)[divisible] / 2
+    date = divisible[np.argmin(np.abs(middles - wanted))]
+    rows = ends[:, date] - starts[:, date]
+    part = (wanted - starts[:, date].sum()) / rows.sum()
+    cut = np.rint(starts[:, date] + part * rows).astype(np.int64)
+    return np.asarray(np.clip(cut, low[:, date], high[:, date]))
 
 
 def _check_enough(
