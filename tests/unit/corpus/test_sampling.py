@@ -269,14 +269,14 @@ def test_by_time_weeks_stand_in_for_dates_and_days_are_compared_as_months(rng):
     split = draw_sample(dated(labels, [""] * 200, weeks.tolist()), 60, 0.2, 10, 0, split="time")
     earlier, later = sides(split, weeks)
     assert max(earlier) < min(later)
-    when = np.array(["2017-10", "2017-11-01", "2017-10-31", "2017-11"] * 50)
+    when = np.array(["2017-10", "2017-11-01 12:00:00", "2017-10-31T23:59Z", "2017-11"] * 50)
     months = np.array([text[:7] for text in when])
     split = draw_sample(dated(np.repeat([0, 1], 100), when), 60, 0.2, 10, 0, split="time")
     earlier, later = sides(split, months)
     assert max(earlier) < min(later)
 
 
-@pytest.mark.parametrize("odd", ["", "<2017", "November", "2017"])
+@pytest.mark.parametrize("odd", ["", "<2017", "November", "2017", "2017-11-3"])
 def test_by_time_rows_without_a_date_are_told(odd):
     when = ["2017-11"] * 90 + [odd] * 6 + ["2017-12"] * 4
     labels = [0, 1] * 48 + [-1] * 4

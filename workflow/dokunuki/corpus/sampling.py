@@ -22,8 +22,8 @@ ROLES = ("train", "test", "validation", "calibration", "clean")
 _COLUMNS = ("position", "sha256", "label", "appeared", "role", "file", "line")
 # Columns that follow where a row tells of them.
 _FURTHER_COLUMNS = ("family", "week")
-# A month, as EMBER 2017 and 2018 tell it, or a day.
-_DATE = re.compile(r"\d{4}-\d\d(-\d\d)?")
+# A month, as EMBER 2017 and 2018 tell it, or a day, whose hour does not count.
+_DATE = re.compile(r"(\d{4}-\d\d(?:-\d\d)?)(?:[T ].*)?")
 _SPLIT_LABELS = ("0", "1")
 
 
@@ -199,7 +199,8 @@ def _dates(index: Index, candidates: _Classes) -> tuple[list[np.ndarray], list[s
     Raises CorpusError where some rows do not tell it.
     """
     rows = np.concatenate(candidates)
-    known = [*(text if _DATE.fullmatch(text) else "" for text in index.dates), *index.weeks]
+    told = (_DATE.fullmatch(text) for text in index.dates)
+    known = [*(found[1] if found else "" for found in told), *index.weeks]
     has_date = np.array([bool(text) for text in known])
     appeared = index.appeared[rows]
     which = np.where(has_date[appeared], appeared, len(index.dates) + index.week[rows])
