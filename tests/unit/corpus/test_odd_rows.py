@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import warnings
 
 import numpy as np
@@ -17,7 +18,9 @@ from dokunuki.corpus.parsing import parse_row
 from dokunuki.corpus.protocol import BadRow
 from dokunuki.corpus.quick_check import quick_identities, quick_identity
 from dokunuki.corpus.release import open_release
+from dokunuki.corpus.sampling import draw_sample, read_split, write_split
 from dokunuki.corpus.vectoriser import vectorise
+from dokunuki.corpus.vectors import vectorise_split
 from dokunuki.errors import CorpusError
 from dokunuki.storage.files import read_json, write_json
 from ember2024_rows import raw_row_3
@@ -266,11 +269,13 @@ def test_lone_surrogates_in_a_bad_row_can_be_reported(make_row, folder_of, tmp_p
     "framed",
     [
         lambda lines: MARK + b"\n".join(lines),
-        lambda lines: b"\n\n".join(lines) + b"\n\n \t\n",
+        lambda lines: b"\n\n".join(lines) + b"\n\n \t\n\v\n\f\n",
+        lambda lines: b"\n".join(lines) + b"\x1a",
+        lambda lines: b"\r\n".join(lines) + b"\r\n\x1a",
         lambda lines: b"\n" + b"\r\n".join(lines) + b"\r\n\r\n",
         lambda lines: MARK + b"\r\n" + b"\n".join([lines[0], MARK + lines[1], b"  " + lines[2]]),
     ],
-    ids=["mark", "blank lines", "CRLF", "files joined"],
+    ids=["mark", "blank lines", "DOS", "DOS, last line", "CRLF", "files joined"],
 )
 def test_harmless_oddities_of_files(row_of, folder_of, version, framed):
     rows = [row_of(version) | {"sha256": f"{number + 1:064x}"} for number in range(3)]
@@ -300,6 +305,9 @@ def test_a_file_without_rows_is_empty(folder_of, content):
         (lambda line: line + line, "two rows stand on one line"),
         (lambda line: line + b"\r" + line, "end in CR alone, write them with LF"),
         (lambda line: b"[" + line + b"," + line + b"]", "holds a list of rows"),
+        (lambda line: b"[" + line + b",", "seems to be one list of rows"),
+        (lambda line: line + b",", "a comma follows the row"),
+        (lambda line: bytes(100) + line, "a NUL byte at byte 1; the file is damaged"),
         (lambda line: b"{", "a row may not go over several lines"),
         (lambda line: b"[" * 100_000, "malformed JSON: nested too deep"),
         (lambda line: line[:-1] + b', "x": NaN}', "malformed JSON: NaN is no number"),
@@ -328,3 +336,52 @@ def test_spaces_before_colons_are_sound(row_of, version):
     row = row_of(version)
     line = json.dumps(row, separators=(" , ", " : ")).encode()
     assert parse_row(line, version, WHERE) == row
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("depth", [500, 1_100, 50_000])
+def test_rows_that_are_nested_deep_in_what_is_not_read(row_of, folder_of, version, depth):
+    line = json.dumps(row_of(version))[:-1] + f', "caps": {"[" * depth}{"]" * depth}}}'
+    release = open_release(folder_of(line.encode()), version)
+    (found,) = release.scan()
+    if depth == 500:
+        assert list(release.vectors(build_index(release)[0].locations([0]), vectorise))
+    else:
+        assert "nested too deep" in str(found.error)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda line: line.replace(b'"label": 0', b'"label": 7'),
+        lambda line: line + b"\r" + line,
+        lambda line: b"[" + line + b"]",
+        lambda line: bytes(600),
+    ],
+)
+def test_a_last_line_without_end_is_not_cut_off_whatever_is_wrong(make_row, folder_of, damage):
+    line = json.dumps(make_row()).encode()
+    _, bad = open_release(folder_of(line + b"\n" + damage(line)), 1).scan()
+    assert "it is truncated" not in str(bad.error)
+
+
+def test_a_name_that_is_not_utf8(make_row, tmp_path):
+    lines = [json.dumps(make_row(number, number % 2)).encode() for number in range(8)]
+    (tmp_path / os.fsdecode(b"d\xe9c.jsonl")).write_bytes(b"\n".join(lines))
+    release = open_release(tmp_path, 1)
+    index, report = build_index(release)
+    write_index(tmp_path / "index.h5", index)
+    write_json(tmp_path / "corpus.json", report)
+    index = read_index(tmp_path / "index.h5")
+    write_split(tmp_path / "split.csv", draw_sample(index, 4, 0.5, 0, seed=1))
+    split = read_split(tmp_path / "split.csv")
+    assert set(split.file.tolist()) == {"d\\udce9c.jsonl"}
+    assert len(vectorise_split(release, index, split, dataset="own").X) == 4
+
+
+@pytest.mark.parametrize("text", ["0" * 64, "what is this?"])
+def test_a_file_with_another_checksum_beside_it(make_row, folder_of, text):
+    folder = folder_of(json.dumps(make_row()).encode())
+    (folder / "test_features.jsonl.sha256").write_text(text)
+    with pytest.raises(CorpusError, match=r"jsonl: .* checksum is not .*fetch or copy it again"):
+        list(open_release(folder, 1).scan())

@@ -25,13 +25,13 @@ from dokunuki.corpus.streams import (
     BLOCK_BYTES,
     TAR,
     ZIP,
+    check_copied,
     content_of,
     head_of,
     opened,
     readable,
 )
 from dokunuki.errors import CorpusError
-from dokunuki.storage.files import verify_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +80,7 @@ class Containers:
         that holds no raw feature files, and for a release that holds a file twice.
         """
         for file in self.files:
-            verify_checksum(file)
+            check_copied(file)
         for is_wanted in (_is_released, is_lines):
             met = _Met(self.path, is_wanted)
             self._file, self._finished = None, 0

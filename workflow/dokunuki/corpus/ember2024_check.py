@@ -112,7 +112,7 @@ def quick_identity(line: bytes) -> tuple[_Identity, int, Sequence[bytes]] | None
     """
     try:
         row = _types().program.decode(line)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if (
         not (any(row.histogram) and any(row.byteentropy))

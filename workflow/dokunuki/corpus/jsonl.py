@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.naming import name_within
-from dokunuki.corpus.parsing import is_blank, parse_row, read_row
+from dokunuki.corpus.parsing import UnfinishedError, is_blank, parse_row, read_row
 from dokunuki.corpus.protocol import (
     BATCH_ROWS,
     BadRow,
@@ -19,11 +19,10 @@ from dokunuki.corpus.protocol import (
     file_order,
 )
 from dokunuki.corpus.quick_check import Identity, quick_identities, row_identity
-from dokunuki.corpus.streams import BLOCK_BYTES, check_known, head_of, readable
+from dokunuki.corpus.streams import BLOCK_BYTES, check_copied, check_known, head_of, readable
 from dokunuki.corpus.validation import FeatureVersionError, Row
 from dokunuki.corpus.weekly import Selection, WeeklyName, weekly_name
 from dokunuki.errors import CorpusError
-from dokunuki.storage.files import verify_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -204,7 +203,7 @@ class JsonlFiles(JsonLines):
 
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         for name, file in self.files.items():
-            verify_checksum(file)  # a simulated corpus has them, a published one has none
+            check_copied(file)  # a simulated corpus has checksums, a published one has none
             check_known(head_of(file), file)
             with readable(file), file.open("rb", BLOCK_BYTES) as stream:
                 yield name, stream
@@ -247,8 +246,8 @@ def positions_by_file(locations: Sequence[Location]) -> dict[str, list[int]]:
 
 
 def _cut_off(line: bytes, error: CorpusError) -> CorpusError:
-    """The error; where the line has no end, it says that the file was cut off there."""
-    if line.endswith(b"\n"):
+    """The error; where row and line have no end, it says that the file was cut off there."""
+    if line.endswith(b"\n") or not isinstance(error, UnfinishedError):
         return error
     return CorpusError(
         f"{error}; the file ends in the middle of this line: it is truncated, fetch or copy it "

@@ -82,7 +82,7 @@ def _decoded(line: bytes, version: int) -> _Decoded | None:
     try:
         row = _DECODE[version](line)
         digest = bytes.fromhex(row.sha256)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if (
         len(digest) != DIGEST_BYTES

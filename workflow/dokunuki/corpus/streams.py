@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 from backports.zstd import ZstdError, ZstdFile
 
 from dokunuki.errors import CorpusError
+from dokunuki.storage.files import checksum_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +91,15 @@ def check_known(head: bytes, where: str | Path) -> None:
     if problem:
         raise CorpusError(
             f"{where}: empty, truncated or damaged, or another thing: it is {problem}"
+        )
+
+
+def check_copied(file: Path) -> None:
+    """Raise CorpusError for a file that is not what the checksum beside it says, where one lies."""
+    if problem := checksum_problem(file):
+        raise CorpusError(
+            f"{file}: {problem}; fetch or copy it again (a simulated one: delete it and run the "
+            "same command again)"
         )
 
 

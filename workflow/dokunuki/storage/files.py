@@ -157,31 +157,36 @@ def verify_checksum(
 ) -> None:
     """Compare a file with the checksum that lies beside it, where one does or is `required`.
 
-    The checksum may be written as `listed_digests` tells. Raises DataFileError when they differ,
-    when the file or a required checksum is missing, and when one of the two cannot be read;
-    `target` is what to rebuild then, where it is not the file itself.
+    Raises DataFileError as `checksum_problem`, when the two differ, and when a required checksum is
+    missing; `target` is what to rebuild then, where it is not the file itself.
+    """
+    listed = _checksum_file(Path(path))
+    if required and not os.path.lexists(listed):
+        raise damaged_file(path, f"its checksum, {listed.name}, is missing", target)
+    if problem := checksum_problem(path):
+        raise damaged_file(path, problem, target)
+
+
+def checksum_problem(path: str | Path) -> str | None:
+    """What is wrong with a file by the checksum that lies beside it, where one does.
+
+    The checksum may be written as `listed_digests` tells. Raises DataFileError when the file is
+    missing, and when one of the two cannot be read.
     """
     listed = _checksum_file(Path(path))
     if not os.path.lexists(listed):
-        if required:
-            raise damaged_file(path, f"its checksum, {listed.name}, is missing", target)
-        return
+        return None
     name = Path(path).name
     try:
         expected = listed_digests(listed, name)
     except ValueError as error:
-        raise damaged_file(
-            path,
+        return (
             f"its checksum is not known: {listed.name} {error}; write that again "
-            f"(`sha256sum {name} > {listed.name}`) or delete it, if you trust the file",
-            target,
-        ) from None
-    if expected != {sha256_of(path)}:
-        raise damaged_file(
-            path,
-            f"damaged, truncated or edited: its checksum is not the one in {listed.name}",
-            target,
+            f"(`sha256sum {name} > {listed.name}`) or delete it, if you trust the file"
         )
+    if expected == {sha256_of(path)}:
+        return None
+    return f"damaged, truncated or edited: its checksum is not the one in {listed.name}"
 
 
 def _checksum_file(path: Path) -> Path:
