@@ -35,6 +35,10 @@ try:
                 programs.check_folder(CONFIG["datasets"][name])
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
+except OSError as error:
+    raise WorkflowError(
+        f"{error.filename}: cannot be read ({error.strerror})"
+    ) from None
 
 GRID = CONFIG["grid"]
 

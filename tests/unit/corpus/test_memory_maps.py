@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -137,6 +139,16 @@ def test_labels_as_whole_numbers(write_maps, release_rows):
         path = maps / f"y_{part}.dat"
         np.fromfile(path, dtype=np.float32).astype(np.int32).tofile(path)
     assert [row.label for row in scan(maps)] == expected
+
+
+def test_a_map_with_another_checksum_beside_it(write_maps, release_rows):
+    maps = write_maps(release_rows)
+    digest = hashlib.sha256((maps / "X_test.dat").read_bytes()).hexdigest()
+    (maps / "X_test.dat.sha256").write_text(f"SHA256 (X_test.dat) = {digest.upper()}")
+    assert len(scan(maps)) == 30
+    changed(maps / "X_test.dat", np.s_[3, 5], 0.25)
+    with pytest.raises(CorpusError, match=r"X_test\.dat: damaged, .*fetch or copy it again"):
+        scan(maps)
 
 
 def test_a_row_that_changed_since(write_maps, release_rows):

@@ -104,3 +104,8 @@ def test_the_bar_reaches_its_end(write_folder, write_archive, write_maps, releas
         release = open_release(path, 1)
         assert len(list(release.scan())) == 30
         assert release.bytes_done == release.total_bytes > 0
+
+
+def test_the_home_of_nobody():
+    with pytest.raises(CorpusError, match=r"~no-such-user/ember: .*write the path out"):
+        release_files("~no-such-user/ember")

@@ -10,7 +10,7 @@ import numpy as np
 from dokunuki.corpus.layout import FEATURE_VERSIONS, feature_layout
 from dokunuki.corpus.metadata import Metadata, read_metadata
 from dokunuki.corpus.protocol import BATCH_ROWS, UNKNOWN_DIGEST, BadRow, IndexEntry
-from dokunuki.corpus.streams import BLOCK_BYTES, readable
+from dokunuki.corpus.streams import BLOCK_BYTES, check_copied, readable
 from dokunuki.corpus.validation import LABELS, FeatureVersionError
 from dokunuki.errors import CorpusError
 
@@ -62,6 +62,8 @@ class MemoryMaps:
         length = feature_layout(self.version).width * _FLOAT_BYTES
         for part in self.parts:
             file = f"X_{part}.dat"
+            for name in (file, f"y_{part}.dat", f"{part}_metadata.csv"):
+                check_copied(self.path / name)
             labels = self._labels(part)
             self._check_size(part, len(labels))
             metadata = self._metadata(part, labels)

@@ -55,9 +55,9 @@ def quick_identities(lines: Sequence[bytes], version: int) -> list[Identity | No
     """
     rows = [_decoded(line, version) for line in lines]
     if _keys_stand_once(lines, rows, version):
-        return [row and row.identity for row in rows]
+        return [row and row[0] for row in rows]
     return [
-        row.identity if row and _keys_stand_once([line], [row], version) else None
+        row[0] if row and _keys_stand_once([line], [row], version) else None
         for line, row in zip(lines, rows, strict=True)
     ]
 
@@ -67,18 +67,14 @@ def quick_identity(line: bytes, version: int) -> Identity | None:
     return quick_identities([line], version)[0]
 
 
-class _Decoded(NamedTuple):
-    """A row's identity, its number of keys, and what of its line was left unread."""
-
-    identity: Identity
-    keys: int
-    unread: Sequence[bytes]
+# A row's identity, its number of keys, and what of its line was left unread.
+_Decoded = tuple[Identity, int, "Sequence[bytes]"]
 
 
 def _decoded(line: bytes, version: int) -> _Decoded | None:
     if version == 3:
         found = ember2024_check.quick_identity(line)
-        return found and _Decoded(Identity(*found[0]), *found[1:])
+        return found and (Identity(*found[0]), *found[1:])
     try:
         row = _DECODE[version](line)
         digest = bytes.fromhex(row.sha256)
@@ -94,7 +90,7 @@ def _decoded(line: bytes, version: int) -> _Decoded | None:
     if version == 2:
         keys += 3 * len(row.datadirectories)
     keys -= (row.md5 is msgspec.UNSET) + (row.avclass is msgspec.UNSET)
-    return _Decoded(Identity(digest, row.label, row.appeared, row.avclass or ""), keys, ())
+    return Identity(digest, row.label, row.appeared, row.avclass or ""), keys, ()
 
 
 def _keys_stand_once(lines: Sequence[bytes], rows: Sequence[_Decoded | None], version: int) -> bool:
@@ -103,11 +99,11 @@ def _keys_stand_once(lines: Sequence[bytes], rows: Sequence[_Decoded | None], ve
     False too for lines that leave it open. Readers are silent about such keys and take the last.
     """
     sound = [line for line, row in zip(lines, rows, strict=True) if row]
-    keys = sum(row.keys for row in rows if row)
+    keys = sum(row[1] for row in rows if row)
     # Texts of version 3 have colons.
     if version != 3 and count_colons(sound) == keys:
         return True
-    unread = [part for row in rows if row for part in row.unread]
+    unread = [part for row in rows if row for part in row[2]]
     return count_keys(sound) == keys + count_keys(unread) >= keys
 
 

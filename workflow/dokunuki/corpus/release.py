@@ -94,7 +94,10 @@ def is_packed(path: str | Path) -> bool:
 
 
 def _located(path: str | Path) -> Path:
-    return Path(path).expanduser()
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # nobody has the name behind the ~
+        raise CorpusError(f"{path}: {error}; write the path out, or ./{path} for a name") from None
 
 
 def _single(file: Path) -> list[Path]:

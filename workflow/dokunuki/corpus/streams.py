@@ -98,8 +98,8 @@ def check_copied(file: Path) -> None:
     """Raise CorpusError for a file that is not what the checksum beside it says, where one lies."""
     if problem := checksum_problem(file):
         raise CorpusError(
-            f"{file}: {problem}; fetch or copy it again (a simulated one: delete it and run the "
-            "same command again)"
+            f"{file}: {problem}; fetch or copy it again (a simulated one: delete {file} and "
+            "run the same command again)"
         )
 
 
