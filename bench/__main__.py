@@ -26,6 +26,7 @@ PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS = {
     "startup": [],
     "corpus": [],
+    "extraction": [],
     "selection": [],
     "explanations": [],
     "training": ["--rounds", "2", "--threads", "2"],

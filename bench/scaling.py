@@ -81,8 +81,8 @@ UNMEASURED = {
         "minutes": {"base": 40, "per_1000_rows": 0},
     },
     "extract_programs": {
-        "mem_mb": {"base": 700, "per_1000_rows": 1},
-        "minutes": {"base": 0.1, "per_1000_rows": 0.5},
+        "mem_mb": {"base": 1500, "per_1000_rows": 2},
+        "minutes": {"base": 0.1, "per_1000_rows": 0.3},
     },
     "fetch_release": {
         "mem_mb": {"base": 400, "per_1000_rows": 0},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dokunuki.corpus.array_tables import read_array_file
+from dokunuki.corpus.labels import LABEL_HELP, LABELS
 from dokunuki.corpus.layout import FEATURE_VERSIONS, feature_layout
 from dokunuki.corpus.protocol import BATCH_ROWS, UNKNOWN_DIGEST, BadRow, IndexEntry
 from dokunuki.corpus.table_files import is_label_file, label_file, table_files
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
 OWN_VERSION = 0
 """The feature version that an index tells of rows whose layout is the user's own."""
 
-_LABELS = {
-    **dict.fromkeys(("1", "1.0", "true", "malware", "malicious", "mal", "bad"), 1),
-    **dict.fromkeys(("0", "0.0", "false", "goodware", "benign", "clean", "good"), 0),
-    **dict.fromkeys(("-1", "-1.0", "", "nan", "none", "null", "unlabelled", "unlabeled"), -1),
-}
-_LABEL_HELP = (
-    "a label is 0, false, goodware or benign; 1, true, malware or malicious; -1 or empty for none"
-)
 # What a table's columns and arrays are called where the configuration names none.
 _LABEL_NAMES = ("label", "labels", "y")
 _ID_NAMES = ("sha256", "id", "ids")
@@ -123,10 +116,10 @@ class OwnRows:
             line = block.start + place + 1
             where = f"{table.path}: row {line}"
             told = {key: values[place] if values else None for key, values in columns.items()}
-            label = _LABELS.get(_text(told["label"]).lower())
+            label = LABELS.get(_text(told["label"]).lower())
             problem = faults.get(place)
             if problem is None and label is None:
-                problem = f"label is {told['label']!r}; {_LABEL_HELP}"
+                problem = f"label is {told['label']!r}; {LABEL_HELP}"
             if problem is not None or label is None:
                 yield BadRow(table.path.name, line, CorpusError(f"{where}: {problem}"))
                 continue
@@ -238,7 +231,7 @@ class OwnRows:
         assert file is not None
         labels = read_array_file(file)
         # The name of the column, in a text file.
-        is_headed = bool(labels) and _text(labels[0]).lower() not in _LABELS
+        is_headed = bool(labels) and _text(labels[0]).lower() not in LABELS
         return labels[1:] if is_headed and file.suffix != ".npy" else labels
 
     def _columns(self, table: Table, sides: _Sides) -> list[int]:

@@ -105,6 +105,7 @@ def test_every_kind_of_bad_file_is_an_error_of_its_own_and_no_row(folder):
     good = len(rows_of(extract(folder, labels)))
     (folder / "empty.exe").touch()
     (folder / "short.exe").write_bytes(launcher[:100])
+    (folder / "half.exe").write_bytes(launcher[: len(launcher) // 2])
     (folder / "text.exe").write_text("#!/bin/sh\n")
     (folder / "huge.exe").write_bytes(launcher + bytes(LIMITS["max_bytes"]))
     (folder / "segfault.exe").write_bytes(launcher)
@@ -117,6 +118,7 @@ def test_every_kind_of_bad_file_is_an_error_of_its_own_and_no_row(folder):
     assert kinds == {
         "empty.exe": "empty",
         "short.exe": "no_program",
+        "half.exe": "truncated",
         "text.exe": "no_program",
         "huge.exe": "too_large",
         "segfault.exe": "crashed",

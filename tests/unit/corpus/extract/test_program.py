@@ -76,7 +76,7 @@ def test_vectors_are_the_packages_but_for_the_flags_of_the_header(launcher):
     assert len(names)
 
 
-@pytest.mark.parametrize("size", [1, 700, 2047, 2048, 3071, 3072, 40_000])
+@pytest.mark.parametrize("size", [1, 700, 2047, 2048, 3071, 3072, 40_000, 1_050_000])
 @pytest.mark.parametrize("values", [2, 40, 256])
 def test_windows_have_the_entropy_of_the_package(size, values):
     rng = np.random.default_rng(size)
@@ -201,8 +201,36 @@ def test_what_is_no_program_is_refused(content, kind):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
-def test_a_program_cut_off_behind_its_headers_is_a_sound_row(launcher, share):
-    content = launcher[: int(len(launcher) * share)]
-    features = program_features(content, 1)
-    check_row({**IDENTITY, **features}, 1, "here")
-    assert features["general"]["size"] == len(content)
+def test_a_program_cut_off_behind_its_headers_is_refused(launcher, share):
+    with pytest.raises(ProgramError, match="cut off: its section") as caught:
+        program_features(launcher[: int(len(launcher) * share)], 1)
+    assert caught.value.kind == "truncated"
+
+
+def test_only_the_last_padding_may_be_missing():
+    content = made_up_program()
+    assert program_features(content[:-100], 1)["general"]["size"] == len(content) - 100
+    with pytest.raises(ProgramError, match="section 'text' goes to byte 1536, and the file has"):
+        program_features(content[:-512], 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0",
+        b"abcd\0efg",
+        b"abcde",
+        b"\0abcdef\0abcd\x7f\0~~~~~\x80",
+        b"HTTP://a httPs://b http:/c C:\\x c:\\y HKEY_ hkey_ MZMZ mz",
+        b"http://https://" * 3 + b"c:\\c:\\",
+        np.random.default_rng(5).integers(0, 256, 60_000, dtype=np.uint8).tobytes(),
+        np.random.default_rng(6).integers(0x1C, 0x84, 60_000, dtype=np.uint8).tobytes(),
+    ],
+    ids=["none", "short", "all", "edges", "words", "words in a row", "noise", "text"],
+)
+def test_strings_are_those_of_the_package(content):
+    package = pytest.importorskip("ember.features").StringExtractor()
+    program = importlib.import_module("dokunuki.corpus.extract.program")
+    values = np.frombuffer(content, dtype=np.uint8)
+    histogram = np.bincount(values, minlength=256)
+    assert program._strings(content, values, histogram) == package.raw_features(content, None)

@@ -89,7 +89,7 @@ def test_a_line_twice_is_no_contradiction(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("path,label\na.exe,2\n", r"labels.csv:2: label is '2'; a label is 0 or 1"),
+        ("path,label\na.exe,2\n", r"labels.csv:2: label is '2'; a label is 0, false"),
         ("path,label\na.exe,0\nz.exe,0\n", r"labels.csv:3: z.exe: no such file in .*programs"),
         ("path,label\n../labels.csv,0\n", r"labels.csv:2: ../labels.csv: no such file in"),
         (

@@ -7,7 +7,6 @@ differ, the release's rows decide. `docs/corpora.md` lists the differences.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import lief
@@ -18,7 +17,7 @@ from dokunuki.corpus.layout import DATA_DIRECTORIES, HEADER_NUMBERS
 from dokunuki.corpus.validation import HISTOGRAM_BINS, PRINTABLE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dokunuki.corpus.validation import Row
 
@@ -30,29 +29,32 @@ _MEM_16BIT = 0x20000
 _LONGEST_NAME = 10_000
 _WINDOW, _STEP = 2048, 1024
 _ENTROPY_BINS = 16
+# Bytes that are counted at a time: NumPy counts whole numbers of eight bytes.
+_BLOCK = 1024 * _STEP
 
-_PRINTABLES = re.compile(rb"[\x20-\x7f]{5,}")
-_PATTERNS = {
-    "paths": re.compile(rb"c:\\", re.IGNORECASE),
-    "urls": re.compile(rb"https?://", re.IGNORECASE),
-    "registry": re.compile(rb"HKEY_"),
-    "MZ": re.compile(rb"MZ"),
-}
+_SHORTEST_STRING = 5
+# What is looked for, in a file whose letters are small for the first.
+_WORDS_OF_ANY_CASE = {"paths": (b"c:\\",), "urls": (b"http://", b"https://")}
+_WORDS = {"registry": (b"HKEY_",), "MZ": (b"MZ",)}
 
 
 def program_features(content: bytes, version: int) -> Row:
     """The raw features of one program, in EMBER's keys and order, without sha256, label and date.
 
     `content` is the whole file, `version` 1 or 2. Raises ProgramError when the file is empty, when
-    it does not begin as a program of Windows does, and when lief cannot parse it.
+    it does not begin as a program of Windows does, when lief cannot parse it, and when its sections
+    go beyond its end.
     """
     binary = _parsed(content)
     values = np.frombuffer(content, dtype=np.uint8)
+    histogram = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
+    for block in _blocks(values):
+        histogram += np.bincount(block, minlength=HISTOGRAM_BINS)
     exported = (_text(export.name) for export in binary.exported_functions)
     features = {
-        "histogram": np.bincount(values, minlength=HISTOGRAM_BINS).tolist(),
+        "histogram": histogram.tolist(),
         "byteentropy": byte_entropy(values).ravel().tolist(),
-        "strings": _strings(content),
+        "strings": _strings(content, values, histogram),
         "general": _general(binary, len(content)),
         "header": _header(binary),
         "section": _sections(binary),
@@ -72,15 +74,24 @@ def byte_entropy(values: np.ndarray) -> np.ndarray:
     if len(values) < _WINDOW:
         windows = np.bincount(halves, minlength=16)[None]
     else:
-        steps = len(values) // _STEP
-        places = np.repeat(np.arange(0, 16 * steps, 16), _STEP)
-        places += halves[: steps * _STEP]
-        counts = np.bincount(places, minlength=16 * steps).reshape(steps, 16)
+        whole = halves[: len(values) // _STEP * _STEP]
+        counts = np.concatenate([_counts_by_step(block) for block in _blocks(whole)])
         windows = counts[:-1] + counts[1:]
     bins = np.minimum((_window_entropies(windows) * np.float32(2)).astype(int), _ENTROPY_BINS - 1)
     table = np.zeros((_ENTROPY_BINS, 16), dtype=np.int64)
     np.add.at(table, bins, windows)
     return table
+
+
+def _counts_by_step(halves: np.ndarray) -> np.ndarray:
+    """Counts of each half-byte in every 1,024 bytes: int64 (n / 1024, 16)."""
+    steps = len(halves) // _STEP
+    places = np.repeat(np.arange(0, 16 * steps, 16), _STEP) + halves
+    return np.bincount(places, minlength=16 * steps).reshape(steps, 16)
+
+
+def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    return (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
 
 
 def _window_entropies(windows: np.ndarray) -> np.ndarray:
@@ -110,25 +121,46 @@ def _parsed(content: bytes) -> lief.PE.Binary:
     binary = lief.PE.parse(content)
     if not isinstance(binary, lief.PE.Binary):
         raise ProgramError("no_program", "lief finds no PE program in it, or only a part of one")
+    for section in binary.sections:
+        end = section.pointerto_raw_data + section.sizeof_raw_data
+        # Linkers may leave out the last padding.
+        missing = end - len(content)
+        if section.sizeof_raw_data and missing >= max(1, binary.optional_header.file_alignment):
+            raise ProgramError(
+                "truncated",
+                f"cut off: its section {_text(section.name)!r} goes to byte {end}, and the file "
+                f"has {len(content)}; Windows would not load it",
+            )
     return binary
 
 
-def _strings(content: bytes) -> dict[str, Any]:
+def _strings(content: bytes, values: np.ndarray, histogram: np.ndarray) -> dict[str, Any]:
     """Numbers of the printable strings of at least five bytes."""
-    found = _PRINTABLES.findall(content)
-    text = np.frombuffer(b"".join(found), dtype=np.uint8)
-    counts = np.bincount(text - np.uint8(0x20), minlength=PRINTABLE_BYTES)
+    # Ends of strings beside their starts: one array of places where printable begins or ends.
+    printable = np.zeros(len(values) + 2, dtype=bool)
+    np.less(values - np.uint8(0x20), PRINTABLE_BYTES, out=printable[1:-1])
+    starts, ends = np.flatnonzero(printable[1:] != printable[:-1]).reshape(-1, 2).T
+    lengths = ends - starts
+    short = lengths < _SHORTEST_STRING
+    found = len(lengths) - int(short.sum())
+    counts = histogram[0x20 : 0x20 + PRINTABLE_BYTES].copy()
+    for place in range(_SHORTEST_STRING - 1):
+        letters = values[starts[short & (lengths > place)] + place] - np.uint8(0x20)
+        counts -= np.bincount(letters, minlength=PRINTABLE_BYTES)
+    total = int(counts.sum())
     entropy = 0.0
-    if len(text):
-        present = counts[counts > 0].astype(np.float32) / np.float64(len(text))
+    if total:
+        present = counts[counts > 0].astype(np.float32) / np.float64(total)
         entropy = float(np.sum(-present * np.log2(present)))
+    small = content.lower()
     return {
-        "numstrings": len(found),
-        "avlength": len(text) / len(found) if found else 0,
+        "numstrings": found,
+        "avlength": total / found if found else 0,
         "printabledist": counts.tolist(),
-        "printables": len(text),
+        "printables": total,
         "entropy": entropy,
-        **{name: len(pattern.findall(content)) for name, pattern in _PATTERNS.items()},
+        **{name: sum(map(small.count, words)) for name, words in _WORDS_OF_ANY_CASE.items()},
+        **{name: sum(map(content.count, words)) for name, words in _WORDS.items()},
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from dokunuki.corpus.labels import LABEL_HELP, LABELS
 from dokunuki.errors import CorpusError
 
 UNLABELLED = -1
@@ -21,12 +22,6 @@ _COLUMNS = {
     "appeared": ("appeared", "date", "first_seen"),
     "avclass": ("avclass", "family"),
 }
-_WORDS = {
-    0: ("0", "0.0", "false", "goodware", "benign", "clean"),
-    1: ("1", "1.0", "true", "malware", "malicious"),
-    UNLABELLED: ("-1", "-1.0", "", "unlabelled", "unlabeled", "unknown", "none", "null", "nan"),
-}
-_LABELS = {word: label for label, words in _WORDS.items() for word in words}
 _NAMES = {0: "goodware", 1: "malware", UNLABELLED: "unlabelled"}
 _SEPARATORS = ",;\t|"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -94,12 +89,9 @@ def read_labels(path: str | Path, folder: str | Path) -> LabelTable:
 
 def parse_label(word: str, where: str) -> int:
     """-1, 0 or 1 for a label; raises CorpusError, beginning with `where`, for another word."""
-    label = _LABELS.get(word.strip().lower())
+    label = LABELS.get(word.strip().lower())
     if label is None:
-        raise CorpusError(
-            f"{where}: label is {word!r}; a label is 0 or 1, false or true, goodware or malware, "
-            "benign or malicious, and -1 or empty for an unlabelled program"
-        )
+        raise CorpusError(f"{where}: label is {word!r}; {LABEL_HELP}")
     return label
 
 
