@@ -3,6 +3,7 @@
 # light: nothing here may import torch, pandas or scikit-learn, or write a file.
 import os.path
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -250,6 +251,7 @@ def release_of(wildcards):
         raise WorkflowError(str(error)) from None
 
 
+@cache
 def is_stored(dataset):
     """Whether a dataset's rows are read from a store, since its release is packed."""
     entry = CONFIG["datasets"][dataset]

@@ -17,7 +17,7 @@ from dokunuki.corpus.index import build_index
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.row_store import open_store, write_store
 from dokunuki.corpus.vectoriser import vectorise
-from dokunuki.errors import CorpusError, DataFileError
+from dokunuki.errors import CorpusError, DataFileError, DiskFullError
 
 
 @pytest.fixture
@@ -117,6 +117,17 @@ def test_of_types_that_are_not_asked_for_only_the_number_is_kept(tmp_path, make_
         assert kept.size[name.format("PDF")] == 0
         assert kept.size[name.format("Win32")] > 0
     assert build_index(open_release(path, 1, store=store))[1]["left_out"] == {"count": 7, "PDF": 7}
+
+
+def test_a_full_disk_is_told_before_the_archive_is_read_to_its_end(tmp_path, make_row, mount_disk):
+    path = tmp_path / "many.tar.bz2"
+    many_rows(path, make_row, 3000)
+    containers = Containers(path, [path])
+    store = mount_disk("200k") / "rows.h5"
+    with pytest.raises(DiskFullError, match=r"rows\.h5: no space left"):
+        write_store(store, containers)
+    assert containers.bytes_done < 0.9 * containers.total_bytes
+    assert not list(store.parent.iterdir())
 
 
 def many_rows(path, make_row, number):

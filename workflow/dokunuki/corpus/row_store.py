@@ -51,13 +51,15 @@ def write_store(
     first, starts = array("q"), array("q", [0])
     total = containers.total_bytes // _MEGABYTE
     progress = Progress(f"unpack {containers.path.name} (MB)", total)
-    with create_arrays(path) as file:
+    with create_arrays(path) as (file, check_written):
         blocks = file.create_dataset(
             "blocks",
             shape=(0,),
             maxshape=(None,),
             dtype=np.uint8,
             chunks=(_CHUNK_BYTES,),
+            # Written on, since nothing comes back to what was written: a full disk shows at once.
+            rdcc_nbytes=2 * _CHUNK_BYTES,
             track_times=False,
         )
         for member in containers.members():
@@ -76,6 +78,7 @@ def write_store(
                     starts.append(starts[-1] + len(packed))
                     blocks.resize((starts[-1],))
                     blocks[starts[-2] :] = packed
+                    check_written()
                     progress.update(containers.bytes_done // _MEGABYTE)
             sizes.append(size)
         progress.update(total)

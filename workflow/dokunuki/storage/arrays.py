@@ -21,7 +21,7 @@ from dokunuki.storage.files import atomic_write
 from dokunuki.storage.seals import UNSEALED, check_seal, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from _typeshed import ReadableBuffer
 
@@ -50,6 +50,11 @@ class _Disk(io.FileIO):
     """The file under HDF5, which crashes the process when a write fails: failures come later."""
 
     failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise what made a write fail."""
+        if self.failure is not None:
+            raise self.failure
 
     def write(self, content: ReadableBuffer, /) -> int:
         rest = memoryview(content).cast("B")
@@ -114,7 +119,7 @@ def write_arrays(
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
     """Write named arrays (any numpy dtype or Unicode strings) and attributes, atomically."""
-    with create_arrays(path) as file:
+    with create_arrays(path) as (file, _):
         for name, values in arrays.items():
             create_array(file, name, values)
         for key, value in (attributes or {}).items():
@@ -122,19 +127,22 @@ def write_arrays(
 
 
 @contextmanager
-def create_arrays(path: str | Path) -> Iterator[h5py.File]:
-    """Hand out a file to fill, for what is not known at once; `path` is written atomically."""
+def create_arrays(path: str | Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """Hand out a file to fill, for what is not known at once; `path` is written atomically.
+
+    With it comes a function to call now and then: it raises when a write has failed, which else is
+    told at the end only.
+    """
     with atomic_write(path) as temporary:
         with _Disk(temporary, "w+") as disk:
             try:
                 with h5py.File(
                     disk, "w", userblock_size=_BLOCK_BYTES, rdcc_nbytes=_CACHE_BYTES
                 ) as file:
-                    yield file
+                    yield file, disk.check
             finally:
                 # The cause of whatever HDF5 says when it misses what could not be written.
-                if disk.failure is not None:
-                    raise disk.failure
+                disk.check()
         with temporary.open("r+b") as start:
             start.write(f"dokunuki, HDF5 from byte {_BLOCK_BYTES} on\n{UNSEALED}".encode())
         seal(temporary)

@@ -42,7 +42,16 @@ _SIMULATION_KEYS = (
     "version",
 )
 # About what a row takes in the files of a release, by their suffix: only sizes are known early.
-_ROW_BYTES = {".jsonl": 6000, ".tar": 6000, ".bz2": 1400, ".dat": 9400}
+_ROW_BYTES = {
+    ".jsonl": 6000,
+    ".tar": 6000,
+    ".zip": 1800,
+    ".gz": 1800,
+    ".zst": 1600,
+    ".bz2": 1400,
+    ".xz": 1100,
+    ".dat": 9400,
+}
 # About what a number takes in a table, by its kind: as written, or packed.
 _CELL_BYTES = {"npy": 4.0, "csv": 3.0, "tsv": 3.0, "feather": 2.0, "arrow": 2.0}
 _PACKED_CELL_BYTES = 0.5
