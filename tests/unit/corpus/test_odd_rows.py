@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import random
 import warnings
 
 import numpy as np
@@ -14,9 +15,9 @@ from sklearn.utils import murmurhash3_32
 from dokunuki.corpus import ember_vectoriser
 from dokunuki.corpus.index import build_index, read_index, write_index
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.corpus.parsing import parse_row
+from dokunuki.corpus.parsing import parse_row, read_row
 from dokunuki.corpus.protocol import BadRow
-from dokunuki.corpus.quick_check import quick_identities, quick_identity
+from dokunuki.corpus.quick_check import quick_identities, quick_identity, row_identity
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.sampling import draw_sample, read_split, write_split
 from dokunuki.corpus.vectoriser import vectorise
@@ -385,3 +386,45 @@ def test_a_file_with_another_checksum_beside_it(make_row, folder_of, text):
     (folder / "test_features.jsonl.sha256").write_text(text)
     with pytest.raises(CorpusError, match=r"jsonl: .* checksum is not .*fetch or copy it again"):
         list(open_release(folder, 1).scan())
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_key_with_a_lone_surrogate_is_passed_over_as_any_other(row_of, version):
+    row = row_of(version)
+    for block in (row, row["strings"], row["header"]["coff"], row["section"]["sections"][0]):
+        block[LONE] = 1
+    line = json.dumps(row).encode()
+    assert parse_row(line, version, WHERE) == row
+    del row["strings"]["entropy"]
+    row["strings"][f"entropy{LONE}"] = 1
+    assert "entropy" in refusal(json.dumps(row).encode(), version)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_rows_damaged_at_random(row_of, version):
+    """Neither check fails but by its own words, and what the quick one passes the other does."""
+    draw = random.Random(version)
+    sound = json.dumps(row_of(version)).encode()
+    pieces = [
+        *(b'"', b",", b"0", b"-", b"1e999", b"1e39", b"\xff", b"\x01", b"\\ud800", b"null", b"["),
+        *(b" ", b".", b":", b'"a":1,', b'"size":', b'" :', b'":"', b'\\":', b'"label": 1, '),
+        *(b"\x00", MARK, b"{", b"}", b"\xed\xa0\x80", b"true", b"9" * 30),
+        *(b"\\q", b"\\u12", b"+1", b"1.", b"NaN", b"\xc3\xa9", b"\n", b"01"),
+    ]
+    passed = 0
+    for _ in range(2500):
+        line = bytearray(sound)
+        start = draw.randrange(len(line))
+        line[start : start + draw.choice((0, 0, 1, 2))] = draw.choice(pieces)
+        found = quick_identity(bytes(line), version)
+        try:
+            row = parse_row(bytes(line), version, WHERE)
+        except CorpusError:
+            assert found is None, bytes(line)
+            continue
+        passed += 1
+        assert found in (None, row_identity(row, version))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.isfinite(vectorise([read_row(bytes(line))], version)).all()
+    assert 100 < passed < 2400

@@ -112,6 +112,8 @@ def quick_identity(line: bytes) -> tuple[_Identity, int, Sequence[bytes]] | None
     """
     try:
         row = _types().program.decode(line)
+        if not line.isascii():
+            line.decode()  # which msgspec leaves unchecked in what is not read
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if (
@@ -169,7 +171,19 @@ def _fault(value: Any, kind: Any) -> msgspec.ValidationError | None:  # noqa: AN
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         return error
+    except UnicodeEncodeError:  # a lone surrogate, in a key or in a text of a few known ones
+        return _fault(_storable(value), kind)
     return None
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(part) for key, part in value.items()}
+    return value
 
 
 def _place(value: Any, kind: Any, path: str) -> str:  # noqa: ANN401
