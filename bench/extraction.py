@@ -100,6 +100,12 @@ def _mend_32_bit(theirs: Row, binary: lief.PE.Binary) -> None:
     coff["characteristics"] = [older if n == newer else n for n in coff["characteristics"]]
 
 
+def _mend_nameless(theirs: Row, binary: lief.PE.Binary) -> None:
+    coff, optional = theirs["header"]["coff"], theirs["header"]["optional"]
+    for part, key in ((coff, "machine"), (optional, "subsystem"), (optional, "magic")):
+        part[key] = "???" if part[key].isdigit() else part[key]
+
+
 def _mend_entry(theirs: Row, binary: lief.PE.Binary) -> None:
     executable = (s["name"] for s in theirs["section"]["sections"] if "MEM_EXECUTE" in s["props"])
     theirs["section"]["entry"] = next(executable, "")
@@ -153,6 +159,7 @@ CAUSES = [
         "newer lief says NEED_32BIT_MACHINE, the release CHARA_32BIT_MACHINE",
         _mend_32_bit,
     ),
+    Cause("what lief has no name for is ??? in the release", _mend_nameless),
     Cause(
         "the release has the first executable section, the package with newer lief the entry "
         "point's",

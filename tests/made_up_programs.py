@@ -16,16 +16,23 @@ def launchers():
 
 
 def made_up_program(
-    sections=(("text", CODE),), *, entry=0x1000, imagebase=0x400000, flags=0x0102, dll_flags=0x8140
+    sections=(("text", CODE),),
+    *,
+    entry=0x1000,
+    imagebase=0x400000,
+    flags=0x0102,
+    dll_flags=0x8140,
+    machine=0x14C,
+    subsystem=3,
 ):
     """The bytes of a 32-bit program whose sections, (name, characteristics) each, are zeros."""
     headers = bytearray(b"MZ" + bytes(58) + struct.pack("<I", 64))
-    headers += b"PE\0\0" + struct.pack("<HHIIIHH", 0x14C, len(sections), 7, 0, 0, 224, flags)
+    headers += b"PE\0\0" + struct.pack("<HHIIIHH", machine, len(sections), 7, 0, 0, 224, flags)
     headers += struct.pack("<HBBIIIIII", 0x10B, 14, 29, 0x200, 0, 0, entry, 0x1000, 0)
     headers += struct.pack("<III", imagebase, _SECTION_ALIGNMENT, _FILE_ALIGNMENT)
     headers += struct.pack("<HHHHHHI", 6, 1, 2, 3, 5, 4, 0)
     size = _SECTION_ALIGNMENT * (1 + len(sections))
-    headers += struct.pack("<IIIHH", size, 0x400, 0, 3, dll_flags)
+    headers += struct.pack("<IIIHH", size, 0x400, 0, subsystem, dll_flags)
     headers += struct.pack("<IIIIII", 0, 0, 0, 0x1000, 0, 16) + bytes(128)
     for number, (name, characteristics) in enumerate(sections):
         encoded = name if isinstance(name, bytes) else name.encode()

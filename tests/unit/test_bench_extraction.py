@@ -54,16 +54,18 @@ def test_what_no_cause_explains_is_told(extractor):
 
 
 @pytest.mark.parametrize(
-    ("sections", "entry"),
+    "settings",
     [
-        ([("UPX0", CODE), ("UPX1", CODE | 0x20000000)], 0x2010),
-        ([("text", CODE | 0x30000)], 0x1000),
-        ([(b"\x02\xd2u", CODE)], 0x1000),
+        {"sections": [("UPX0", CODE), ("UPX1", CODE | 0x20000000)], "entry": 0x2010},
+        {"sections": [("text", CODE | 0x30000)]},
+        {"sections": [(b"\x02\xd2u", CODE)]},
+        {"machine": 0x999},
     ],
-    ids=["packed", "purgeable", "bytes beyond ASCII"],
+    ids=["packed", "purgeable", "bytes beyond ASCII", "nameless"],
 )
-def test_what_no_launcher_has_is_explained_too(extractor, sections, entry):
-    comparison = compare(extractor, [made_up_program(sections, entry=entry)])
+@pytest.mark.filterwarnings("ignore:.*is not a valid")
+def test_what_no_launcher_has_is_explained_too(extractor, settings):
+    comparison = compare(extractor, [made_up_program(**settings)])
     assert comparison.different.any()
     assert not comparison.unexplained.any()
 

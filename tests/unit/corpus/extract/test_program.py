@@ -105,6 +105,12 @@ def test_flags_are_told_by_the_names_of_the_release():
     assert header["optional"]["magic"] == "PE32"
 
 
+def test_numbers_without_a_name_are_question_marks_as_in_the_release(recwarn):
+    header = program_features(made_up_program(machine=0x999, subsystem=77), 1)["header"]
+    assert header["coff"]["machine"] == header["optional"]["subsystem"] == "???"
+    assert not recwarn.list
+
+
 def test_alignments_overlap_as_in_the_release():
     props = section_of(sections=[("text", CODE | 0x300000)])["sections"][0]["props"]
     assert {"ALIGN_1BYTES", "ALIGN_2BYTES", "ALIGN_4BYTES", "ALIGN_16BYTES"} <= set(props)

@@ -107,6 +107,8 @@ def read_program(path: str, *, folder: str, version: int, max_bytes: int) -> Ext
         return Extracted(sha256, orjson.dumps(features))
     except ProgramError as error:
         return Extracted(sha256, b"", error.kind, str(error))
+    except CorpusError as error:
+        return Extracted(sha256, b"", "malformed", str(error))
     except OSError as error:
         return Extracted(sha256, b"", "unreadable", f"cannot be read ({error.strerror})")
     except Exception as error:  # a parser's, of whatever class: the next program is no worse for it

@@ -7,6 +7,7 @@ differ, the release's rows decide. `docs/corpora.md` lists the differences.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import lief
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Names that newer lief spells otherwise than the release's rows.
 _RESPELLED = {"NEED_32BIT_MACHINE": "CHARA_32BIT_MACHINE"}
+# What the release's rows have for a machine, say, that lief does not know.
+_NAMELESS = "???"
 # Both names stood for this one bit then; it has been MEM_16BIT alone since, and the bit beside it
 # MEM_PURGEABLE.
 _MEM_16BIT = 0x20000
@@ -45,6 +48,13 @@ def program_features(content: bytes, version: int) -> Row:
     it does not begin as a program of Windows does, when lief cannot parse it, and when its sections
     go beyond its end.
     """
+    with warnings.catch_warnings():
+        # Of numbers without a name.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return _features(content, version)
+
+
+def _features(content: bytes, version: int) -> Row:
     binary = _parsed(content)
     values = np.frombuffer(content, dtype=np.uint8)
     histogram = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
@@ -270,8 +280,8 @@ def _names(members: Iterable[Any]) -> list[str]:
 
 
 def _name(member: Any) -> str:  # noqa: ANN401 - an enumeration of lief
-    # By name, since flags print as numbers; a number without a name stays one.
-    name = getattr(member, "name", None) or str(int(member))
+    # By name, since flags print as numbers. What has no name is a number now.
+    name = getattr(member, "name", None) or _NAMELESS
     return _RESPELLED.get(name, name)
 
 
