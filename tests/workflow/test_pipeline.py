@@ -134,6 +134,22 @@ def test_a_wrong_configuration_stops_at_once(built, change, message):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_key_that_stands_twice_in_an_overlay_stops_at_once(tmp_path, tiny_release):
+    checkout = Checkout(tmp_path, tiny_release, TINY)
+    overlay = tmp_path / "mine.yaml"
+    for text, planned in (
+        ("seeds: {1: {}}\ngrid: {seeds: [1]}\n", True),
+        ("grid: {seeds: [1]}\nseeds: {1: {}}\ngrid: {seeds: [2]}\n", False),
+    ):
+        overlay.write_text(text)
+        command = ("-n", "--cores", "1", "--configfile", str(overlay), "--", "metrics")
+        done = checkout.snakemake(*command, check=False)
+        said = done.stdout + done.stderr
+        assert ("mine.yaml, line 3: " in said and "'grid' stands twice" in said) is not planned
+        assert (done.returncode == 0) is planned
+        assert "Traceback" not in said
+
+
 def test_a_missing_gpu_is_noticed_before_any_job(tmp_path, tiny_release):
     import torch
 
