@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 
 import lief
 import numpy as np
@@ -240,3 +241,47 @@ def test_strings_are_those_of_the_package(content):
     values = np.frombuffer(content, dtype=np.uint8)
     histogram = np.bincount(values, minlength=256)
     assert program._strings(content, values, histogram) == package.raw_features(content, None)
+
+
+@pytest.fixture(scope="module")
+def release_rows(sample_folder, ember2018_folder):
+    files = [*sorted(sample_folder.glob("*.jsonl")), *sorted(ember2018_folder.glob("*.jsonl"))]
+    return [json.loads(line) for path in files for line in path.open(encoding="utf-8")]
+
+
+def test_names_are_spelled_as_in_the_releases_rows(release_rows):
+    program = importlib.import_module("dokunuki.corpus.extract.program")
+    pe = lief.PE
+    spelled = {
+        "machine": pe.Header.MACHINE_TYPES,
+        "characteristics": pe.Header.CHARACTERISTICS,
+        "subsystem": pe.OptionalHeader.SUBSYSTEM,
+        "dll_characteristics": pe.OptionalHeader.DLL_CHARACTERISTICS,
+        "magic": pe.PE_TYPE,
+        "props": pe.Section.CHARACTERISTICS,
+    }
+    for key, members in spelled.items():
+        used = set()
+        for row in release_rows:
+            parts = [*row["header"].values(), *row["section"]["sections"]]
+            for value in (part[key] for part in parts if key in part):
+                used.update([value] if isinstance(value, str) else value)
+        assert used
+        assert used <= {program._name(member) for member in members}, key
+
+
+def test_the_entry_section_of_the_releases_rows_is_the_first_executable_one(release_rows):
+    sections = [row["section"] for row in release_rows]
+    first = [
+        next((part["name"] for part in found["sections"] if "MEM_EXECUTE" in part["props"]), "")
+        for found in sections
+    ]
+    same = sum(a == found["entry"] for a, found in zip(first, sections, strict=True))
+    assert same >= 0.99 * len(sections)
+
+
+def test_the_releases_rows_of_version_1_have_no_names_for_numbers(release_rows):
+    for row in release_rows:
+        names = [name for functions in row["imports"].values() for name in functions]
+        numbered = [name for name in names if name.startswith("ordinal")]
+        assert not numbered or "datadirectories" in row
