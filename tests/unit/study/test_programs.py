@@ -59,6 +59,10 @@ def test_what_is_not_there_is_named(with_programs, folder):
     config = with_programs(path=str(folder / "none"))
     with pytest.raises(CorpusError, match="none: no such folder"):
         programs.check_folder(config["datasets"]["mine"])
+    (folder / "empty" / "sub").mkdir(parents=True)
+    config = with_programs(path=str(folder / "empty"))
+    with pytest.raises(CorpusError, match="empty: the folder has no files"):
+        programs.check_folder(config["datasets"]["mine"])
 
 
 def test_a_tilde_is_the_users_folder(with_programs, folder, monkeypatch):

@@ -38,12 +38,14 @@ def check_programs(name: str, dataset: Mapping[str, Any]) -> None:
 
 
 def check_folder(dataset: Mapping[str, Any]) -> None:
-    """Raise CorpusError when the folder of programs or the CSV of labels is not there."""
+    """Raise CorpusError when there is no folder of programs, no file in it, or no CSV of labels."""
     folder, labels = _places(dataset)
     if not folder.is_dir():
         raise CorpusError(
             f"{folder}: no such folder; give the folder of programs with the dataset's `path`"
         )
+    if not any(names for _, _, names in os.walk(folder)):
+        raise CorpusError(f"{folder}: the folder has no files; give the folder of programs")
     if not labels.is_file():
         raise CorpusError(
             f"{labels}: no such file; give the CSV of labels with the dataset's `labels`"
