@@ -77,6 +77,14 @@ def test_messages_name_the_archive_and_not_the_store(tmp_path, write_archive, re
     assert str(caught.value).startswith(f"{path}/train_features_1.jsonl:7: malformed JSON")
 
 
+def test_names_that_are_no_text(tmp_path, packed):
+    odd = packed.rename(tmp_path / "caf\udce9.tar.bz2")
+    store = write(odd, tmp_path)
+    assert len(build_index(open_release(odd, 1, store=store))[0]) == 30
+    with open_store(store) as kept:
+        assert "caf\\udce9.tar.bz2/test_features.jsonl" in kept.where["test_features.jsonl"]
+
+
 def test_a_store_of_another_release(tmp_path, packed, write_archive, release_rows):
     index, _ = build_index(open_release(packed, 1))
     for rows in (

@@ -64,7 +64,8 @@ def write_store(
         )
         for member in containers.members():
             names.append(member.name)
-            places.append(member.where)
+            # Names of files may hold bytes that are no text.
+            places.append(member.where.encode("utf-8", "backslashreplace").decode("utf-8"))
             first.append(len(starts) - 1)
             size = 0
             named = weekly_name(member.name)
