@@ -27,6 +27,7 @@ BENCHMARKS = {
     "startup": [],
     "corpus": [],
     "extraction": [],
+    "tables": [],
     "selection": [],
     "explanations": [],
     "training": ["--rounds", "2", "--threads", "2"],
