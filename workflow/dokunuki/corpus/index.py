@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from dokunuki.progress import Progress, logger
 from dokunuki.storage.arrays import open_arrays, read_array, write_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dokunuki.corpus.protocol import Release
@@ -84,19 +85,41 @@ class Index:
         chosen: np.ndarray = texts[getattr(self, field)[positions]]
         return chosen
 
-    def locations(self, positions: Iterable[int]) -> list[Location]:
+    def locations(self, positions: Iterable[int]) -> Locations:
         """Where some rows stand."""
-        return [
-            Location(
-                self.files[self.file[position]],
-                int(self.line[position]),
-                int(self.offset[position]),
-                int(self.length[position]),
-                self.digest[position].tobytes(),
-                int(self.checksum[position]),
-            )
-            for position in positions
-        ]
+        return Locations(self, np.fromiter(positions, dtype=np.int64))
+
+
+class Locations(Sequence[Location]):
+    """Where some rows of an index stand; each is told when it is asked for, and none is kept."""
+
+    def __init__(self, index: Index, positions: np.ndarray) -> None:
+        self._index = index
+        self._positions = positions
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, place: int) -> Location: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Locations: ...
+
+    def __getitem__(self, place: int | slice) -> Location | Locations:
+        """Where one row stands, or some."""
+        index, position = self._index, self._positions[place]
+        if isinstance(place, slice):
+            return Locations(index, position)
+        return Location(
+            index.files[index.file[position]],
+            int(index.line[position]),
+            int(index.offset[position]),
+            int(index.length[position]),
+            index.digest[position].tobytes(),
+            int(index.checksum[position]),
+        )
 
 
 def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[str, Any]]:

@@ -159,17 +159,15 @@ class OwnRows:
         vectorise: Vectorise,
     ) -> Iterator[tuple[list[int], np.ndarray]]:
         """Copy some rows out of the tables; see `Release.vectors`."""
-        for file in self._files:
-            positions = np.array(
-                sorted(
-                    (p for p, location in enumerate(locations) if location.file == file.name),
-                    key=lambda p: locations[p].line,
-                ),
-                dtype=np.int64,
-            )
+        lines = np.fromiter((location.line for location in locations), dtype=np.int64)
+        numbers = {file.name: number for number, file in enumerate(self._files)}
+        files = np.fromiter((numbers[location.file] for location in locations), dtype=np.int16)
+        for number, file in enumerate(self._files):
+            positions = np.flatnonzero(files == number)
             if not len(positions):
                 continue
-            wanted = np.array([locations[p].line - 1 for p in positions])
+            positions = positions[np.argsort(lines[positions], kind="stable")]
+            wanted = lines[positions] - 1
             table = open_table(file)
             columns = self._columns(table, self._sides(table))
             found = 0

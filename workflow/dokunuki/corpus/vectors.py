@@ -14,6 +14,7 @@ from dokunuki.errors import ConfigError, DataFileError, damaged_file
 from dokunuki.progress import Progress
 from dokunuki.storage.arrays import RowStream, open_arrays, read_array, write_arrays
 from dokunuki.storage.matrix import StoredMatrix, only_rows
+from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,7 +230,10 @@ def _check_same(index: Index, split: Split) -> None:
     same = len(positions) == 0 or (
         positions.max() < len(index)
         and bool((index.label[positions] == split.label).all())
-        and index.sha256(positions) == split.sha256.tolist()
+        and all(
+            index.sha256(positions[block]) == split.sha256[block].tolist()
+            for block in row_blocks(len(positions))
+        )
     )
     if not same:
         raise DataFileError(
