@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from dokunuki.corpus.own_layout import layout_from_record, layout_record
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError, DokunukiError, damaged_file
 from dokunuki.parts.building import path_of
@@ -18,6 +20,8 @@ from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from dokunuki.corpus.layout import FeatureLayout
 
 _DESCRIPTION_FILE = "detector.json"
 _FORMAT = 3
@@ -42,12 +46,18 @@ class Detector:
     `train_rows_` and `removed_rows_` (by samplers); `kept_indices_` (int64, the training rows that
     samplers kept, where one tells and none of the others leaves it open; else None, as after
     `load`); `description_` says of what class and parameters all were.
+
+    `layout` (of the raw rows) and `thresholds` (by name, from where on a score is malware's, beside
+    0.5) may be set by whoever knows them; they are saved, and go with the detector when it is
+    exported.
     """
 
     def __init__(self, defences: Sequence[Any], classifier: Any) -> None:  # noqa: ANN401 - by protocol
         self.defences = list(defences)
         self.classifier = classifier
         self._kinds = [defence_kind(defence) for defence in self.defences]
+        self.layout: FeatureLayout | None = None
+        self.thresholds: dict[str, float] = {}
         for defence, kind in zip(self.defences[:-1], self._kinds, strict=False):
             if kind == "meta-estimator":
                 raise ConfigError(
@@ -217,7 +227,41 @@ class Detector:
                 **self.description_,
                 "files": saved,
             }
+            if self.layout is not None or self.thresholds:
+                layout = None if self.layout is None else layout_record(self.layout)
+                description["deployment"] = {"layout": layout, "thresholds": self.thresholds}
             write_json(temporary / _DESCRIPTION_FILE, description)
+
+    def to_onnx(
+        self,
+        path: str | Path,
+        rows: np.ndarray | None = None,
+        *,
+        layout: FeatureLayout | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        tolerance: float = 1e-5,
+        may_differ: float = 0.0,
+    ) -> float:
+        """Write the fitted detector as one ONNX file, and hold it against itself on raw `rows`.
+
+        Returns the largest difference of two scores. Arguments and errors are those of
+        `dokunuki.deployment.exporting.export_detector`.
+        """
+        # By name: training must not depend on how detectors are exported, nor be done again for an
+        # edit there.
+        exporting = importlib.import_module("dokunuki.deployment.exporting")
+        check = exporting.export_detector(
+            self,
+            path,
+            rows,
+            layout=layout,
+            thresholds=thresholds,
+            provenance=provenance,
+            tolerance=tolerance,
+            may_differ=may_differ,
+        )
+        return float(check.worst)
 
     @classmethod
     def load(
@@ -244,6 +288,10 @@ class Detector:
             detector.removed_rows_ = training["removed_rows"]
             detector.description_ = {key: description[key] for key in ("defences", "classifier")}
             detector._kinds = [part["kind"] for part in description["defences"]]
+            deployment = description.get("deployment", {"layout": None, "thresholds": {}})
+            if deployment["layout"] is not None:
+                detector.layout = layout_from_record(deployment["layout"])
+            detector.thresholds = deployment["thresholds"]
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise damaged_file(
                 path, f"damaged, or not written by this version ({error!r})", folder
