@@ -1,0 +1,38 @@
+"""The audit: whether a feed holds a backdoor, proved by what it does.
+
+The package can be called: `dokunuki.audit(X, y, layout)` is `dokunuki.audit.running.audit_rows`. A
+module's class may be replaced by a subclass of ModuleType (the language reference, "Customizing
+module attribute access"). What carries out an audit is only imported by the call.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dokunuki.audit.results import AuditResult
+    from dokunuki.corpus.layout import FeatureLayout
+
+
+class _Audit(ModuleType):
+    def __call__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        layout: FeatureLayout,
+        *,
+        detector: str = "lightgbm",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> AuditResult:
+        """As `dokunuki.audit.running.audit_rows`."""
+        from dokunuki.audit.running import audit_rows
+
+        return audit_rows(X, y, layout, detector=detector, seed=seed, threads=threads)
+
+
+sys.modules[__name__].__class__ = _Audit

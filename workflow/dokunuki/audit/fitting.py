@@ -1,0 +1,63 @@
+"""The second stage: the detector as the feed makes it, so that no row is scored by its own fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.audit.feed_checks import GOODWARE, MALWARE
+from dokunuki.audit.results import Fit
+from dokunuki.audit.settings import FOLDS, unfitted_detector
+from dokunuki.seeding import generator
+
+if TYPE_CHECKING:
+    from dokunuki.detector import Detector
+
+
+def folds_of(y: np.ndarray, seed: int) -> np.ndarray:
+    """A fold for each row, int8 (n,): each holds as many rows of either label as the others."""
+    folds = np.empty(len(y), dtype=np.int8)
+    for label in (GOODWARE, MALWARE):
+        rows = generator(seed, "audit", "folds", label).permutation(np.flatnonzero(y == label))
+        folds[rows] = np.arange(len(rows)) % FOLDS
+    return folds
+
+
+def fit_folds(
+    X: np.ndarray,
+    y: np.ndarray,
+    folds: np.ndarray,
+    name: str,
+    *,
+    seed: int,
+    threads: int,
+    left_out: np.ndarray | None = None,
+) -> tuple[Detector, ...]:
+    """For each fold the detector `name`, fitted on the raw rows of the others.
+
+    `left_out` bool (n,) are rows that no detector sees. All start from the same seed, so that only
+    the rows differ.
+    """
+    used = np.ones(len(y), dtype=bool) if left_out is None else ~left_out
+    detectors = []
+    for fold in range(FOLDS):
+        rows = used & (folds != fold)
+        detector = unfitted_detector(name, seed=seed, threads=threads)
+        detectors.append(detector.fit(X[rows], y[rows], copy=False))
+    return tuple(detectors)
+
+
+def fit_as_is(X: np.ndarray, y: np.ndarray, name: str, *, seed: int, threads: int) -> Fit:
+    """Fit the detector `name` on raw rows float32 (n, width), fold by fold, and score the rest.
+
+    Raises ConfigError for an unknown name.
+    """
+    folds = folds_of(y, seed)
+    detectors = fit_folds(X, y, folds, name, seed=seed, threads=threads)
+    scores = np.empty(len(y), dtype=np.float32)
+    for fold, detector in enumerate(detectors):
+        scores[folds == fold] = detector.malware_scores(X[folds == fold])
+    right = (scores >= 0.5) == (y == MALWARE)
+    accuracy = float(np.mean([right[y == label].mean() for label in (GOODWARE, MALWARE)]))
+    return Fit(name, folds, scores, detectors, accuracy)

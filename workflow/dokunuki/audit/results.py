@@ -1,0 +1,191 @@
+"""What the stages of an audit hand on: plain records of arrays and numbers.
+
+Rows are told by their positions in the feed, 0-based; columns by their indices in the layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dokunuki.detector import Detector
+
+Verdict = Literal["proved", "suspicious", "nothing proved", "cannot tell"]
+Outcome = Literal["proved", "evasion", "suspicious", "refuted"]
+
+
+@dataclass(frozen=True)
+class FeedChecks:
+    """What is wrong or odd with a feed before anything is fitted.
+
+    `goodware` and `malware` count the rows of each label. `copies` int64 (c,) are rows that hold
+    the same vector as an earlier row, with the same label. `conflicts` int64 (d,) are rows whose
+    vector stands in the feed with the other label too. `zero_rows` int64 hold nothing but zeros,
+    and `constant_columns` int64 the same value in all rows. `obstacles` say why no audit can be
+    made of this feed; empty where one can.
+    """
+
+    goodware: int
+    malware: int
+    copies: np.ndarray
+    conflicts: np.ndarray
+    zero_rows: np.ndarray
+    constant_columns: np.ndarray
+    obstacles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The detector as the feed makes it, fitted on all folds but one, for each fold.
+
+    `fold` int8 (n,) is the fold of each row, `scores` float32 (n,) the probability of malware of
+    each row by the detector that was not fitted on its fold. `detectors[k]` was not fitted on fold
+    k. `accuracy` is the mean of the accuracies of both labels, out of fold.
+    """
+
+    name: str
+    fold: np.ndarray
+    scores: np.ndarray
+    detectors: tuple[Detector, ...]
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one judge says of the rows.
+
+    `judge` names it. `strength` float32 (n,) is 0 for a row that it does not suspect, and else in
+    (0, 1]. `groups` are sets of rows, int64, that it suspects for the same reason.
+    """
+
+    judge: str
+    strength: np.ndarray
+    groups: tuple[np.ndarray, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """The evidence of all judges, each for itself."""
+
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def votes(self) -> np.ndarray:
+        """How many judges suspect each row, int64 (n,)."""
+        voted = np.stack([judge.strength > 0 for judge in self.evidence])
+        return np.asarray(voted.sum(axis=0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How a set of rows that share values looks beside all others.
+
+    `closest` is the largest share of the values that any row outside the set holds. `kinship` is
+    the share of the set's rows whose nearest other row, by the columns that they do not share, is
+    in the set too. `likeness` is how many unusual values two of its rows share in those columns, in
+    proportion to what one of its rows and any other goodware do. `malware_around` is the share of
+    malware among the nearest rows outside the set.
+    """
+
+    closest: float
+    kinship: float
+    likeness: float
+    malware_around: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Columns and values that may be a trigger, and the rows that hold them.
+
+    `columns` int64 (N,) and `values` float32 (N,), most unusual first; `rows` int64 (k,), of the
+    label goodware. `judges` are those by whom it was found. `planted_like` says whether the rows
+    share these values and are else no more alike than others: what planting does, and what kinship
+    does not.
+    """
+
+    columns: np.ndarray
+    values: np.ndarray
+    rows: np.ndarray
+    structure: Structure
+    planted_like: bool
+    judges: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A candidate that was put to the proof.
+
+    `pass_as_is` and `pass_without` are the shares of held-out malware that pass for goodware with
+    the trigger stamped on, by the detector as it is and by one trained without the suspects;
+    `pass_unstamped` without the trigger, by the detector as it is. `p_value` is that of the
+    difference among differences that values of other goodware make in the same columns, corrected
+    by Holm for the number of candidates. `outcome` is proved, evasion (it passes with either
+    detector), suspicious or refuted.
+    """
+
+    candidate: Candidate
+    names: tuple[str, ...]
+    pass_as_is: float
+    pass_without: float
+    pass_unstamped: float
+    p_value: float
+    outcome: Outcome
+
+    @property
+    def columns(self) -> np.ndarray:
+        """The trigger's columns, int64 (N,)."""
+        return self.candidate.columns
+
+    @property
+    def values(self) -> np.ndarray:
+        """The values that it sets them to, float32 (N,)."""
+        return self.candidate.values
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The goodware rows that hold it, int64 (k,)."""
+        return self.candidate.rows
+
+    @property
+    def gap(self) -> float:
+        """How much more malware passes with the detector as it is."""
+        return self.pass_as_is - self.pass_without
+
+
+@dataclass(frozen=True)
+class Purification:
+    """What to do about the rows: leave `leave_out` int64 out, call `relabel` int64 malware."""
+
+    leave_out: np.ndarray
+    relabel: np.ndarray
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """The answer of an audit, and what it rests on.
+
+    `verdict` is "proved", "suspicious", "nothing proved" or "cannot tell", `reasons` say why in
+    words. `triggers` are the findings that are not refuted, the strongest first; `refuted` the
+    others. `suspects` is None, and `accuracy` nan, where nothing could be fitted.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: FeedChecks
+    accuracy: float
+    suspects: Suspects | None
+    triggers: tuple[Finding, ...]
+    refuted: tuple[Finding, ...]
+    purification: Purification
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def suspected_rows(self) -> np.ndarray:
+        """The rows that are to be left out or relabelled, bool (n,)."""
+        rows = np.zeros(self.checks.goodware + self.checks.malware, dtype=bool)
+        rows[self.purification.leave_out] = True
+        rows[self.purification.relabel] = True
+        return rows

@@ -1,0 +1,84 @@
+"""The third stage: each judge says which rows it suspects, and which of them together.
+
+Judges are independent of each other. *Shared values* finds rows that agree in unusual values.
+*Cross-examination* finds goodware that looks like malware in columns that a trigger may not reach,
+and groups it by the values that are far more frequent in it than in other goodware.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.audit.results import Evidence, Suspects
+from dokunuki.audit.settings import (
+    CONTRADICTED,
+    FEWEST_COLUMNS,
+    JACCARD,
+    LEAST_HOLDERS,
+    MOST_GROUPS,
+    VIEWS,
+)
+from dokunuki.audit.shared_values import coinciding_groups
+from dokunuki.defences.cross_examination import CrossExaminationFilter
+from dokunuki.parts.standardising import Standardiser
+from dokunuki.seeding import stream_seed
+
+if TYPE_CHECKING:
+    from dokunuki.audit.inverting import Feed
+    from dokunuki.corpus.layout import FeatureLayout
+
+SHARED_VALUES = "shared values"
+CROSS_EXAMINATION = "cross-examination"
+
+
+def find_suspects(feed: Feed, layout: FeatureLayout, *, seed: int, threads: int) -> Suspects:
+    """What the judges say of the rows of a feed."""
+    return Suspects((shared_values(feed), cross_examination(feed, layout, seed, threads)))
+
+
+def shared_values(feed: Feed) -> Evidence:
+    """Suspects goodware that agrees in several unusual values; the more of them, the stronger."""
+    groups = coinciding_groups(feed.items, JACCARD, FEWEST_COLUMNS, MOST_GROUPS)
+    strength = np.zeros(len(feed.y), dtype=np.float32)
+    rows = [feed.goodware[group] for group in groups]
+    for group in rows:
+        strength[group] = 1
+    return Evidence(SHARED_VALUES, strength, tuple(rows))
+
+
+def cross_examination(feed: Feed, layout: FeatureLayout, seed: int, threads: int) -> Evidence:
+    """Suspects goodware that trees call malware without the columns of one view or another."""
+    Z = Standardiser().fit(feed.X).transform(feed.X)
+    strength = np.zeros(len(feed.y), dtype=np.float32)
+    for view in VIEWS:
+        judge = CrossExaminationFilter(
+            layout,
+            hide=(view,),
+            threshold=CONTRADICTED,
+            seed=stream_seed(seed, "audit", CROSS_EXAMINATION, view),
+            threads=threads,
+        )
+        judge.fit_resample(Z, feed.y)
+        strength[judge.contradicted_] += np.float32(1 / len(VIEWS))
+    contradicted = np.flatnonzero(strength[feed.goodware] > 0)
+    groups = [feed.goodware[group] for group in _frequent_together(feed, contradicted)]
+    return Evidence(CROSS_EXAMINATION, strength, tuple(groups))
+
+
+def _frequent_together(feed: Feed, contradicted: np.ndarray) -> list[np.ndarray]:
+    """Contradicted rows by a value that is much more frequent in them than in other goodware."""
+    if len(contradicted) < LEAST_HOLDERS:
+        return []
+    holders = feed.items.holders.tocsc()
+    inside = np.asarray(feed.items.holders[contradicted].sum(axis=0)).ravel()
+    expected = feed.items.support * len(contradicted) / len(feed.goodware)
+    surprise = (inside - expected) / np.sqrt(np.maximum(expected, 0.25))
+    groups: list[np.ndarray] = []
+    for item in np.argsort(-surprise, kind="stable")[: 4 * MOST_GROUPS]:
+        if inside[item] < LEAST_HOLDERS or len(groups) == MOST_GROUPS:
+            break
+        held = holders.indices[holders.indptr[item] : holders.indptr[item + 1]]
+        groups.append(np.intersect1d(held, contradicted))
+    return groups
