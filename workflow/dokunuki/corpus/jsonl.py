@@ -115,6 +115,13 @@ class JsonLines(ABC):
                 )
         selection.check_met(self.path)
 
+    def lines(self) -> Iterator[tuple[str, int, bytes]]:
+        """All lines that are not blank: what messages call their file, their number, the line."""
+        for file, stream in self._streams():
+            for line in numbered(stream, self.where(file)):
+                if not is_blank(line.text):
+                    yield self.where(file), line.number, line.text
+
     def _count(self, file: str, stream: IO[bytes]) -> int:
         """How many rows a file has that is not looked into."""
         rows = 0

@@ -9,7 +9,7 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,20 @@ class _Sides:
     def names(self) -> list[str]:
         """Those that are there."""
         return [name for name in vars(self).values() if name is not None]
+
+
+class UnlabelledRows(NamedTuple):
+    """Rows of a table that stand together, as they are.
+
+    `first` is the number of the first, from 1. `ids` are what the table calls them, empty where it
+    does not. `faults` tells by place what is wrong with a row of `X`, float32 (n, width).
+    """
+
+    file: Path
+    first: int
+    ids: list[str]
+    X: np.ndarray
+    faults: dict[int, str]
 
 
 class OwnRows:
@@ -108,6 +122,17 @@ class OwnRows:
                 f"{label_file(table.path, self._label)}: has {len(labels)} labels, and {file.name} "
                 f"has {rows} rows; write both again"
             )
+
+    def unlabelled(self) -> Iterator[UnlabelledRows]:
+        """All rows in order, block by block, whether they have labels or not."""
+        for file in self._files:
+            table = open_table(file)
+            sides = self._sides(table, labelled=False)
+            name = sides.sample_id
+            for block in table.blocks(self._columns(table, sides), [name] if name else []):
+                given = block.sides[name] if name else [None] * len(block.X)
+                ids = [_text(value) for value in given]
+                yield UnlabelledRows(file, block.start + 1, ids, block.X, self._faults(block.X))
 
     def _entries(self, table: Table, sides: _Sides, block: Block) -> Iterator[IndexEntry | BadRow]:
         faults = self._faults(block.X)
@@ -195,7 +220,7 @@ class OwnRows:
             "again, or delete the index"
         )
 
-    def _sides(self, table: Table) -> _Sides:
+    def _sides(self, table: Table, *, labelled: bool = True) -> _Sides:
         """Which columns or arrays tell label, id, date and family."""
         features = set(self.features.names)
 
@@ -216,7 +241,7 @@ class OwnRows:
             named(None, _FAMILY_NAMES, "family"),
             named(None, _WEEK_NAMES, "week"),
         )
-        if sides.label is None and label_file(table.path, self._label) is None:
+        if labelled and sides.label is None and label_file(table.path, self._label) is None:
             raise CorpusError(
                 f"{table.path}: no labels: there is no column called label; name it (label: "
                 f"NAME), or the file that holds them (label: labels.npy). It has "

@@ -113,7 +113,7 @@ class Deployed:
                 if name.startswith(METADATA_PREFIX)
             }
             self.layout = layout_from_record(facts["layout"])
-            self.thresholds: dict[str, float] = facts["thresholds"]
+            self.thresholds: dict[str, float] = {**HALF, **facts["thresholds"]}
             self.version: str = facts["version"]
             self.description: dict[str, Any] = facts["detector"]
             self.provenance: dict[str, Any] = facts["provenance"]
