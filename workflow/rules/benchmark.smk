@@ -74,7 +74,7 @@ use rule write_report as write_benchmark_report with:
             rules.write_leaderboard.output.csv,
             *rules.write_tables.output,
         ],
-        captions=sorted(map(str, Path("workflow/report").glob("*.rst"))),
+        captions=CAPTIONS,
         stylesheet=REPORT_STYLE,
     output:
         report="results/benchmark/report.html",

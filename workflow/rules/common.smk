@@ -99,6 +99,11 @@ def code(rule_name, **methods):
     return code_digests(WORKFLOW / "scripts" / f"{rule_name}.py", *classes)
 
 
+def own_file(path):
+    """A file of the workflow as seen from the working folder: a tree may move and stays built."""
+    return os.path.relpath(WORKFLOW / path)
+
+
 def seed_of(purpose):
     """What a job's seed stands for: in `sample`, `poison` or `initialisation`."""
     return lambda wildcards: specs.job_seed(CONFIG, wildcards.seed, purpose)

@@ -7,7 +7,7 @@ rule collect_metrics:
     input:
         scores=sorted({run["scores"] for run in RUNS}),
         evasion=sorted({run["evasion"] for run in RUNS} - {None}),
-        schema="workflow/schemas/metrics.schema.yaml",
+        schema=own_file("schemas/metrics.schema.yaml"),
     output:
         metrics=report(
             "results/metrics.csv",
@@ -36,7 +36,7 @@ rule collect_metrics:
 rule collect_timings:
     input:
         timings=[run["cost"] for run in TRAINED],
-        schema="workflow/schemas/timings.schema.yaml",
+        schema=own_file("schemas/timings.schema.yaml"),
     output:
         timings=report(
             "results/timings.csv",

@@ -14,7 +14,10 @@ ANSWERS = expand(
     suffix=["svg", "png"],
 )
 # Relative, so that a tree that was moved is not built anew.
-REPORT_STYLE = os.path.relpath(WORKFLOW / "report" / "report.css")
+REPORT_STYLE = own_file("report/report.css")
+CAPTIONS = sorted(
+    own_file(f"report/{path.name}") for path in (WORKFLOW / "report").glob("*.rst")
+)
 # N and p at which every attack is set against every defence.
 ANSWER_CELL = answer_cell(GRID)
 
@@ -187,7 +190,7 @@ rule write_report:
         metrics="results/metrics.csv",
         timings="results/timings.csv",
         tables=[rules.write_answer.output.answer, *rules.write_tables.output],
-        captions=sorted(map(str, Path("workflow/report").glob("*.rst"))),
+        captions=CAPTIONS,
         stylesheet=REPORT_STYLE,
     output:
         report="results/report.html",

@@ -1,6 +1,6 @@
 """Tidy CSV tables that a schema describes: what is written is checked, and so is what is read.
 
-A schema is a JSON Schema of one row, written in YAML, in the folder `schemas` beside the library.
+A schema is a JSON Schema of one row, written in YAML, in the workflow's folder `schemas`.
 The order of its `properties` is the order of the columns; `x-key` lists the columns that tell the
 rows apart and that they are sorted by.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,11 +17,13 @@ from jsonschema import Draft202012Validator
 from dokunuki.errors import DataFileError, damaged_file, missing_file, unreadable_file
 from dokunuki.storage.files import atomic_write, verify_checksum
 from dokunuki.storage.yaml_text import load_yaml
+from dokunuki.study.places import WORKFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schemas"
+SCHEMA_FOLDER = WORKFLOW / "schemas"
 
 
 class TableSchema:

@@ -5,10 +5,10 @@ checkout would rerun everything. The rules therefore carry, as a parameter, one 
 that the script reaches through imports. A digest is taken over the syntax tree without
 docstrings: comments, docstrings and formatting rerun nothing.
 
-Followed are this package, whatever lies beside it in the folder `workflow`, and the modules in the
-folders of the catalogue that a user names. Where a followed package holds one of the folders in
-`DATA_FOLDERS`, each file in it counts by its bytes. All else belongs to the environment, and its
-versions are the environment's business.
+Followed are this package, whatever lies beside it in the folder `workflow` of a checkout (of a
+wheel, its other package), and the modules in the folders of the catalogue that a user names. Where
+a followed package holds one of the folders in `DATA_FOLDERS`, each file in it counts by its bytes.
+All else belongs to the environment, and its versions are the environment's business.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dokunuki.study.places import IS_INSTALLED, LIBRARY, PACKAGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,18 +30,18 @@ _HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
 # Of a followed package, the folders whose files its modules read.
 DATA_FOLDERS = ("data", "templates")
 _CODE = {".py", ".pyc"}
-_LIBRARY = Path(__file__).resolve().parents[2]
 # Where modules are followed: the library, and what lies beside it; then the user's own folders.
-_ROOTS = [_LIBRARY]
+_ROOTS = [LIBRARY]
 
 
 def offer_library(folders: Iterable[str | Path] = ()) -> None:
     """Let this process and its children import this package and the modules in `folders`.
 
-    Whether the package is installed for them or not. From now on such modules are followed.
+    Whether the package is installed for them or not. From now on such modules are followed. Where
+    it is installed, its folder holds all packages of an environment, and is not offered to others.
     """
     _ROOTS[1:] = [Path(folder).resolve() for folder in folders]
-    own = [str(root) for root in _ROOTS]
+    own = [str(root) for root in _ROOTS if not (IS_INSTALLED and root == LIBRARY)]
     paths = [*own, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     sys.path.extend(path for path in own if path not in sys.path)
@@ -89,8 +91,11 @@ def _digest_of_bytes(path: Path) -> str:
 
 def module_path(module: str) -> Path | None:
     """The file of a module that is followed; None when there is none."""
+    names = module.split(".")
     for root in _ROOTS:
-        base = root.joinpath(*module.split("."))
+        if IS_INSTALLED and root == LIBRARY and names[0] not in PACKAGES:
+            continue
+        base = root.joinpath(*names)
         for candidate in (base.with_suffix(".py"), base / "__init__.py"):
             if candidate.is_file():
                 return candidate

@@ -22,7 +22,7 @@ from dokunuki.corpus.extract.listing import (
     write_listing,
 )
 from dokunuki.corpus.extract.program import program_features
-from dokunuki.corpus.extract.table import NOTHING, read_labels
+from dokunuki.corpus.extract.table import NOTHING, LabelTable, read_labels
 from dokunuki.corpus.extract.workers import Failure, results
 from dokunuki.corpus.validation import check_row
 from dokunuki.errors import CorpusError
@@ -32,7 +32,7 @@ from dokunuki.storage.files import atomic_write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dokunuki.corpus.extract.table import LabelTable, Told
+    from dokunuki.corpus.extract.table import Told
 
 
 class Extracted(NamedTuple):
@@ -46,7 +46,7 @@ class Extracted(NamedTuple):
 
 def extract_folder(
     folder: str | Path,
-    labels: str | Path,
+    labels: str | Path | None,
     output: str | Path,
     *,
     version: int,
@@ -57,7 +57,8 @@ def extract_folder(
 ) -> None:
     """Write the raw rows of all programs below `folder` into `output`, with a listing.
 
-    `labels` is the CSV that `read_labels` reads; a program that it does not name is unlabelled.
+    `labels` is the CSV that `read_labels` reads; a program that it does not name is unlabelled, and
+    so are all where there is none.
     Rows stand in the order of the paths, whatever the number of `workers`, in the JSON lines that
     an EMBER release of `version` 1 or 2 has. A file that is empty, no program, longer than
     `max_bytes`, not read within `max_seconds`, or that ends the parser, is an error in the listing
@@ -67,7 +68,7 @@ def extract_folder(
     """
     folder, output = Path(folder), Path(output)
     paths = list_programs(folder, labels)
-    table = read_labels(labels, folder)
+    table = LabelTable(folder) if labels is None else read_labels(labels, folder)
     reader = partial(read or read_program, folder=str(folder), version=version, max_bytes=max_bytes)
     progress = Progress(f"extract {folder.name}", len(paths))
     listing: list[Listed] = []
@@ -92,7 +93,8 @@ def extract_folder(
                 f"{folder}: no row could be made of any of its {len(paths)} files; the first: "
                 f"{listing[0].path}: {listing[0].error}"
             )
-        _check_labels(table, listing)
+        if labels is not None:
+            _check_labels(table, listing)
     write_listing(output, listing)
 
 

@@ -45,7 +45,7 @@ class Listed(NamedTuple):
     error: str = ""
 
 
-def list_programs(folder: str | Path, labels: str | Path) -> list[str]:
+def list_programs(folder: str | Path, labels: str | Path | None = None) -> list[str]:
     """The paths of all files below a folder, in their order; the table of labels is none.
 
     Raises CorpusError when the folder is missing, unreadable or has no files.
@@ -56,7 +56,7 @@ def list_programs(folder: str | Path, labels: str | Path) -> list[str]:
             f"{folder}: no such folder; give the folder of programs with the dataset's `path`"
         )
     found = []
-    table = os.path.realpath(labels)
+    table = "" if labels is None else os.path.realpath(labels)
     for parent, _, names in os.walk(folder, onerror=_refuse):
         for name in names:
             path = os.path.join(parent, name)  # noqa: PTH118 - a Path per file takes its time

@@ -1,0 +1,154 @@
+"""The wheel, installed outside the repository, runs the study in an empty folder.
+
+Offline: it is built with the setuptools that is here, and takes other packages from here too.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from checkout import REPOSITORY, TINY
+from dokunuki.evaluation.metrics import read_metrics
+
+pytestmark = pytest.mark.workflow
+
+QUIET = {"capture_output": True, "text": True, "timeout": 900}
+# In the wheel as they are in the repository.
+SHIPPED = ("Snakefile", "config.yaml", "envs/*.yaml", "profiles/*/config.yaml", "workflow/*.yaml")
+SHIPPED += tuple(
+    f"workflow/{folder}" for folder in ("rules/*.smk", "scripts/*.py", "schemas/*", "presets/*")
+)
+SHIPPED += ("workflow/report/*", "workflow/catalogue/*/*.yaml")
+
+
+def done(command, **options):
+    ended = subprocess.run(command, check=False, **QUIET, **options)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    return ended
+
+
+def files_of(pattern):
+    found = [path.relative_to(REPOSITORY) for path in REPOSITORY.glob(pattern)]
+    return [path for path in found if REPOSITORY.joinpath(path).is_file()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Built from a copy, since setuptools leaves things behind where it builds."""
+    source = tmp_path_factory.mktemp("source")
+    listed = done(["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY).stdout
+    for name in listed.splitlines():
+        if not name.startswith(("docs/", "tests/", "bench/")) and (REPOSITORY / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((REPOSITORY / name).read_bytes())
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ["-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w"]
+    done([sys.executable, *build, str(folder), str(source)])
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory) -> Path:
+    """The commands of an environment with the wheel, which takes all other packages from ours."""
+    folder = tmp_path_factory.mktemp("environment")
+    done([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+    commands = folder / "bin"
+    own = done(
+        [commands / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    ).stdout.strip()
+    # A folder that a .pth names comes last, and its own .pth files count for nothing: our editable
+    # install is not seen.
+    Path(own, "ours.pth").write_text(sysconfig.get_path("purelib"))
+    pip = [sys.executable, "-m", "pip", "--python", str(commands / "python")]
+    done([*pip, "install", "--no-deps", "--no-index", str(wheel)])
+    return commands
+
+
+def test_the_wheel_holds_what_the_workflow_is_made_of(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        for pattern in SHIPPED:
+            files = files_of(pattern)
+            assert files, pattern
+            for path in files:
+                content = archive.read(f"dokunuki/_workflow/{path.as_posix()}")
+                assert content == (REPOSITORY / path).read_bytes()
+    for package in ("dokunuki", "simember"):
+        for path in files_of(f"workflow/{package}/**/*"):
+            if path.suffix != ".pyc":
+                assert path.relative_to("workflow").as_posix() in names
+    assert "dokunuki/py.typed" in names
+    libraries = ("dokunuki/_workflow/workflow/dokunuki", "dokunuki/_workflow/workflow/simember")
+    assert not [name for name in names if name.startswith(libraries)]
+
+
+@pytest.fixture(scope="module")
+def study(environment, tmp_path_factory):
+    """A function that runs `dokunuki study` in an empty folder, with nothing of ours on a path."""
+    folder = tmp_path_factory.mktemp("study")
+    tiny = {
+        **TINY,
+        "datasets": {"simulated": {"rows": 400}},
+        "grid": {
+            **TINY["grid"],
+            "datasets": ["simulated"],
+            "attacks": ["independent"],
+            "defences": ["none"],
+            "trigger_sizes": [4],
+            "poison_rates": [5],
+        },
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*arguments):
+        command = [environment / "dokunuki", "study", "--configfile", "tiny.yaml", *arguments]
+        ended = subprocess.run(command, check=False, cwd=folder, env=outside, **QUIET)
+        return ended, folder
+
+    return run
+
+
+def test_the_installed_command_runs_the_study(study):
+    ended, folder = study("--cores", "2")
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert f"The report is at {folder / 'results' / 'report.html'}" in ended.stdout
+    metrics = read_metrics(folder / "results" / "metrics.csv")
+    assert set(metrics["status"]) == {"ok"}
+    assert str(REPOSITORY) not in ended.stdout + ended.stderr
+    assert {path.name for path in folder.iterdir()} == {".snakemake", "results", "tiny.yaml"}
+
+    again, _ = study("-n")
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_digests_are_of_our_modules_alone(environment):
+    code = (
+        "from dokunuki.study.places import IS_INSTALLED, WORKFLOW\n"
+        "from dokunuki.study.provenance import code_digests, offer_library\n"
+        "import os\n"
+        "offer_library()\n"
+        "assert IS_INSTALLED and not os.environ.get('PYTHONPATH')\n"
+        "made = code_digests(WORKFLOW / 'scripts' / 'simulate_corpus.py')\n"
+        "print(sorted({name.replace('/', '.').split('.')[0] for name in made}))\n"
+    )
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    told = done([environment / "python", "-c", code], env=outside).stdout
+    assert ast.literal_eval(told) == ["corpus", "dokunuki", "simember", "simulate_corpus"]
+
+
+def test_a_failed_study_ends_with_2_and_says_why(study):
+    ended, _ = study("--config", "grid={seedz: [1]}")
+    assert ended.returncode == 2
+    assert "grid.seedz: unknown key; did you mean 'seeds'?" in ended.stderr
