@@ -119,7 +119,12 @@ def study(environment, tmp_path_factory):
     return run
 
 
-def test_the_installed_command_runs_the_study(study):
+def command(environment, folder, *arguments):
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return done([environment / "dokunuki", *arguments], cwd=folder, env=outside)
+
+
+def test_the_installed_command_runs_the_study(study, environment):
     ended, folder = study("--cores", "2")
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     assert f"The report is at {folder / 'results' / 'report.html'}" in ended.stdout
@@ -131,6 +136,12 @@ def test_the_installed_command_runs_the_study(study):
     again, _ = study("-n")
     assert again.returncode == 0
     assert "Nothing to be done" in again.stdout + again.stderr
+
+    detector = "results/simulated/seed-0/unpoisoned/none/embernn/detector"
+    command(environment, folder, "export", detector, "--onnx", "detector.onnx")
+    release = "results/simulated/release"
+    scored = command(environment, folder, "score", "detector.onnx", release)
+    assert len(scored.stdout.splitlines()) == 400
 
 
 def test_digests_are_of_our_modules_alone(environment):

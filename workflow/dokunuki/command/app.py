@@ -17,7 +17,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dokunuki.command.export import export
 from dokunuki.command.extract import extract
+from dokunuki.command.score import score
 from dokunuki.command.study import StudyCommand, study
 from dokunuki.errors import DokunukiError
 from dokunuki.progress import logger
@@ -96,6 +98,8 @@ def dokunuki(
 
 app.command("study", cls=StudyCommand)(study)
 app.command("extract")(extract)
+app.command("export")(export)
+app.command("score")(score)
 
 
 def main() -> None:

@@ -73,11 +73,11 @@ def study(
         ),
     ] = None,
 ) -> None:
-    """Run attacks against defences, from rows to a report, in this folder.
+    """Run attacks against defences, from rows to a report.
 
-    Without any option it is the quick run on a simulated corpus, eight minutes on two cores. The
-    report is results/report.html. The same command again goes on where it stopped, and does again
-    what a change touches.
+    All results go to results in the current folder, and the report is results/report.html. Without
+    any option it is the quick run on a simulated corpus, eight minutes on two cores. The same
+    command again goes on where it stopped, and does again what a change touches.
 
     \b
       dokunuki study                                     the quick run
