@@ -95,7 +95,7 @@ def main() -> None:
             detector = Detector(*parts()).fit(X, y)
             path = folder / "detector.onnx"
             worst = detector.to_onnx(path, X)
-            emit(row(f"{title}: loading, seconds", {}, loading(path), 1, least=False))
+            emit(row(f"exported, {title}: loading, seconds", {}, loading(path), 1, least=False))
             model = load_model(path)
             seconds = interleaved(
                 {
@@ -109,11 +109,13 @@ def main() -> None:
                 CLOCKS["cpu"],
             )
             one = 1000 * seconds["one_by_one"] / _ONE_BY_ONE
-            emit(row(f"{title}: one row, milliseconds", {}, one, 10, least=False))
+            emit(row(f"exported, {title}: one row, milliseconds", {}, one, 10, least=False))
             speeds = {side: len(X) / seconds[side] for side in ("original", "onnx")}
             measured = {f"{side}_rows_s": speed for side, speed in speeds.items()}
             ratio = speeds["onnx"] / speeds["original"]
-            emit(row(f"{title}: rows a second against the original's", measured, ratio, 1))
+            emit(
+                row(f"exported, {title}: rows a second against the original's", measured, ratio, 1)
+            )
             detail = {
                 "detector": title,
                 "worst difference": f"{worst:.1e}",

@@ -2,6 +2,7 @@ import csv
 import gzip
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -67,6 +68,19 @@ def test_raw_rows_are_scored_in_their_order(raw, model, detector, tmp_path):
             "half": "malware" if score.score >= 0.5 else "goodware",
             "fpr_1": "malware" if score.score >= 0.9 else "goodware",
         }
+
+
+def test_real_rows_are_scored_alike_by_both(sample_folder, model, detector):
+    scores = list(score_rows(model, sample_folder))
+    assert len(scores) == 736
+    assert not [score.error for score in scores if score.error]
+    rows = [
+        orjson.loads(line)
+        for file in dict.fromkeys(score.file for score in scores)
+        for line in Path(file).read_bytes().splitlines()
+    ]
+    assert [score.sha256 for score in scores] == [row["sha256"] for row in rows]
+    close(scores, rows, detector)
 
 
 def test_label_date_and_sha256_need_not_be_told(raw, model, detector, tmp_path):
