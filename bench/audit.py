@@ -42,6 +42,7 @@ from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:
     from dokunuki.attacks.trigger import Trigger
+    from dokunuki.audit.results import Finding
 
 CACHE = BUILD / "audit"
 ATTACKS = (
@@ -234,10 +235,23 @@ def measure(feed: Feed, threads: int) -> dict[str, Any]:
         "poison_rows": int(bad.sum()),
         "poison_suspected": int((suspected & bad).sum()),
         "others_suspected": int((suspected & ~bad).sum()),
+        "structures": " | ".join(
+            _shown(finding) for finding in (*result.triggers, *result.refuted)
+        ),
         "reasons": " | ".join(result.reasons),
         "commit": _commit(),
     }
     return line
+
+
+def _shown(finding: Finding) -> str:
+    one, seen = finding.candidate, finding.candidate.structure
+    return (
+        f"{finding.outcome} N={len(one.columns)} rows={len(one.rows)} closest={seen.closest:.2f} "
+        f"kinship={seen.kinship:.2f} likeness={seen.likeness:.1f} "
+        f"malware={seen.malware_around:.2f} "
+        f"pass={finding.pass_as_is:.2f}/{finding.pass_without:.2f} p={finding.p_value:.3f}"
+    )
 
 
 @cache

@@ -25,6 +25,10 @@ from dokunuki.audit.settings import (
     MOST_KINSHIP,
     MOST_LIKENESS,
     SHARED,
+    STARK_CLOSEST,
+    STARK_COLUMNS,
+    STARK_KINSHIP,
+    STARK_ROWS,
 )
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.seeding import generator
@@ -48,13 +52,16 @@ _OUTSIDERS = 300
 class Feed:
     """The rows and labels, and the goodware among them without copies of the same vector.
 
-    `goodware` int64 (g,) are the first rows of each vector with that label.
+    `goodware` int64 (g,) are the first rows of each vector with that label. `typical` float32
+    (width,) is the median of each column over all rows, `typical_share` the share of them with it.
     """
 
     X: np.ndarray
     y: np.ndarray
     goodware: np.ndarray
     items: Items
+    typical: np.ndarray
+    typical_share: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ def invert_triggers(feed: Feed, suspects: Suspects, seed: int) -> tuple[Candidat
             found.rows,
             structure,
             _planted_like(structure),
+            _stark(found, structure),
             judges,
         )
         for (found, judges), structure in zip(kept, structures, strict=True)
@@ -101,6 +109,15 @@ def _planted_like(structure: Structure) -> bool:
         structure.closest <= MOST_CLOSEST
         and structure.kinship <= MOST_KINSHIP
         and structure.likeness <= MOST_LIKENESS
+    )
+
+
+def _stark(found: _Grown, structure: Structure) -> bool:
+    return (
+        structure.closest <= STARK_CLOSEST
+        and structure.kinship <= STARK_KINSHIP
+        and found.unusual >= STARK_COLUMNS
+        and len(found.rows) >= STARK_ROWS
     )
 
 
@@ -143,7 +160,11 @@ def _shared(feed: Feed, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     # The median row's value is the one that more than half of the rows hold, if any is.
     middle = np.partition(inside, len(inside) // 2, axis=0)[len(inside) // 2]
     share = (inside == middle).mean(axis=0)
-    columns = np.flatnonzero(share >= SHARED)
+    # What most rows hold anyway is seen without being counted again, as most columns are.
+    ordinary = (middle == feed.typical) & (
+        (feed.typical_share > _COMMON) | ((feed.typical_share > _UNUSUAL) & (share < 1))
+    )
+    columns = np.flatnonzero((share >= SHARED) & ~ordinary)
     others = np.zeros(len(columns))
     for label in (GOODWARE, MALWARE):
         outside = np.flatnonzero(~member & (feed.y == label))

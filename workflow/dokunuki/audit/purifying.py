@@ -7,20 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dokunuki.audit.results import Purification
+from dokunuki.audit.suspecting import CROSS_EXAMINATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dokunuki.audit.results import Finding
+    from dokunuki.audit.results import Finding, Suspects
 
 
-def purify(findings: Sequence[Finding], malware_scores: np.ndarray) -> Purification:
-    """Decide over the rows of proved and suspected triggers.
+def purify(findings: Sequence[Finding], suspects: Suspects) -> Purification:
+    """Decide over the rows of the triggers that are proved or suspicious.
 
-    `malware_scores` (n,) are the detector's without the suspects, where it was not fitted on the
-    row. Rows of a trigger are left out: those that look like malware could be relabelled, but who
-    holds a wrong label for certain is not known.
+    A row whose label cross-examination contradicts is malware that was called goodware: its label
+    is corrected, so that the trigger is seen with both labels (docs/benchmark.md: relabelling beats
+    removal). The others are left out. Rows that stand in no trigger are left as they are.
     """
-    rows = [finding.rows for finding in findings if finding.outcome != "refuted"]
-    leave_out = np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
-    return Purification(leave_out.astype(np.int64), np.empty(0, dtype=np.int64))
+    held = np.zeros(len(suspects.votes), dtype=bool)
+    for finding in findings:
+        if finding.outcome in ("proved", "suspicious"):
+            held[finding.rows] = True
+    contradicted = np.zeros(len(held), dtype=bool)
+    for judge in suspects.evidence:
+        if judge.judge == CROSS_EXAMINATION:
+            contradicted |= judge.strength > 0
+    return Purification(
+        np.flatnonzero(held & ~contradicted).astype(np.int64),
+        np.flatnonzero(held & contradicted).astype(np.int64),
+    )

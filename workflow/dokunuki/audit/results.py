@@ -102,8 +102,8 @@ class Candidate:
 
     `columns` int64 (N,) and `values` float32 (N,), most unusual first; `rows` int64 (k,), of the
     label goodware. `judges` are those by whom it was found. `planted_like` says whether the rows
-    share these values and are else no more alike than others: what planting does, and what kinship
-    does not.
+    share these values and are else no more alike than others, as planting leaves them
+    and kinship does not; `stark`, whether they do so as no accident would have it.
     """
 
     columns: np.ndarray
@@ -111,6 +111,7 @@ class Candidate:
     rows: np.ndarray
     structure: Structure
     planted_like: bool
+    stark: bool
     judges: tuple[str, ...]
 
 

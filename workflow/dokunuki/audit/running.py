@@ -63,7 +63,7 @@ def audit_rows(
         )
         return _cannot_tell(checks, (reason,), fit.accuracy, settings)
     feed = prepare_feed(X, y, checks)
-    suspects = find_suspects(feed, layout, seed=seed, threads=threads)
+    suspects = find_suspects(feed, fit, layout, seed=seed, threads=threads)
     candidates = invert_triggers(feed, suspects, seed)
     findings = prove_triggers(feed, candidates, fit, layout, seed=seed, threads=threads)
     triggers = tuple(finding for finding in findings if finding.outcome != "refuted")
@@ -76,7 +76,7 @@ def audit_rows(
         suspects=suspects,
         triggers=triggers,
         refuted=tuple(finding for finding in findings if finding.outcome == "refuted"),
-        purification=purify(triggers, fit.scores),
+        purification=purify(triggers, suspects),
         settings=settings,
     )
 
@@ -86,7 +86,18 @@ def prepare_feed(X: np.ndarray, y: np.ndarray, checks: FeedChecks) -> Feed:
     goodware = np.setdiff1d(np.flatnonzero(y == GOODWARE), checks.copies)
     least = max(LEAST_HOLDERS, round(LEAST_SHARE * len(goodware)))
     items = items_of(X[goodware], least, int(LARGEST_SHARE * len(goodware)))
-    return Feed(X, y, goodware, items)
+    typical, typical_share = _typical(X)
+    return Feed(X, y, goodware, items, typical, typical_share)
+
+
+def _typical(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The median of each column, a value that a row holds, and the share of rows that hold it."""
+    typical, share = np.empty(X.shape[1], dtype=np.float32), np.empty(X.shape[1])
+    for column in range(X.shape[1]):
+        held = X[:, column]
+        typical[column] = np.partition(held, len(held) // 2)[len(held) // 2]
+        share[column] = np.mean(held == typical[column])
+    return typical, share
 
 
 def judge(findings: Sequence[Finding]) -> tuple[Verdict, tuple[str, ...]]:

@@ -45,7 +45,7 @@ LARGEST_SHARE = 0.15
 # Items coincide when their rows' intersection is this much of their union.
 JACCARD = 0.6
 # A trigger has at least so many columns. Of a longer one, the most unusual ones are named.
-FEWEST_COLUMNS = 4
+FEWEST_COLUMNS = 3
 MOST_COLUMNS = 64
 # A row holds a trigger when it holds this share of its values.
 HELD = 0.7
@@ -56,18 +56,32 @@ MOST_GROUPS = 60
 # Goodware is contradicted when trees that do not see one of the views say malware so surely.
 VIEWS = ("non_hashed", "all", "undefended")
 CONTRADICTED = 0.6
+JUDGE_FOLDS = 3
+JUDGE_TREES = 60
+# Values are tried on so much malware of each fold; the strongest are tried together, in steps.
+FLIPPED_MALWARE = 16
+FLIPPING_ITEMS = 200
+FLIPPING_STEPS = 8
 # What is planted, and what is kinship: see `Structure`.
 MOST_CLOSEST = 0.6
-MOST_KINSHIP = 0.5
-MOST_LIKENESS = 4.0
+MOST_KINSHIP = 0.35
+MOST_LIKENESS = 3.0
+# So stark that it is suspicious whatever it does to the detector.
+STARK_CLOSEST = 0.35
+STARK_KINSHIP = 0.3
+STARK_COLUMNS = 6
+STARK_ROWS = 8
 
 # How many candidates are put to the proof, and how many draws make the null distribution.
-MOST_CANDIDATES = 6
+MOST_CANDIDATES = 8
 DRAWS = 200
 MALWARE_STAMPED = 150
 SIGNIFICANT = 0.05
 # Proved is what passes this much more malware by the detector as it is.
 LEAST_GAP = 0.2
+# Of rows that are alike: this much more, where this share of their neighbours is malware.
+LARGE_GAP = 0.4
+MALWARE_AROUND = 0.3
 # Evasion is what passes this much more malware than passes without the trigger, by either detector.
 EVASION = 0.3
 # Below this accuracy, the mean over both labels, the detector has learned too little to be asked.

@@ -83,7 +83,7 @@ def coinciding(items: Items, least_jaccard: float) -> Iterator[tuple[int, np.nda
         shared = (by_item[start : start + _BLOCK] @ items.holders).tocoo()
         union = items.support[start + shared.row] + items.support[shared.col] - shared.data
         near = shared.data >= least_jaccard * union
-        order = np.argsort(shared.row[near], kind="stable")
+        order = np.lexsort((shared.col[near], shared.row[near]))
         rows, columns = shared.row[near][order], shared.col[near][order]
         ends = np.searchsorted(rows, np.arange(min(_BLOCK, len(items.columns) - start) + 1))
         for item, (first, last) in enumerate(pairwise(ends)):

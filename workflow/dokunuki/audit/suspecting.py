@@ -2,7 +2,8 @@
 
 Judges are independent of each other. *Shared values* finds rows that agree in unusual values.
 *Cross-examination* finds goodware that looks like malware in columns that a trigger may not reach,
-and groups it by the values that are far more frequent in it than in other goodware.
+and groups it by the values that are far more frequent in it than in other goodware. *Flipping* asks
+the detector for the values that move malware most.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dokunuki.audit.flipping import flipping
 from dokunuki.audit.results import Evidence, Suspects
 from dokunuki.audit.settings import (
     CONTRADICTED,
     FEWEST_COLUMNS,
     JACCARD,
+    JUDGE_FOLDS,
+    JUDGE_TREES,
     LEAST_HOLDERS,
     MOST_GROUPS,
     VIEWS,
@@ -27,15 +31,24 @@ from dokunuki.seeding import stream_seed
 
 if TYPE_CHECKING:
     from dokunuki.audit.inverting import Feed
+    from dokunuki.audit.results import Fit
     from dokunuki.corpus.layout import FeatureLayout
 
 SHARED_VALUES = "shared values"
 CROSS_EXAMINATION = "cross-examination"
 
 
-def find_suspects(feed: Feed, layout: FeatureLayout, *, seed: int, threads: int) -> Suspects:
+def find_suspects(
+    feed: Feed, fit: Fit, layout: FeatureLayout, *, seed: int, threads: int
+) -> Suspects:
     """What the judges say of the rows of a feed."""
-    return Suspects((shared_values(feed), cross_examination(feed, layout, seed, threads)))
+    return Suspects(
+        (
+            shared_values(feed),
+            cross_examination(feed, layout, seed, threads),
+            flipping(feed, fit, seed),
+        )
+    )
 
 
 def shared_values(feed: Feed) -> Evidence:
@@ -57,6 +70,8 @@ def cross_examination(feed: Feed, layout: FeatureLayout, seed: int, threads: int
             layout,
             hide=(view,),
             threshold=CONTRADICTED,
+            folds=JUDGE_FOLDS,
+            trees=JUDGE_TREES,
             seed=stream_seed(seed, "audit", CROSS_EXAMINATION, view),
             threads=threads,
         )
