@@ -37,6 +37,9 @@ _LAYOUTS = (
     ".tar.gz, .tar.bz2, .tar.xz, .tar.zst or .zip of such files; one .jsonl, plain or compressed; "
     "or a folder of X_*.dat and y_*.dat memory maps"
 )
+# Folders within folders that weekly files are looked for in: a mistaken path, such as a home, is to
+# be refused at once.
+_WEEKLY_DEPTH = 3
 _MAP_NAMES = tuple(f"{stem}_{part}.dat" for part in PARTS for stem in "Xy")
 
 
@@ -125,7 +128,12 @@ def _raw_files(folder: Path) -> list[Path]:
     if found := _in_order(folder, (file for file in folder.iterdir() if is_ember(file.name))):
         return found
     zips = (file for file in folder.iterdir() if is_weekly_zip(file.name))
-    weeks = (file for file in folder.rglob("*.jsonl*") if is_weekly(file.name))
+    weeks = (
+        file
+        for depth in range(_WEEKLY_DEPTH + 1)
+        for file in folder.glob("*/" * depth + "*.jsonl*")
+        if is_weekly(file.name)
+    )
     return [*_in_order(folder, weeks), *_in_order(folder, zips)]
 
 
