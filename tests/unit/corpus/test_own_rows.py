@@ -146,6 +146,19 @@ def test_a_folder_of_tables_is_read_file_after_file(tmp_path, frame, layout):
     np.testing.assert_array_equal(vectors.X, features(frame, layout)[split.positions])
 
 
+def test_a_large_row_group_is_read_by_columns_and_gives_the_same(
+    tmp_path, frame, layout, monkeypatch
+):
+    path = tmp_path / "rows.parquet"
+    pa.parquet.write_table(pa.Table.from_pandas(shuffled(frame), preserve_index=False), path)
+    monkeypatch.setattr("dokunuki.corpus.arrow_tables._LARGE_GROUP_BYTES", 0)
+    monkeypatch.setattr("dokunuki.corpus.arrow_tables._SLAB", 3)
+    monkeypatch.setattr("dokunuki.corpus.arrow_tables.block_rows", lambda width: 7)
+    index, _, split, vectors = sampled(path, layout)
+    assert index.sha256(range(ROWS)) == IDS
+    np.testing.assert_array_equal(vectors.X, features(frame, layout)[split.positions])
+
+
 @pytest.mark.parametrize(
     ("texts", "label"),
     [

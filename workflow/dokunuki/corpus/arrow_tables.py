@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import tempfile
 from abc import abstractmethod
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 # Text takes more than the numbers that it tells, and a block has to hold a whole line.
 _TEXT_BLOCK_BYTES = 32 << 20
+# A row group of Parquet that is larger as a matrix is read by so many columns at a time.
+_LARGE_GROUP_BYTES = 64 << 20
+_SLAB = 16
+_SLAB_ROWS = 16384
 _DELIMITERS = ",;\t|"
 _DECOMPRESSORS: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
@@ -55,18 +60,19 @@ class _ArrowTable(Table):
         self, columns: Sequence[int], sides: Sequence[str], wanted: np.ndarray | None = None
     ) -> Iterator[Block]:
         """See `Table.blocks`."""
+        numbers = self._numeric(columns)
+        needed = list(dict.fromkeys([*numbers, *sides]))
+        with readable(self.path):
+            for start, batch in self._batches(needed, wanted, block_rows(len(columns))):
+                yield Block(start, _matrix(batch, numbers), _lists(batch, sides))
+
+    def _numeric(self, columns: Sequence[int]) -> list[str]:
+        """The names of columns, all of which hold numbers."""
         assert self.names is not None
         numbers = [self.names[column] for column in columns]
         for name in numbers:
             self._check_type(name)
-        needed = list(dict.fromkeys([*numbers, *sides]))
-        with readable(self.path):
-            for start, batch in self._batches(needed, wanted, block_rows(len(columns))):
-                X = np.empty((len(numbers), batch.num_rows), dtype=np.float32)
-                for place, name in enumerate(numbers):
-                    X[place] = _numbers(batch.column(batch.schema.get_field_index(name)))
-                held = {name: batch.column(name).to_pylist() for name in sides}
-                yield Block(start, np.ascontiguousarray(X.T), held)
+        return numbers
 
     def _check_type(self, name: str) -> None:
         given = self.schema.field(name).type
@@ -85,6 +91,18 @@ class _ArrowTable(Table):
             )
 
 
+def _matrix(batch: pa.RecordBatch, names: Sequence[str]) -> np.ndarray:
+    """Columns of a batch side by side, float32 (rows, columns)."""
+    X = np.empty((len(names), batch.num_rows), dtype=np.float32)
+    for place, name in enumerate(names):
+        X[place] = _numbers(batch.column(batch.schema.get_field_index(name)))
+    return np.ascontiguousarray(X.T)
+
+
+def _lists(batch: pa.RecordBatch, names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: batch.column(name).to_pylist() for name in names}
+
+
 def _numbers(column: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -96,7 +114,12 @@ def _numbers(column: pa.Array) -> np.ndarray:
 
 
 class Parquet(_ArrowTable):
-    """A Parquet file, of which only row groups with wanted rows are read."""
+    """A Parquet file, of which only row groups with wanted rows are read.
+
+    Reading a row group holds the dictionaries of all columns that are read, up to 1 MB each, and
+    pandas writes a million rows into one group. Of a large group only some columns at a time are
+    read, therefore: they go to a scratch file, from which its rows are put together.
+    """
 
     def __init__(self, path: Path) -> None:
         with pa.parquet.ParquetFile(path) as file:
@@ -105,16 +128,76 @@ class Parquet(_ArrowTable):
     def _batches(
         self, names: Sequence[str], wanted: np.ndarray | None, rows: int
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with pa.parquet.ParquetFile(self.path, buffer_size=1 << 16) as file:
-            start = 0
-            for group in range(file.num_row_groups):
-                length = file.metadata.row_group(group).num_rows
+        with self._opened() as file:
+            for group, start, length in _row_groups(file):
                 if holds(wanted, start, length):
-                    first = start
-                    for batch in file.iter_batches(rows, [group], list(names), use_threads=False):
-                        yield first, batch
-                        first += batch.num_rows
-                start += length
+                    yield from _group_batches(file, group, start, names, rows)
+
+    def _opened(self) -> pa.parquet.ParquetFile:
+        return pa.parquet.ParquetFile(self.path, buffer_size=1 << 16)
+
+    def blocks(
+        self, columns: Sequence[int], sides: Sequence[str], wanted: np.ndarray | None = None
+    ) -> Iterator[Block]:
+        """See `Table.blocks`."""
+        numbers = self._numeric(columns)
+        rows = block_rows(len(columns))
+        needed = list(dict.fromkeys([*numbers, *sides]))
+        with readable(self.path), self._opened() as file:
+            for group, start, length in _row_groups(file):
+                if not holds(wanted, start, length):
+                    continue
+                if 4 * length * len(numbers) > _LARGE_GROUP_BYTES:
+                    yield from _by_columns(file, group, start, numbers, sides, rows)
+                    continue
+                for first, batch in _group_batches(file, group, start, needed, rows):
+                    yield Block(first, _matrix(batch, numbers), _lists(batch, sides))
+
+
+def _row_groups(file: pa.parquet.ParquetFile) -> Iterator[tuple[int, int, int]]:
+    """Number, first row and rows of each row group."""
+    start = 0
+    for group in range(file.num_row_groups):
+        length = file.metadata.row_group(group).num_rows
+        yield group, start, length
+        start += length
+
+
+def _group_batches(
+    file: pa.parquet.ParquetFile, group: int, start: int, names: Sequence[str], rows: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Some columns of a row group, which begins at row `start`, at most `rows` rows at a time."""
+    for batch in file.iter_batches(rows, [group], list(names), use_threads=False):
+        yield start, batch
+        start += batch.num_rows
+
+
+def _by_columns(
+    file: pa.parquet.ParquetFile,
+    group: int,
+    start: int,
+    numbers: Sequence[str],
+    sides: Sequence[str],
+    rows: int,
+) -> Iterator[Block]:
+    """The rows of a large row group, `_SLAB` columns of it read at a time."""
+    length = file.metadata.row_group(group).num_rows
+    slabs = [numbers[first : first + _SLAB] for first in range(0, len(numbers), _SLAB)]
+    beside = _group_batches(file, group, start, sides, rows) if sides else None
+    with tempfile.TemporaryFile() as scratch:
+        for slab in slabs:
+            for _, batch in _group_batches(file, group, start, slab, _SLAB_ROWS):
+                _matrix(batch, slab).tofile(scratch)
+        for first in range(0, length, rows):
+            count = min(rows, length - first)
+            parts, before = [], 0
+            for slab in slabs:
+                scratch.seek(4 * (before * length + first * len(slab)))
+                part = np.fromfile(scratch, np.float32, count * len(slab))
+                parts.append(part.reshape(count, len(slab)))
+                before += len(slab)
+            held = _lists(next(beside)[1], sides) if beside else {}
+            yield Block(start + first, np.hstack(parts), held)
 
 
 class Feather(_ArrowTable):

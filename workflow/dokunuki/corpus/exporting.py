@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What is exported of the index besides, under these names.
 _TOLD = ("appeared", "avclass", "week")
 # Rows of a row group: few enough to be held while they are written.
-_GROUP_ROWS = 2000
+_GROUP_ROWS = 10_000
 
 
 def export_rows(path: str | Path, release: Release, index: Index) -> None:
