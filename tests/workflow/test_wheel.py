@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from checkout import REPOSITORY, TINY
+from checkout import REPOSITORY, TINY, announced
 from dokunuki.evaluation.metrics import read_metrics
 
 pytestmark = pytest.mark.workflow
@@ -51,8 +51,12 @@ def wheel(tmp_path_factory) -> Path:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((REPOSITORY / name).read_bytes())
     folder = tmp_path_factory.mktemp("wheel")
+    # By way of the archive of sources, as python -m build does.
+    archive = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+    done([sys.executable, "-c", archive], cwd=source)
+    (sources,) = (source / "dist").glob("*.tar.gz")
     build = ["-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w"]
-    done([sys.executable, *build, str(folder), str(source)])
+    done([sys.executable, *build, str(folder), str(sources)])
     (built,) = folder.glob("*.whl")
     return built
 
@@ -163,3 +167,15 @@ def test_a_failed_study_ends_with_2_and_says_why(study):
     ended, _ = study("--config", "grid={seedz: [1]}")
     assert ended.returncode == 2
     assert "grid.seedz: unknown key; did you mean 'seeds'?" in ended.stderr
+
+
+def test_a_checkout_runs_in_another_folder(tmp_path):
+    (tmp_path / "config.yaml").write_text("some: {other: program's}\n")
+    outside = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
+    snakemake = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+    there = done([*snakemake, "--snakefile", REPOSITORY / "Snakefile"], cwd=tmp_path, env=outside)
+    rules = {job.rule for job in announced(there.stdout + there.stderr).values()}
+    assert {"simulate_corpus", "train_victim", "collect_metrics", "write_report"} <= rules
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".snakemake"] == [
+        "config.yaml"
+    ]
