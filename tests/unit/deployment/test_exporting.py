@@ -310,6 +310,19 @@ def test_a_score_that_is_no_number_is_never_equal(simulated, tmp_path):
         detector.to_onnx(tmp_path / "a.onnx")
 
 
+def test_what_is_too_large_for_a_file_is_told_before_it_is_written(
+    simulated, tmp_path, monkeypatch
+):
+    detector = fitted([], CLASSIFIERS["extra-trees"](), simulated)
+    monkeypatch.setattr("dokunuki.deployment.trees._MOST_NODES", 100)
+    with pytest.raises(ExportError, match=r"the 30 trees have \d+ nodes.*lower n_estimators"):
+        detector.to_onnx(tmp_path / "a.onnx")
+    monkeypatch.setattr("dokunuki.deployment.graph._MOST_BYTES", 100_000)
+    with pytest.raises(ExportError, match=r"GB as ONNX.*widths of its network"):
+        fitted([], network(), simulated).to_onnx(tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_file_tells_what_it_takes(simulated, tmp_path):
     detector = fitted([Deletion(LAYOUT)], network(), simulated)
     detector.thresholds = {"fpr_1": 0.75}

@@ -19,6 +19,8 @@ OUTPUT = "malware_probability"
 # Old enough for runtimes of the last years, new enough for all operators used here.
 _OPSETS = (("", 17), ("ai.onnx.ml", 1))
 _IR_VERSION = 8
+# What protobuf holds in one message, less some room for the metadata.
+_MOST_BYTES = 2**31 - 2**24
 # Columns that stand in more runs than this are gathered one by one.
 _MOST_RUNS = 16
 
@@ -115,8 +117,19 @@ class Graph:
         return self.take(joined, np.argsort(np.concatenate([places for _, places in parts])))
 
     def model(self, probability: Value, metadata: dict[str, str], doc: str) -> onnx.ModelProto:
-        """The finished model, whose output is the first column of `probability`, float32 (n,)."""
+        """The finished model, whose output is the one column of `probability`, float32 (n,).
+
+        Raises ExportError where an ONNX file cannot be so large.
+        """
         self.node("Reshape", probability.name, self.constant(np.array([-1])), output=OUTPUT)
+        size = sum(node.ByteSize() for node in self._nodes)
+        size += sum(constant.ByteSize() for constant in self._constants)
+        if size > _MOST_BYTES:
+            raise ExportError(
+                f"the detector takes {size / 1e9:.1f} GB as ONNX, and such a file has at most 2 GB;"
+                " lower its number of trees or their depth, or the widths of its network, or keep "
+                "the detector's folder, which can be scored too"
+            )
         rows = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", self.rows.width])
         scores = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n"])
         graph = helper.make_graph(self._nodes, "detector", [rows], [scores], self._constants)

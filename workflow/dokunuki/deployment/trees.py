@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.deployment.graph import Graph, Value, refused
+from dokunuki.deployment.graph import ExportError, Graph, Value, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import lightgbm
 
 _KEEP = "keep the detector's folder, which can be scored too"
+
+
+# A node takes some 40 bytes of a file, which has at most 2 GB, and more while it is written.
+_MOST_NODES = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,13 @@ def float32_below(thresholds: np.ndarray) -> np.ndarray:
 
 
 def tree_nodes(graph: Graph, value: Value, trees: Sequence[Tree], base: float) -> Value:
-    """`base` and the sum of the trees' leaves for each row."""
+    """`base` and the sum of the trees' leaves for each row; ExportError for too many nodes."""
     sizes = [len(tree.value) for tree in trees]
+    if sum(sizes) > _MOST_NODES:
+        raise ExportError(
+            f"the {len(trees)} trees have {sum(sizes)} nodes, more than an ONNX file of 2 GB holds;"
+            f" lower n_estimators, or raise min_samples_leaf, or {_KEEP}"
+        )
     inside = np.concatenate([tree.left >= 0 for tree in trees])
     owner = np.repeat(np.arange(len(trees)), sizes)
     place = np.concatenate([np.arange(size) for size in sizes])
