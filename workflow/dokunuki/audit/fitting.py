@@ -32,6 +32,7 @@ def fit_folds(
     *,
     seed: int,
     threads: int,
+    device: str = "auto",
     left_out: np.ndarray | None = None,
 ) -> tuple[Detector, ...]:
     """For each fold the detector `name`, fitted on the raw rows of the others.
@@ -43,18 +44,20 @@ def fit_folds(
     detectors = []
     for fold in range(FOLDS):
         rows = used & (folds != fold)
-        detector = unfitted_detector(name, seed=seed, threads=threads)
+        detector = unfitted_detector(name, seed=seed, threads=threads, device=device)
         detectors.append(detector.fit(X[rows], y[rows], copy=False))
     return tuple(detectors)
 
 
-def fit_as_is(X: np.ndarray, y: np.ndarray, name: str, *, seed: int, threads: int) -> Fit:
+def fit_as_is(
+    X: np.ndarray, y: np.ndarray, name: str, *, seed: int, threads: int, device: str = "auto"
+) -> Fit:
     """Fit the detector `name` on raw rows float32 (n, width), fold by fold, and score the rest.
 
     Raises ConfigError for an unknown name.
     """
     folds = folds_of(y, seed)
-    detectors = fit_folds(X, y, folds, name, seed=seed, threads=threads)
+    detectors = fit_folds(X, y, folds, name, seed=seed, threads=threads, device=device)
     scores = np.empty(len(y), dtype=np.float32)
     for fold, detector in enumerate(detectors):
         scores[folds == fold] = detector.malware_scores(X[folds == fold])

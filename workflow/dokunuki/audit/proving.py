@@ -50,13 +50,14 @@ def prove_triggers(
     *,
     seed: int,
     threads: int,
+    device: str = "auto",
 ) -> tuple[Finding, ...]:
     """Put to the proof what passes malware or looks planted, and all that is crisp as one trigger.
 
     The detectors without suspects are fitted once, without the rows of any candidate that is tried.
     Nothing is fitted where there is none.
     """
-    stamped = _Stamped(feed, fit, seed)
+    stamped = StampedMalware(feed.X, feed.y, fit, seed)
     passing = [
         np.mean(stamped.passing(fit.detectors, one.columns, one.values)) for one in candidates
     ]
@@ -72,7 +73,14 @@ def prove_triggers(
     for one in tried:
         left_out[one.rows] = True
     without = fit_folds(
-        feed.X, feed.y, fit.fold, fit.name, seed=seed, threads=threads, left_out=left_out
+        feed.X,
+        feed.y,
+        fit.fold,
+        fit.name,
+        seed=seed,
+        threads=threads,
+        device=device,
+        left_out=left_out,
     )
     tried += _together([one for one in tried if one.planted_like])
     others = np.setdiff1d(feed.goodware, np.flatnonzero(left_out))
@@ -137,15 +145,15 @@ def _together(planted: list[Candidate]) -> list[Candidate]:
     ]
 
 
-class _Stamped:
+class StampedMalware:
     """Malware that the detectors of its fold were not fitted on, for values to be stamped into."""
 
-    def __init__(self, feed: Feed, fit: Fit, seed: int) -> None:
+    def __init__(self, X: np.ndarray, y: np.ndarray, fit: Fit, seed: int) -> None:
         draw = generator(seed, "audit", "proof", "malware")
-        self.feed = feed
+        self.X = X
         self.folds = []
         for fold in range(len(fit.detectors)):
-            held_out = np.flatnonzero((fit.fold == fold) & (feed.y == MALWARE))
+            held_out = np.flatnonzero((fit.fold == fold) & (y == MALWARE))
             self.folds.append(draw.permutation(held_out)[:MALWARE_STAMPED])
         self.unstamped = float(np.mean([np.mean(fit.scores[f] < _THRESHOLD) for f in self.folds]))
 
@@ -164,7 +172,7 @@ class _Stamped:
         values = np.atleast_2d(values)
         shares = np.zeros(len(values))
         for detector, held_out in zip(detectors, self.folds, strict=True):
-            malware = self.feed.X[held_out[:rows]]
+            malware = self.X[held_out[:rows]]
             batch = max(1, _BATCH // len(malware))
             for start in range(0, len(values), batch):
                 chosen = values[start : start + batch]
@@ -176,7 +184,7 @@ class _Stamped:
 
 
 def _measure(
-    stamped: _Stamped,
+    stamped: StampedMalware,
     candidate: Candidate,
     fit: Fit,
     without: Sequence[Detector],
@@ -197,7 +205,7 @@ def _measure(
         return as_is, lacking, 1.0
     draw = generator(seed, "audit", "proof", number)
     donors = draw.choice(others, DRAWS, replace=len(others) < DRAWS)
-    values = stamped.feed.X[np.ix_(donors, candidate.columns)]
+    values = stamped.X[np.ix_(donors, candidate.columns)]
     few = MALWARE_STAMPED // 5
     null = stamped.passing(fit.detectors, candidate.columns, values, few)
     null -= stamped.passing(without, candidate.columns, values, few)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from dokunuki.audit.suspecting import find_suspects
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dokunuki.audit.results import FeedChecks, Finding, Verdict
+    from dokunuki.audit.results import FeedChecks, Finding, Fit, Suspects, Verdict
     from dokunuki.corpus.layout import FeatureLayout
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
@@ -51,28 +51,54 @@ def audit_rows(
     unfitted_detector(detector, seed=seed, threads=threads)
     X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
     checks = check_feed(X, y, layout)
-    settings = {"detector": detector, "seed": seed, "detectors": sorted(DETECTORS)}
-    if checks.obstacles:
-        return _cannot_tell(checks, checks.obstacles, float("nan"), settings)
+    settings = settings_of(detector, seed)
     y = y.astype(np.int8)
-    fit = fit_as_is(X, y, detector, seed=seed, threads=threads)
-    if fit.accuracy < LEAST_ACCURACY:
-        reason = (
-            f"the detector is right on {100 * fit.accuracy:.0f} % of the rows that it was not "
-            "trained on: it has learned too little for a trigger to show"
-        )
-        return _cannot_tell(checks, (reason,), fit.accuracy, settings)
+    fit = None if checks.obstacles else fit_as_is(X, y, detector, seed=seed, threads=threads)
+    if fit is None or obstacles(checks, fit):
+        return conclude(checks, fit, None, (), settings)
     feed = prepare_feed(X, y, checks)
     suspects = find_suspects(feed, fit, layout, seed=seed, threads=threads)
     candidates = invert_triggers(feed, suspects, seed)
     findings = prove_triggers(feed, candidates, fit, layout, seed=seed, threads=threads)
+    return conclude(checks, fit, suspects, findings, settings)
+
+
+def settings_of(detector: str, seed: int) -> dict[str, Any]:
+    """What an audit was asked for, as its result tells it."""
+    return {"detector": detector, "seed": seed, "detectors": sorted(DETECTORS)}
+
+
+def obstacles(checks: FeedChecks, fit: Fit | None) -> tuple[str, ...]:
+    """Why nothing can be told of a feed; empty where its rows and their detector can be asked."""
+    if checks.obstacles or fit is None:
+        return checks.obstacles
+    if fit.accuracy < LEAST_ACCURACY:
+        return (
+            f"the detector is right on {100 * fit.accuracy:.0f} % of the rows that it was not "
+            "trained on: it has learned too little for a trigger to show",
+        )
+    return ()
+
+
+def conclude(
+    checks: FeedChecks,
+    fit: Fit | None,
+    suspects: Suspects | None,
+    findings: Sequence[Finding],
+    settings: dict[str, Any],
+) -> AuditResult:
+    """The answer, of what the stages found; `fit` and `suspects` are None for those left out."""
+    accuracy = float("nan") if fit is None else fit.accuracy
+    reasons = obstacles(checks, fit)
+    if reasons or suspects is None:
+        return _cannot_tell(checks, reasons, accuracy, settings)
     triggers = tuple(finding for finding in findings if finding.outcome != "refuted")
     verdict, reasons = judge(findings)
     return AuditResult(
         verdict=verdict,
         reasons=reasons,
         checks=checks,
-        accuracy=fit.accuracy,
+        accuracy=accuracy,
         suspects=suspects,
         triggers=triggers,
         refuted=tuple(finding for finding in findings if finding.outcome == "refuted"),
