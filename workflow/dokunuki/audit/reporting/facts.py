@@ -1,0 +1,114 @@
+"""What is known of a feed beside the result of its audit, as the report is told it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from dokunuki.errors import DokunukiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from dokunuki.audit.results import AuditResult
+    from dokunuki.corpus.layout import FeatureLayout
+
+
+@dataclass(frozen=True)
+class Purified:
+    """The detector that was trained on the purified feed, beside the detector as it is.
+
+    `classifier` names it, `rows` it was trained on. Accuracies are shares in [0, 1] of
+    `rows_kept_aside`. `pass_rates` are the shares of malware that pass with each trigger of the
+    result stamped on, before and after, in the order of `AuditResult.triggers`. `thresholds` by
+    name, from where on a score is malware's.
+    """
+
+    classifier: str
+    rows: int
+    rows_kept_aside: int
+    accuracy_before: float
+    accuracy_after: float
+    pass_rates: tuple[tuple[float, float], ...]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A known attack that was planted into a copy of the feed, and what the audit made of it.
+
+    `attack` is its label, `poison_rate` in percent of the rows, `trigger_size` in columns. `asr` is
+    the share of malware that passes with the trigger stamped on, and `asr_clean` that of the
+    detector without the poison.
+    """
+
+    attack: str
+    poison_rate: float
+    trigger_size: int
+    outcome: Literal["proved", "suspicious", "missed"]
+    asr: float
+    asr_clean: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The feed, what its rows are called, and what was measured after the audit itself.
+
+    `title` is what the feed is called, `X` (n, layout.width) its raw rows (a memory map serves),
+    `y` (n,) its labels, 0 goodware and 1 malware. `ids` (n) name the rows, e.g. by sha256; `files`
+    (n) say which file of the feed a row stands in, and `file_rows` int (n,) where in it, 0-based.
+    `seconds` is what the audit took, `versions` those of the libraries by name. `purified` and
+    `canaries` are None where nothing was purified or planted.
+    """
+
+    title: str
+    layout: FeatureLayout
+    X: np.ndarray
+    y: np.ndarray
+    ids: Sequence[str] | None = None
+    files: Sequence[str] | None = None
+    file_rows: np.ndarray | None = None
+    seconds: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    purified: Purified | None = None
+    canaries: Sequence[Canary] | None = None
+
+    def name(self, row: int) -> str:
+        """What a row is called: its id, else where it stands."""
+        if self.ids is not None:
+            return str(self.ids[row])
+        return self.place(row)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, rows of a file being counted from 0."""
+        number = row if self.file_rows is None else int(self.file_rows[row])
+        return f"row {number}" if self.files is None else f"{self.files[row]}, row {number}"
+
+
+def check_facts(result: AuditResult, facts: Facts) -> None:
+    """Raise DokunukiError where the facts are not those of the feed that the result is of."""
+    rows = result.checks.goodware + result.checks.malware
+    lengths = {
+        "X": len(facts.X),
+        "y": len(facts.y),
+        "ids": rows if facts.ids is None else len(facts.ids),
+        "files": rows if facts.files is None else len(facts.files),
+        "file_rows": rows if facts.file_rows is None else len(facts.file_rows),
+    }
+    for name, length in lengths.items():
+        if length != rows:
+            raise DokunukiError(
+                f"the audit is of {rows} rows, and {name} has {length}: give the feed as it was "
+                "audited, one entry a row"
+            )
+    if facts.X.shape[1:] != (facts.layout.width,):
+        raise DokunukiError(
+            f"X has shape {facts.X.shape}; {facts.layout.name} has {facts.layout.width} columns"
+        )
+    if facts.purified is not None and len(facts.purified.pass_rates) != len(result.triggers):
+        raise DokunukiError(
+            f"purified.pass_rates has {len(facts.purified.pass_rates)} entries; give one for each "
+            f"of the {len(result.triggers)} triggers"
+        )
