@@ -6,7 +6,7 @@ min_version("9.20")
 
 
 # Of this folder, whatever folder the results go to.
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 report: "workflow/report/workflow.rst"

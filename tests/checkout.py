@@ -198,7 +198,7 @@ class Run:
         """What it has printed so far."""
         return Path(self._output.name).read_text()
 
-    def wait_for(self, text: str, seconds: float = 120) -> None:
+    def wait_for(self, text: str, seconds: float = 600) -> None:
         """Wait until it has printed `text` or has ended."""
         end = time.monotonic() + seconds
         while text not in self.output and self.process.poll() is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dokunuki.corpus.layout import DATA_DIRECTORIES
 from ember2024_rows import raw_row_3
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# No test fails because the machine is busy: the time that an example takes is not what is tested.
+settings.register_profile(
+    "dokunuki", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("dokunuki")
 
 
 def _shared(variable: str, name: str, what: str) -> Path:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+# Of this file: as a module of another workflow, `workflow.basedir` is that one's folder.
+WORKFLOW = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(WORKFLOW))
 
 from dokunuki.corpus.release import is_packed

@@ -79,7 +79,7 @@ def test_equal_gradients_keep_the_order_of_the_region(worked, layout):
     assert trigger.indices[4:].tolist() == rest
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 10**6),
     size=st.integers(1, 35),

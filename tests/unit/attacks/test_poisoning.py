@@ -119,7 +119,7 @@ def test_a_cell_of_the_largest_poison_is_the_poison_of_that_cell(training, trigg
         assert np.array_equal(mine, theirs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rate=st.integers(250, 5000).map(lambda hundredths: hundredths / 100),
     seed=st.integers(0, 2**40),

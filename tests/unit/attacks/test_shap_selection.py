@@ -112,7 +112,7 @@ def matrices(values):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     drawn=matrices(st.integers(-2, 2)),
     unit=st.sampled_from([1.0, 0.1]),
@@ -153,7 +153,7 @@ def test_vectorised_selection_equals_the_plain_one_on_real_rows(
         )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(drawn=matrices(st.integers(-3, 3)), size=st.integers(1, 35))
 def test_trigger_is_a_prefix_of_every_longer_one(layout, widened, knowing, drawn, size):
     columns = layout.non_hashed[[0, 1, 5, 6, 7, 30]]
@@ -164,7 +164,7 @@ def test_trigger_is_a_prefix_of_every_longer_one(layout, widened, knowing, drawn
         assert sorted(longest.indices) == sorted(layout.non_hashed)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(drawn=matrices(st.integers(-3, 3)))
 def test_greedy_values_occur_together_in_a_real_row(layout, widened, knowing, drawn):
     columns = layout.non_hashed[[0, 1, 2, 3, 4, 5]]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from dokunuki.command.app import Commands, app
 from dokunuki.errors import CorpusError
 
-SUBCOMMANDS = ["study", "extract", "export", "score"]
+SUBCOMMANDS = ["study", "extract", "export", "score", "workflow"]
 
 
 def run(*arguments):
@@ -45,7 +45,7 @@ def test_nothing_heavy_is_imported_for_help():
         f"print([name for name in {heavy} if name in sys.modules])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600
     )
     assert done.stdout.strip() == "[]"
 
@@ -58,7 +58,7 @@ def test_help_lists_the_subcommands_and_none_besides():
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_help_teaches_with_examples_that_fit_a_terminal(name):
     shown = run(name, "--help").stdout
-    assert len(re.findall(rf"^    dokunuki {name} ", shown, re.M)) >= 2
+    assert len(re.findall(rf"^    .*dokunuki {name}[ )]", shown, re.M)) >= 2
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -72,7 +72,7 @@ def test_it_runs_as_a_module():
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.stdout.startswith("Usage: dokunuki ")
 

@@ -169,7 +169,10 @@ def paths_to_numbers(value, path=()):
         yield path
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_no_bad_number_gets_through(make_row, data):
     row = copy.deepcopy(make_row(version=2))

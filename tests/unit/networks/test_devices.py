@@ -65,7 +65,7 @@ def test_every_process_has_a_gpu_of_its_own(tmp_path):
     assert third.stdout.readline() == freed
     for each in (first, second, third):
         each.stdin.close()
-        each.wait(timeout=30)
+        each.wait(timeout=600)
 
 
 def test_cuda_asked_for_and_absent_is_an_error_with_the_mend(monkeypatch):

@@ -14,7 +14,7 @@ def drawn(kinds: list[str], sizes: list[int], seed: int = 0):
     return draw_content(kind_indices(kinds), sizes, noise)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(KINDS)), st.integers(1, 60_000)), min_size=1, max_size=9

@@ -21,6 +21,7 @@ from dokunuki.command.export import export
 from dokunuki.command.extract import extract
 from dokunuki.command.score import score
 from dokunuki.command.study import StudyCommand, study
+from dokunuki.command.where import workflow
 from dokunuki.errors import DokunukiError
 from dokunuki.progress import logger
 
@@ -100,6 +101,7 @@ app.command("study", cls=StudyCommand)(study)
 app.command("extract")(extract)
 app.command("export")(export)
 app.command("score")(score)
+app.command("workflow")(workflow)
 
 
 def main() -> None:

@@ -113,7 +113,7 @@ def test_every_kind_of_bad_file_is_an_error_of_its_own_and_no_row(folder):
     (folder / "hang.exe").write_bytes(launcher)
     (folder / "gone.exe").symlink_to(folder / "nowhere.exe")
     os.mkfifo(folder / "pipe.exe")
-    output = extract(folder, labels, max_seconds=5, workers=2, read=read_roughly)
+    output = extract(folder, labels, max_seconds=15, workers=2, read=read_roughly)
     kinds = {entry["path"]: entry["kind"] for entry in listed(output, "errors.csv")}
     assert kinds == {
         "empty.exe": "empty",
