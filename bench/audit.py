@@ -248,6 +248,7 @@ def _shown(finding: Finding) -> str:
     one, seen = finding.candidate, finding.candidate.structure
     return (
         f"{finding.outcome} N={len(one.columns)} rows={len(one.rows)} closest={seen.closest:.2f} "
+        f"fringe={seen.fringe:.2f} "
         f"kinship={seen.kinship:.2f} likeness={seen.likeness:.1f} "
         f"malware={seen.malware_around:.2f} "
         f"pass={finding.pass_as_is:.2f}/{finding.pass_without:.2f} p={finding.p_value:.3f}"

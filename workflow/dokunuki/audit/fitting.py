@@ -8,19 +8,19 @@ import numpy as np
 
 from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.results import Fit
-from dokunuki.audit.settings import FOLDS, unfitted_detector
+from dokunuki.audit.settings import FEW_ROWS, FOLDS, FOLDS_OF_FEW_ROWS, unfitted_detector
 from dokunuki.seeding import generator
 
 if TYPE_CHECKING:
     from dokunuki.detector import Detector
 
 
-def folds_of(y: np.ndarray, seed: int) -> np.ndarray:
-    """A fold for each row, int8 (n,): each holds as many rows of either label as the others."""
+def folds_of(y: np.ndarray, seed: int, count: int) -> np.ndarray:
+    """One of `count` folds for each row, int8 (n,), each with as many rows of either label."""
     folds = np.empty(len(y), dtype=np.int8)
     for label in (GOODWARE, MALWARE):
         rows = generator(seed, "audit", "folds", label).permutation(np.flatnonzero(y == label))
-        folds[rows] = np.arange(len(rows)) % FOLDS
+        folds[rows] = np.arange(len(rows)) % count
     return folds
 
 
@@ -42,7 +42,7 @@ def fit_folds(
     """
     used = np.ones(len(y), dtype=bool) if left_out is None else ~left_out
     detectors = []
-    for fold in range(FOLDS):
+    for fold in range(int(folds.max()) + 1):
         rows = used & (folds != fold)
         detector = unfitted_detector(name, seed=seed, threads=threads, device=device)
         detectors.append(detector.fit(X[rows], y[rows], copy=False))
@@ -56,7 +56,7 @@ def fit_as_is(
 
     Raises ConfigError for an unknown name.
     """
-    folds = folds_of(y, seed)
+    folds = folds_of(y, seed, FOLDS_OF_FEW_ROWS if len(y) < FEW_ROWS else FOLDS)
     detectors = fit_folds(X, y, folds, name, seed=seed, threads=threads, device=device)
     scores = np.empty(len(y), dtype=np.float32)
     for fold, detector in enumerate(detectors):

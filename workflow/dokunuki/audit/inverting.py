@@ -3,14 +3,14 @@
 A candidate trigger is grown from a group of rows. The values that nearly all of them hold and few
 others do make the trigger, and the rows that hold it make the group, in turn until both stay. What
 then decides is how the rows look beside all others (`Structure`). A planted trigger is held whole
-or not at all, and its rows are else no more alike than any; a vendor's or a packer's programs
+or not at all, and its rows are else no more alike than any. A vendor's or a packer's programs
 share many more columns, and others hold a good part of their values.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.results import Candidate, Structure
 from dokunuki.audit.settings import (
     FEWEST_COLUMNS,
+    FRINGE,
     HELD,
     LEAST_HOLDERS,
     MOST_CLOSEST,
     MOST_COLUMNS,
+    MOST_FRINGE,
     MOST_KINSHIP,
     MOST_LIKENESS,
     SHARED,
@@ -29,6 +31,7 @@ from dokunuki.audit.settings import (
     STARK_COLUMNS,
     STARK_KINSHIP,
     STARK_ROWS,
+    WHOLE,
 )
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.seeding import generator
@@ -43,7 +46,10 @@ _ROUNDS = 4
 # its rows hold it, more of them than chance would have.
 _UNUSUAL = 0.2
 _COMMON = 0.9
-_CHANCE = 1e-6
+_CHANCE = 1e-4
+# Of two unusual columns there must be as many more that all rows agree in.
+_FEWEST_UNUSUAL = 2
+_WIDE = 6
 _COMPARED = 100
 _OUTSIDERS = 300
 
@@ -73,6 +79,18 @@ class _Grown:
     unusual: int
     rows: np.ndarray
     closest: float
+    fringe: float
+    whole: int
+
+
+class _Shared(NamedTuple):
+    """What rows agree in: the unusual columns first, and how many more they nearly agree in."""
+
+    columns: np.ndarray
+    values: np.ndarray
+    unusual: int
+    fringe: int
+    whole: int
 
 
 def invert_triggers(feed: Feed, suspects: Suspects, seed: int) -> tuple[Candidate, ...]:
@@ -107,6 +125,7 @@ def invert_triggers(feed: Feed, suspects: Suspects, seed: int) -> tuple[Candidat
 def _planted_like(structure: Structure) -> bool:
     return (
         structure.closest <= MOST_CLOSEST
+        and structure.fringe <= MOST_FRINGE
         and structure.kinship <= MOST_KINSHIP
         and structure.likeness <= MOST_LIKENESS
     )
@@ -127,8 +146,9 @@ def _grow(feed: Feed, rows: np.ndarray) -> _Grown | None:
     for _ in range(_ROUNDS):
         if len(rows) < LEAST_HOLDERS:
             return None
-        columns, values, unusual = _shared(feed, rows)
-        if unusual < FEWEST_COLUMNS:
+        shared = _shared(feed, rows)
+        columns, values, unusual = shared.columns, shared.values, shared.unusual
+        if unusual < FEWEST_COLUMNS and not (unusual >= _FEWEST_UNUSUAL and len(columns) >= _WIDE):
             return None
         held = _held(feed.X, columns[:unusual], values[:unusual])
         members = np.flatnonzero((held >= HELD) & (feed.y == GOODWARE))
@@ -136,7 +156,10 @@ def _grow(feed: Feed, rows: np.ndarray) -> _Grown | None:
         # A few rows more may hold it by chance, or by the attacker's carelessness.
         spared = len(members) // 20
         closest = float(-np.partition(-outside, spared)[spared]) if len(outside) > spared else 0.0
-        grown = _Grown(columns, values, unusual, members.astype(np.int64), closest)
+        fringe = shared.fringe / unusual
+        grown = _Grown(
+            columns, values, unusual, members.astype(np.int64), closest, fringe, shared.whole
+        )
         again = np.intersect1d(members, feed.goodware)
         if np.array_equal(again, rows):
             break
@@ -152,8 +175,8 @@ def _held(X: np.ndarray, columns: np.ndarray, values: np.ndarray) -> np.ndarray:
     return count / len(columns)
 
 
-def _shared(feed: Feed, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """The columns in which the rows agree beyond others, the values, and how many are unusual."""
+def _shared(feed: Feed, rows: np.ndarray) -> _Shared:
+    """The columns in which the rows agree beyond others."""
     member = np.zeros(len(feed.y), dtype=bool)
     member[rows] = True
     inside = feed.X[rows]
@@ -164,21 +187,25 @@ def _shared(feed: Feed, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     ordinary = (middle == feed.typical) & (
         (feed.typical_share > _COMMON) | ((feed.typical_share > _UNUSUAL) & (share < 1))
     )
-    columns = np.flatnonzero((share >= SHARED) & ~ordinary)
+    columns = np.flatnonzero((share >= FRINGE) & ~ordinary)
     others = np.zeros(len(columns))
     for label in (GOODWARE, MALWARE):
         outside = np.flatnonzero(~member & (feed.y == label))
         for number, column in enumerate(columns):
             frequency = float(np.mean(feed.X[outside, column] == middle[column]))
             others[number] = max(others[number], frequency)
+    fringe = np.count_nonzero((others <= _UNUSUAL) & (share[columns] < SHARED))
+    shared = share[columns] >= SHARED
+    columns, others = columns[shared], others[shared]
     unusual = others <= _UNUSUAL
+    whole = int(np.count_nonzero(share[columns[unusual]] >= WHOLE))
     surprising = np.full(len(columns), False)
     tried = others <= _COMMON
     surprising[tried] = (share[columns[tried]] == 1) & (others[tried] ** len(rows) <= _CHANCE)
     order = np.lexsort((columns, others))
     order = order[(unusual | surprising)[order]]
     chosen = columns[order]
-    return chosen, middle[chosen], int(np.count_nonzero(unusual))
+    return _Shared(chosen, middle[chosen], int(np.count_nonzero(unusual)), int(fringe), whole)
 
 
 def _without_parts(
@@ -240,6 +267,8 @@ def _structures(feed: Feed, grown: list[_Grown], seed: int) -> list[Structure]:
         structures.append(
             Structure(
                 found.closest,
+                found.fringe,
+                found.whole,
                 float(member.mean()),
                 _likeness(feed, found, draw),
                 float((around == MALWARE).mean()) if len(around) else 0.0,

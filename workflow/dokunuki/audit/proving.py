@@ -18,6 +18,7 @@ from dokunuki.audit.results import Candidate, Finding
 from dokunuki.audit.settings import (
     DRAWS,
     EVASION,
+    FEWEST_WHOLE,
     LARGE_GAP,
     LEAST_GAP,
     MALWARE_AROUND,
@@ -119,7 +120,8 @@ def _outcome(
     # flips labels takes a kind that is called malware elsewhere.
     structure = candidate.structure
     if works and structure.closest <= MOST_CLOSEST and structure.malware_around >= MALWARE_AROUND:
-        return "proved" if gap >= LARGE_GAP else "suspicious"
+        certain = gap >= LARGE_GAP and structure.whole >= FEWEST_WHOLE
+        return "proved" if certain else "suspicious"
     return "refuted"
 
 

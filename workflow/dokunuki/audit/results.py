@@ -83,14 +83,18 @@ class Suspects:
 class Structure:
     """How a set of rows that share values looks beside all others.
 
-    `closest` is the largest share of the values that any row outside the set holds. `kinship` is
-    the share of the set's rows whose nearest other row, by the columns that they do not share, is
-    in the set too. `likeness` is how many unusual values two of its rows share in those columns, in
-    proportion to what one of its rows and any other goodware do. `malware_around` is the share of
-    malware among the nearest rows outside the set.
+    `closest` is the largest share of the values that any row outside the set holds. `fringe` is
+    how many unusual values many of its rows share, and not nearly all, for each that these do,
+    and `whole` how many of them all of its rows share, but for 3 %.
+    `kinship` is the share of its rows whose nearest other row, by the columns that they do not
+    share, is in the set too. `likeness` is how many unusual values two of its rows share in those
+    columns, in proportion to what one of its rows and any other goodware do.
+    `malware_around` is the share of malware among the nearest rows outside the set.
     """
 
     closest: float
+    fringe: float
+    whole: int
     kinship: float
     likeness: float
     malware_around: float

@@ -35,8 +35,11 @@ DETECTORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
 }
 
-# The rows of a fold are scored by a detector of the others.
+# The rows of a fold are scored by a detector of the others. Two folds are the cheapest, and leave
+# it half of the poison; few rows are quickly fitted on, and may hold too little poison for that.
 FOLDS = 2
+FOLDS_OF_FEW_ROWS = 5
+FEW_ROWS = 1500
 
 # An item is a value that at least this many goodware rows hold, and at most this share of them.
 LEAST_HOLDERS = 5
@@ -51,6 +54,10 @@ MOST_COLUMNS = 64
 HELD = 0.7
 # Rows share a value when this share of them holds it.
 SHARED = 0.9
+# They nearly agree in a column when this share of them holds a value.
+FRINGE = 0.5
+# They wholly agree in it when this share does.
+WHOLE = 0.97
 # Of the groups that a judge suspects, at most so many are looked into, the widest first.
 MOST_GROUPS = 60
 # Goodware is contradicted when trees that do not see one of the views say malware so surely.
@@ -64,13 +71,16 @@ FLIPPING_ITEMS = 200
 FLIPPING_STEPS = 8
 # What is planted, and what is kinship: see `Structure`.
 MOST_CLOSEST = 0.6
-MOST_KINSHIP = 0.35
-MOST_LIKENESS = 3.0
+MOST_FRINGE = 0.5
+# They wholly agree in it when this share does.
+WHOLE = 0.97
+MOST_KINSHIP = 0.75
+MOST_LIKENESS = 3.5
 # So stark that it is suspicious whatever it does to the detector.
 STARK_CLOSEST = 0.35
 STARK_KINSHIP = 0.3
-STARK_COLUMNS = 6
-STARK_ROWS = 8
+STARK_COLUMNS = 8
+STARK_ROWS = 5
 
 # How many candidates are put to the proof, and how many draws make the null distribution.
 MOST_CANDIDATES = 8
@@ -82,6 +92,7 @@ LEAST_GAP = 0.2
 # Of rows that are alike: this much more, where this share of their neighbours is malware.
 LARGE_GAP = 0.4
 MALWARE_AROUND = 0.3
+FEWEST_WHOLE = 4
 # Evasion is what passes this much more malware than passes without the trigger, by either detector.
 EVASION = 0.3
 # Below this accuracy, the mean over both labels, the detector has learned too little to be asked.
