@@ -267,11 +267,11 @@ def _structures(feed: Feed, grown: list[_Grown], seed: int) -> list[Structure]:
         structures.append(
             Structure(
                 found.closest,
-                found.fringe,
-                found.whole,
                 float(member.mean()),
                 _likeness(feed, found, draw),
                 float((around == MALWARE).mean()) if len(around) else 0.0,
+                found.fringe,
+                found.whole,
             )
         )
     return structures

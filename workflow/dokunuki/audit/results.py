@@ -93,11 +93,11 @@ class Structure:
     """
 
     closest: float
-    fringe: float
-    whole: int
     kinship: float
     likeness: float
     malware_around: float
+    fringe: float = 0.0
+    whole: int = 0
 
 
 @dataclass(frozen=True)
