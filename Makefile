@@ -15,6 +15,7 @@
 #   make bench [ARGS=growth]       measures all bounds of speed, or some: docs/performance.md
 #   make lint, make check          the linters; tests and linters
 #   make test-slurm                the tests on a cluster of one node, as root on Debian
+#   make test-other-pythons        the unit tests on Python 3.12 and 3.13, where they are found
 #
 # ARGS='...' goes to Snakemake, which takes the last --config and the last --configfile only: EMBER=
 # and ROWS= are a --config, and PRESET= a --configfile.
@@ -51,11 +52,11 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run slurm paper benchmark realism search scaling bench test test-slurm check lint setup lock clean help
+.PHONY: run slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,21p" Makefile
+	@sed -n "1,22p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -112,7 +113,11 @@ test: $(VENV)/.development
 test-slurm: $(VENV)/.development $(VENV)/.slurm
 	$(BIN)/pytest -m slurm tests/slurm $(ARGS)
 
-# All that .ci/run asks for, the cluster apart.
+# PYTHON312= and PYTHON313= name them, if they are not on the PATH.
+test-other-pythons:
+	.ci/other-pythons $(ARGS)
+
+# All that .ci/run asks for, the cluster and the other Pythons apart.
 check: test lint
 
 lint: $(VENV)/.development
@@ -146,7 +151,7 @@ $(VENV)/.slurm: $(VENV)/.runtime
 # Resolves the versions anew, in a throw-away environment, and writes them down.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet -e '.[dev,ember,slurm]'
+	build/lock/bin/pip install --quiet -e '.[dev,docs,ember,slurm]'
 	{ sed -n '/^#/p' requirements.lock; \
 	  build/lock/bin/pip freeze --exclude-editable | sed 's/+c[pu][0-9u]*$$//'; } > build/requirements.lock
 	mv build/requirements.lock requirements.lock

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from dokunuki.evaluation.metrics import read_metrics
 pytestmark = pytest.mark.workflow
 
 QUIET = {"capture_output": True, "text": True, "timeout": 900}
+TAG = "v9.8.7"
 # In the wheel as they are in the repository.
 SHIPPED = ("Snakefile", "config.yaml", "envs/*.yaml", "profiles/*/config.yaml", "workflow/*.yaml")
 SHIPPED += tuple(
@@ -50,6 +52,9 @@ def wheel(tmp_path_factory) -> Path:
         if not name.startswith(("docs/", "tests/", "bench/")) and (REPOSITORY / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((REPOSITORY / name).read_bytes())
+    git = ["git", "-c", "user.name=A tester", "-c", "user.email=tester@example.org"]
+    for step in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "All"], ["tag", TAG]):
+        done([*git, *step], cwd=source)
     folder = tmp_path_factory.mktemp("wheel")
     # By way of the archive of sources, as python -m build does.
     archive = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
@@ -94,6 +99,20 @@ def test_the_wheel_holds_what_the_workflow_is_made_of(wheel):
     assert "dokunuki/py.typed" in names
     libraries = ("dokunuki/_workflow/workflow/dokunuki", "dokunuki/_workflow/workflow/simember")
     assert not [name for name in names if name.startswith(libraries)]
+
+
+def test_the_metadata_tells_what_an_index_shows(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = message_from_bytes(archive.read(name))
+    assert metadata["Version"] == TAG.removeprefix("v")
+    assert metadata["License-Expression"] == "MIT"
+    assert set(metadata.get_all("Provides-Extra")) == {"dev", "docs", "ember", "slurm"}
+    for key in ("Author", "Description-Content-Type", "Keywords", "Summary"):
+        assert metadata[key], key
+    pythons = [line for line in metadata.get_all("Classifier") if "Python :: 3." in line]
+    assert [line.rpartition(" ")[2] for line in pythons] == ["3.11", "3.12", "3.13"]
+    assert len(metadata.get_payload()) > 1000
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +165,18 @@ def test_the_installed_command_runs_the_study(study, environment):
     release = "results/simulated/release"
     scored = command(environment, folder, "score", "detector.onnx", release)
     assert len(scored.stdout.splitlines()) == 400
+
+
+def test_snakemake_finds_the_installed_workflow_by_its_path(environment, tmp_path):
+    snakefile = Path(command(environment, tmp_path, "workflow").stdout.strip())
+    assert snakefile.is_relative_to(environment.parent)
+    assert command(environment, tmp_path, "--version").stdout == "dokunuki 9.8.7\n"
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    snakemake = [environment / "python", "-m", "snakemake", "-s", snakefile, "-n", "--cores", "1"]
+    planned = done(snakemake, cwd=tmp_path, env=outside)
+    assert {"simulate_corpus", "write_report"} <= {
+        job.rule for job in announced(planned.stdout + planned.stderr).values()
+    }
 
 
 def test_digests_are_of_our_modules_alone(environment):

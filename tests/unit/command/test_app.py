@@ -63,7 +63,9 @@ def test_help_teaches_with_examples_that_fit_a_terminal(name):
 
 
 def test_the_version_is_told():
-    assert re.fullmatch(r"dokunuki \d+\.\d+\.\d+\n", run("--version").stdout)
+    assert re.fullmatch(
+        r"dokunuki \d+\.\d+(\.\d+)?((rc|\.dev)\d+)?(\+\S+)?\n", run("--version").stdout
+    )
 
 
 def test_it_runs_as_a_module():
