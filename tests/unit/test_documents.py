@@ -18,7 +18,7 @@ LONGEST_LINE = 120
 
 def documents() -> list[Path]:
     """All Markdown files of the repository; none of an environment, a build or results."""
-    folders = [ROOT / name for name in ("bench", "docs", "profiles", "tests", "workflow")]
+    folders = [ROOT / name for name in ("bench", "config", "docs", "profiles", "tests", "workflow")]
     nested = [path for folder in folders for path in folder.rglob("*.md")]
     return sorted([*ROOT.glob("*.md"), ROOT / "results" / "README.md", *nested])
 

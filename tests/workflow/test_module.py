@@ -14,15 +14,16 @@ from dokunuki.evaluation.metrics import read_metrics
 
 pytestmark = pytest.mark.workflow
 
-# `tag` as snakedeploy writes it of a repository on the web.
-FROM_GIT = """gitfile("{folder}", path="Snakefile", tag="v1")"""
 SNAKEFILE = """
+from dokunuki.study.places import ROOT
+
+
 configfile: "config.yaml"
 
 
 module dokunuki:
     snakefile:
-        {snakefile}
+        str(ROOT / "Snakefile")
     config:
         config
 
@@ -64,8 +65,8 @@ def make_study(tmp_path):
         "poison_rates": [5],
     }
 
-    def make(renamed="", prefix="", snakefile=f'"{REPOSITORY / "Snakefile"}"'):
-        text = SNAKEFILE.format(snakefile=snakefile, renamed=renamed, prefix=prefix)
+    def make(renamed="", prefix=""):
+        text = SNAKEFILE.format(renamed=renamed, prefix=prefix)
         (tmp_path / "Snakefile").write_text(text)
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         return tmp_path
@@ -87,23 +88,6 @@ def test_rules_may_get_a_prefix(make_study):
     planned = announced(snakemake(folder, "-n", "--cores", "1", "poisoned_all"))
     rules = {job.rule for job in planned.values()}
     assert {"poisoned_simulate_corpus", "poisoned_train_victim", "poisoned_write_report"} <= rules
-
-
-def test_it_may_come_out_of_a_repository(make_study, tmp_path_factory):
-    repository = tmp_path_factory.mktemp("repository")
-    listed = subprocess.check_output(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY, text=True
-    )
-    for name in listed.splitlines():
-        if name.startswith(("Snakefile", "config", "envs", "workflow")):
-            target = repository / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((REPOSITORY / name).read_bytes())
-    git = ["git", "-c", "user.name=A tester", "-c", "user.email=tester@example.org"]
-    for step in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "All"], ["tag", "v1"]):
-        subprocess.run([*git, *step], cwd=repository, check=True)
-    folder = make_study(snakefile=FROM_GIT.format(folder=repository))
-    snakemake(folder, "--cores", "2", "results/simulated/seed-0/vectors.h5")
 
 
 def test_what_snakedeploy_copies_is_the_configuration():

@@ -8,14 +8,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# Of this file: as a module of another workflow, `workflow.basedir` is that one's folder. A module out
-# of a repository has no folder at all, and the package that is installed has the library.
-HERE = Path(str(workflow.current_basedir))
-if HERE.is_dir():
-    WORKFLOW = HERE.parent
-    sys.path.insert(0, str(WORKFLOW))
-else:
-    from dokunuki.study.places import WORKFLOW
+# Of this file: as a module of another workflow, `workflow.basedir` is that one's folder.
+WORKFLOW = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, str(WORKFLOW))
 
 from dokunuki.corpus.release import is_packed
 from dokunuki.errors import DokunukiError
