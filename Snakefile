@@ -1,5 +1,6 @@
 # From raw EMBER rows to metrics, figures and one report. Public targets: all (the default),
-# metrics, figures, benchmark, paper, search_settings, realism; each stage of the way is one file under workflow/rules.
+# metrics, figures, benchmark, paper, search_settings, realism, audit; each stage of the way is one
+# file under workflow/rules.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -24,6 +25,7 @@ include: "workflow/rules/search.smk"
 include: "workflow/rules/realism.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:

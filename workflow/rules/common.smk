@@ -16,8 +16,8 @@ from dokunuki.corpus.release import is_packed
 from dokunuki.errors import DokunukiError
 from dokunuki.study import configuration, programs, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
-from dokunuki.study.datasets import given_files
-from dokunuki.study.grid import UNPOISONED, all_grids, cell_of_id
+from dokunuki.study.datasets import given_files, used_datasets
+from dokunuki.study.grid import UNPOISONED, cell_of_id
 from dokunuki.study.panels import PANELS, answer_cell
 from dokunuki.study.provenance import code_digests, offer_library
 from dokunuki.study.requests import read_requests
@@ -30,11 +30,10 @@ try:
     REQUESTS = read_requests(WORKFLOW / "resources.yaml")
     # Looked at here: where results exist already, Snakemake would pass over an input function's
     # error, and a mistyped path would show another corpus' results.
-    for grid in all_grids(CONFIG).values():
-        for name in grid["datasets"]:
-            given_files(CONFIG, name)
-            if CONFIG["datasets"][name]["kind"] == "programs":
-                programs.check_folder(CONFIG["datasets"][name])
+    for name in used_datasets(CONFIG):
+        given_files(CONFIG, name)
+        if CONFIG["datasets"][name]["kind"] == "programs":
+            programs.check_folder(CONFIG["datasets"][name])
 except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 except OSError as error:
@@ -208,6 +207,30 @@ def surrogate_code(rule_name):
     return lambda wildcards: code(
         rule_name, classifiers=surrogate_classifier(wildcards)
     )
+
+
+def audit_file(name):
+    """A file of the audit's answer."""
+    return os.path.normpath(f"{CONFIG['audit']['folder']}/{name}")
+
+
+def audit_answer(wildcards):
+    """What an audit answers with; a clear error where no feed is named."""
+    if CONFIG["audit"]["feed"] is None:
+        raise WorkflowError(
+            "config: audit.feed: no dataset is named; say `dokunuki audit FEED`, or --config "
+            "'audit={feed: NAME}' with a name from datasets"
+        )
+    return [audit_file(name) for name in ANSWER]
+
+
+def audit_code(rule_name, **methods):
+    """Digests of a stage's code; not while the workflow is parsed, where nothing is audited."""
+    return lambda wildcards: code(rule_name, **methods)
+
+
+def feed_rows(wildcards):
+    return specs.corpus_rows(CONFIG, CONFIG["audit"]["feed"])
 
 
 def trial_results(wildcards):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from dokunuki.command.app import Commands, app
 from dokunuki.errors import CorpusError
 
-SUBCOMMANDS = ["study", "extract", "export", "score", "workflow"]
+SUBCOMMANDS = ["audit", "study", "extract", "export", "score", "workflow"]
 
 
 def run(*arguments):

@@ -169,6 +169,23 @@ class Purification:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """The detector of the cleaned feed beside the one of the feed as it is.
+
+    `rows` is how many it was trained on. `accuracy_before` and `accuracy_after` are shares in
+    [0, 1] of `rows_kept_aside`, those that nothing is done about, each scored by a detector that
+    did not see it. `pass_rates` are the shares of malware that pass with each trigger of the result
+    stamped on, before and after, in their order.
+    """
+
+    rows: int
+    rows_kept_aside: int
+    accuracy_before: float
+    accuracy_after: float
+    pass_rates: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """The answer of an audit, and what it rests on.
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dokunuki.command.audit import audit
 from dokunuki.command.export import export
 from dokunuki.command.extract import extract
 from dokunuki.command.score import score
@@ -97,6 +98,7 @@ def dokunuki(
     """
 
 
+app.command("audit")(audit)
 app.command("study", cls=StudyCommand)(study)
 app.command("extract")(extract)
 app.command("export")(export)

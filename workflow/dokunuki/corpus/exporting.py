@@ -13,9 +13,11 @@ from dokunuki.progress import Progress
 from dokunuki.storage.files import atomic_write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from dokunuki.corpus.index import Index
+    from dokunuki.corpus.layout import FeatureLayout
     from dokunuki.corpus.protocol import Release
 
 # What is exported of the index besides, under these names.
@@ -55,3 +57,26 @@ def export_rows(path: str | Path, release: Release, index: Index) -> None:
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
             progress.update(group[-1] + 1)
+
+
+def write_table(
+    path: str | Path,
+    layout: FeatureLayout,
+    blocks: Iterable[tuple[Sequence[str], np.ndarray, np.ndarray]],
+) -> None:
+    """Write rows as a Parquet file that can be read as own rows, block by block.
+
+    Each of `blocks` has sha256 (n,), empty where it is not known, labels int8 (n,) and raw rows
+    float32 (n, layout.width).
+    """
+    schema = pa.schema(
+        [
+            ("sha256", pa.string()),
+            ("label", pa.int8()),
+            *((name, pa.float32()) for name in layout.names),
+        ]
+    )
+    with atomic_write(path) as temporary, pa.parquet.ParquetWriter(temporary, schema) as writer:
+        for sha256, label, X in blocks:
+            columns = [pa.array(sha256), pa.array(label), *(pa.array(column) for column in X.T)]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))

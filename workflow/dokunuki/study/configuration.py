@@ -25,7 +25,7 @@ from dokunuki.study.catalogue import (
     resolve_extends,
     steps_of,
 )
-from dokunuki.study.datasets import layout_of
+from dokunuki.study.datasets import layout_of, used_datasets
 from dokunuki.study.grid import all_grids, defended_classifiers
 from dokunuki.study.programs import check_programs
 from dokunuki.study.rates import poison_count, rate_code
@@ -264,6 +264,7 @@ def _check_names(config: Config) -> None:
             for key, section in (("surrogate", "classifiers"), ("adaptive_to", "defences"))
             if attack[key] is not None
         ),
+        *(("audit.feed", name, "datasets") for name in [config["audit"]["feed"]] if name),
         *(
             (f"search.{kind}", name, kind)
             for kind in ("classifiers", "autoencoders")
@@ -280,7 +281,7 @@ def _check_names(config: Config) -> None:
         if ("class" in defence) == ("steps" in defence):
             raise ConfigError(f"config: defences.{name}: needs either a class or steps")
         autoencoder_of(config["defences"], name)
-    for name in dict.fromkeys(name for grid in grids.values() for name in grid["datasets"]):
+    for name in used_datasets(config):
         dataset = config["datasets"][name]
         if dataset["file_types"] and dataset["version"] != 3:
             raise ConfigError(

@@ -10,9 +10,17 @@ from dokunuki.corpus.layout import FeatureLayout, feature_layout
 from dokunuki.corpus.own_layout import read_layout
 from dokunuki.corpus.release import release_files
 from dokunuki.corpus.table_files import label_file, table_files
+from dokunuki.study.grid import all_grids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def used_datasets(config: Mapping[str, Any]) -> list[str]:
+    """The datasets that a grid or the audit names."""
+    named = [name for grid in all_grids(config).values() for name in grid["datasets"]]
+    feed = config["audit"]["feed"]
+    return list(dict.fromkeys([*named, *([] if feed is None else [feed])]))
 
 
 def layout_of(config: Mapping[str, Any], dataset: str) -> FeatureLayout:

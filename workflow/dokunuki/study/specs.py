@@ -57,6 +57,7 @@ _CELL_BYTES = {"npy": 4.0, "csv": 3.0, "tsv": 3.0, "feather": 2.0, "arrow": 2.0}
 _PACKED_CELL_BYTES = 0.5
 # Of a part whose parameters do not say: the most that any of ours has.
 _DEFAULT_EPOCHS = 30
+_NETWORKS = ("embernn",)
 # Minutes were measured for one epoch, and for this many SHAP samples.
 _MEASURED_SHAP_SAMPLES = 50
 # How much longer than our own explainer the shap package takes, at most; `make bench` measures it.
@@ -308,6 +309,15 @@ def search_methods(config: Config, kind: str) -> dict[str, list[str]]:
     spec = trial_spec(config, kind, {})
     searched = {kind: list(config["search"][kind])}
     return searched | {key: list(names) for key, names in spec.items()}
+
+
+def audit_spec(config: Config) -> dict[str, Any]:
+    """What decides an audit beside its rows: results of networks depend on their threads too."""
+    wanted = config["audit"]
+    spec = {"detector": wanted["detector"], "seed": wanted["seed"]}
+    return spec | (
+        {"threads": config["compute"]["threads"]} if spec["detector"] in _NETWORKS else {}
+    )
 
 
 def corpus_rows(config: Config, dataset: str) -> float:

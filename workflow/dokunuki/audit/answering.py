@@ -1,0 +1,61 @@
+"""What the report is told of a feed that went through the workflow."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, cast
+
+from dokunuki.audit.reporting.facts import Facts, Purified
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from dokunuki.audit.results import AuditResult, Repair
+    from dokunuki.corpus.sampling import Split
+    from dokunuki.corpus.vectors import Vectors
+
+_LIBRARIES = ("dokunuki", "numpy", "scikit-learn", "lightgbm", "torch")
+
+
+def facts_of(
+    vectors: Vectors, rows: Split, repair: Repair | None, result: AuditResult, *, title: str
+) -> Facts:
+    """The rows with their names and places, and what became of the detector.
+
+    `rows` says where the rows of `vectors` stand; `title` is what the feed is called.
+    """
+    named = (rows.sha256 != "").any()
+    purified = None
+    if repair is not None:
+        purified = Purified(
+            classifier=str(result.settings["detector"]),
+            rows=repair.rows,
+            rows_kept_aside=repair.rows_kept_aside,
+            accuracy_before=repair.accuracy_before,
+            accuracy_after=repair.accuracy_after,
+            pass_rates=repair.pass_rates,
+        )
+    return Facts(
+        title=title,
+        layout=vectors.layout,
+        # Read where it is indexed, as a memory map is.
+        X=cast("np.ndarray", vectors.X),
+        y=vectors.y,
+        ids=rows.sha256.tolist() if named else None,
+        files=rows.file.tolist(),
+        file_rows=rows.line - 1,
+        versions=_versions(),
+        purified=purified,
+    )
+
+
+def _versions() -> Mapping[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

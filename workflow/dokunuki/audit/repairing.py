@@ -1,0 +1,140 @@
+"""What is left when the poison is out: the cleaned feed, its detector, and what both are worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dokunuki.audit.feed_checks import GOODWARE, MALWARE
+from dokunuki.audit.fitting import fit_folds
+from dokunuki.audit.proving import StampedMalware
+from dokunuki.audit.results import Repair
+from dokunuki.audit.settings import unfitted_detector
+from dokunuki.corpus.exporting import write_table
+from dokunuki.deployment.exporting import export_detector
+from dokunuki.storage.row_blocks import row_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dokunuki.audit.results import AuditResult, Fit, Purification
+    from dokunuki.corpus.vectors import Vectors
+    from dokunuki.detector import Detector
+
+# Rows of a row group, which are held while they are written.
+_GROUP_ROWS = 10_000
+# Rows of the feed that the exported detector has to score as the original does.
+_EXPORT_ROWS = 1000
+
+
+def corrected(y: np.ndarray, purification: Purification) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that stay, int64 (k,), and the labels of all rows, int8 (n,), once corrected."""
+    kept = np.ones(len(y), dtype=bool)
+    kept[purification.leave_out] = False
+    labels = y.astype(np.int8)
+    labels[purification.relabel] = MALWARE
+    return np.flatnonzero(kept), labels
+
+
+def repair(
+    X: np.ndarray,
+    y: np.ndarray,
+    result: AuditResult,
+    fit: Fit,
+    *,
+    seed: int,
+    threads: int,
+    device: str = "auto",
+) -> tuple[Detector, Repair]:
+    """Fit the detector on the cleaned feed, and measure it fold by fold on rows kept aside.
+
+    `X` float32 (n, width) are raw rows and may be overwritten. Accuracies are of the rows that
+    nothing is done about. What of malware passes with a trigger is of the malware that the proof
+    stamped. Where nothing is done about any row, both are as they were.
+    """
+    kept, labels = corrected(y, result.purification)
+    left_out = np.ones(len(y), dtype=bool)
+    left_out[kept] = False
+    untouched = ~result.suspected_rows
+    stamped = StampedMalware(X, y, fit, seed)
+    detectors: Sequence[Detector] = fit.detectors
+    if result.suspected_rows.any():
+        detectors = fit_folds(
+            X,
+            labels,
+            fit.fold,
+            fit.name,
+            seed=seed,
+            threads=threads,
+            device=device,
+            left_out=left_out,
+        )
+    scores = np.empty(len(y), dtype=np.float32)
+    for fold, detector in enumerate(detectors):
+        scores[fit.fold == fold] = detector.malware_scores(X[fit.fold == fold])
+    measured = Repair(
+        rows=len(kept),
+        rows_kept_aside=int(untouched.sum()),
+        accuracy_before=_accuracy(fit.scores, y, untouched),
+        accuracy_after=_accuracy(scores, y, untouched),
+        pass_rates=tuple(
+            (one.pass_as_is, float(stamped.passing(detectors, one.columns, one.values)[0]))
+            for one in result.triggers
+        ),
+    )
+    rows = X if len(kept) == len(y) else X[kept]
+    detector = unfitted_detector(fit.name, seed=seed, threads=threads, device=device)
+    return detector.fit(rows, labels[kept], copy=False), measured
+
+
+def purify_feed(
+    vectors: Vectors,
+    result: AuditResult,
+    fit: Fit | None,
+    *,
+    seed: int,
+    threads: int,
+    device: str,
+    feed: str | Path,
+    folder: str | Path,
+) -> Repair | None:
+    """Write the cleaned feed (Parquet), the detector of it to `folder`, and to `folder`.onnx.
+
+    Where nothing can be told of the feed, it is written as it is; there is no detector then,
+    `folder` is empty, and None is returned. Raises ExportError where a detector scores otherwise
+    once exported.
+    """
+    folder = Path(folder)
+    onnx = folder.with_name(f"{folder.name}.onnx")
+    onnx.unlink(missing_ok=True)
+    write_table(feed, vectors.layout, _cleaned(vectors, result.purification))
+    if fit is None or result.verdict == "cannot tell":
+        folder.mkdir(parents=True, exist_ok=True)
+        return None
+    X = vectors.X[:]
+    sample = X[:_EXPORT_ROWS].copy()
+    detector, measured = repair(
+        X, vectors.y, result, fit, seed=seed, threads=threads, device=device
+    )
+    detector.layout = vectors.layout
+    detector.save(folder)
+    export_detector(detector, onnx, sample)
+    return measured
+
+
+def _accuracy(scores: np.ndarray, y: np.ndarray, rows: np.ndarray) -> float:
+    """The mean of the accuracies of both labels."""
+    right = (scores >= 0.5) == (y == MALWARE)
+    return float(np.mean([right[rows & (y == label)].mean() for label in (GOODWARE, MALWARE)]))
+
+
+def _cleaned(
+    vectors: Vectors, purification: Purification
+) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+    """The cleaned feed block by block: sha256, labels int8 and raw rows of each."""
+    kept, labels = corrected(vectors.y, purification)
+    for block in row_blocks(len(kept), _GROUP_ROWS):
+        rows = kept[block]
+        yield vectors.sha256[rows].tolist(), labels[rows], vectors.X[rows]

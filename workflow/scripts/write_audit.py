@@ -1,0 +1,19 @@
+"""Write the audit's answer: the report, the verdict, the suspects and the triggers."""
+
+from dokunuki.audit.answering import facts_of
+from dokunuki.audit.reporting import write_audit
+from dokunuki.audit.storing import read_record
+from dokunuki.corpus.sampling import read_split
+from dokunuki.corpus.vectors import read_vectors
+from dokunuki.job import logged
+
+with logged(snakemake.log[0]):
+    result = read_record(snakemake.input.result)
+    facts = facts_of(
+        read_vectors(snakemake.input.vectors),
+        read_split(snakemake.input.rows),
+        read_record(snakemake.input.repair),
+        result,
+        title=snakemake.params.title,
+    )
+    write_audit(snakemake.params.folder, result, facts)
