@@ -229,14 +229,13 @@ rule write_audit:
     benchmark:
         "results/benchmarks/write_audit.tsv"
     conda:
-        "../../envs/figures.yaml"
+        "../../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=memory("write_audit", rows=feed_rows),
         runtime=minutes("write_audit", rows=feed_rows),
     params:
         title=lambda wildcards: CONFIG["datasets"][FEED]["title"] or FEED,
-        folder=audit_file(""),
         code=audit_code("write_audit"),
     script:
         "../scripts/write_audit.py"

@@ -1,27 +1,19 @@
 """Reach the verdict, take out what is proved, and fit the detector on what is left."""
 
 from dokunuki.audit.repairing import purify_feed
-from dokunuki.audit.stages import result_of
 from dokunuki.audit.storing import read_fit, read_record, write_record
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
 
 with logged(snakemake.log[0]):
-    spec = snakemake.params.spec
     device = snakemake.resources.device
-    fit = read_fit(snakemake.input.fit, snakemake.input.detectors, device)
-    result = result_of(
+    result, repair = purify_feed(
+        read_vectors(snakemake.input.vectors),
         read_record(snakemake.input.checks),
-        fit,
+        read_fit(snakemake.input.fit, snakemake.input.detectors, device),
         read_record(snakemake.input.suspects),
         read_record(snakemake.input.findings),
-        spec,
-    )
-    repair = purify_feed(
-        read_vectors(snakemake.input.vectors),
-        result,
-        fit,
-        seed=spec["seed"],
+        snakemake.params.spec,
         threads=snakemake.threads,
         device=device,
         feed=snakemake.output.feed,

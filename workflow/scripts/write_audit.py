@@ -1,5 +1,7 @@
 """Write the audit's answer: the report, the verdict, the suspects and the triggers."""
 
+from pathlib import Path
+
 from dokunuki.audit.answering import facts_of
 from dokunuki.audit.reporting import write_audit
 from dokunuki.audit.storing import read_record
@@ -16,4 +18,4 @@ with logged(snakemake.log[0]):
         result,
         title=snakemake.params.title,
     )
-    write_audit(snakemake.params.folder, result, facts)
+    write_audit(Path(snakemake.output[0]).parent, result, facts)

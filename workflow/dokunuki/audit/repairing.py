@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,15 +11,23 @@ from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.fitting import fit_folds
 from dokunuki.audit.proving import StampedMalware
 from dokunuki.audit.results import Repair
+from dokunuki.audit.running import conclude, settings_of
 from dokunuki.audit.settings import unfitted_detector
 from dokunuki.corpus.exporting import write_table
 from dokunuki.deployment.exporting import export_detector
 from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from dokunuki.audit.results import AuditResult, Fit, Purification
+    from dokunuki.audit.results import (
+        AuditResult,
+        FeedChecks,
+        Finding,
+        Fit,
+        Purification,
+        Suspects,
+    )
     from dokunuki.corpus.vectors import Vectors
     from dokunuki.detector import Detector
 
@@ -91,28 +99,33 @@ def repair(
 
 def purify_feed(
     vectors: Vectors,
-    result: AuditResult,
+    checks: FeedChecks,
     fit: Fit | None,
+    suspects: Suspects | None,
+    findings: Sequence[Finding],
+    spec: Mapping[str, Any],
     *,
-    seed: int,
     threads: int,
     device: str,
     feed: str | Path,
     folder: str | Path,
-) -> Repair | None:
-    """Write the cleaned feed (Parquet), the detector of it to `folder`, and to `folder`.onnx.
+) -> tuple[AuditResult, Repair | None]:
+    """Write the cleaned feed (Parquet), and the detector of it to `folder` and `folder`.onnx.
 
+    Returns the answer of the audit, and what its mend is worth. `spec` is `study.specs.audit_spec`.
     Where nothing can be told of the feed, it is written as it is; there is no detector then,
-    `folder` is empty, and None is returned. Raises ExportError where a detector scores otherwise
-    once exported.
+    `folder` is empty, and None comes for what it is worth. Raises ExportError where the detector
+    scores otherwise once exported.
     """
+    seed = spec["seed"]
+    result = conclude(checks, fit, suspects, findings, settings_of(spec["detector"], seed))
     folder = Path(folder)
     onnx = folder.with_name(f"{folder.name}.onnx")
     onnx.unlink(missing_ok=True)
     write_table(feed, vectors.layout, _cleaned(vectors, result.purification))
     if fit is None or result.verdict == "cannot tell":
         folder.mkdir(parents=True, exist_ok=True)
-        return None
+        return result, None
     X = vectors.X[:]
     sample = X[:_EXPORT_ROWS].copy()
     detector, measured = repair(
@@ -121,7 +134,7 @@ def purify_feed(
     detector.layout = vectors.layout
     detector.save(folder)
     export_detector(detector, onnx, sample)
-    return measured
+    return result, measured
 
 
 def _accuracy(scores: np.ndarray, y: np.ndarray, rows: np.ndarray) -> float:

@@ -6,7 +6,7 @@ can be told of a feed, the later stages have nothing to say and fit nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from dokunuki.audit.feed_checks import check_feed
 from dokunuki.audit.fitting import fit_as_is
 from dokunuki.audit.inverting import invert_triggers
 from dokunuki.audit.proving import prove_triggers
-from dokunuki.audit.running import conclude, obstacles, prepare_feed, settings_of
+from dokunuki.audit.running import obstacles, prepare_feed
 from dokunuki.audit.suspecting import find_suspects
 from dokunuki.corpus.sampling import Split
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from dokunuki.audit.results import AuditResult, Candidate, FeedChecks, Finding, Fit, Suspects
+    from dokunuki.audit.results import Candidate, FeedChecks, Finding, Fit, Suspects
     from dokunuki.corpus.index import Index
     from dokunuki.corpus.vectors import Vectors
 
@@ -101,15 +101,3 @@ def findings_of(
     return prove_triggers(
         feed, candidates, fit, vectors.layout, seed=seed, threads=threads, device=device
     )
-
-
-def result_of(
-    checks: FeedChecks,
-    fit: Fit | None,
-    suspects: Suspects | None,
-    findings: Sequence[Finding],
-    spec: Mapping[str, Any],
-) -> AuditResult:
-    """The answer; `spec` is `study.specs.audit_spec`."""
-    settings = settings_of(spec["detector"], spec["seed"])
-    return conclude(checks, fit, suspects, findings, settings)

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from dokunuki.command.feeds import feed_entry
 from dokunuki.command.workflow import run_snakemake, snakemake_arguments
 from dokunuki.errors import ConfigError, DokunukiError
 
@@ -106,6 +105,8 @@ def audit(
     Exit status: 0 nothing proved, 1 a backdoor proved (or suspected, with --fail-on suspicious),
     2 it could not be done, or the feed is too small or odd to tell.
     """  # noqa: D301 - click's mark of lines to be left as they are
+    from dokunuki.command.feeds import feed_entry
+
     if feed is None and not demo:
         raise ConfigError("name a FEED to audit, or say --demo to see how it works")
     if feed is not None and demo:
