@@ -14,6 +14,7 @@
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
 #   make bench [ARGS=growth]       measures all bounds of speed, or some: docs/performance.md
 #   make lint, make check          the linters; tests and linters
+#   make docs                      these documents and the API as a site: build/site
 #   make test-slurm                the tests on a cluster of one node, as root on Debian
 #   make test-other-pythons        the unit tests on Python 3.12 and 3.13, where they are found
 #
@@ -52,11 +53,11 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons check lint setup lock clean help
+.PHONY: run slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons docs check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,22p" Makefile
+	@sed -n "1,23p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -143,6 +144,15 @@ $(VENV)/.runtime: $(VENV)/bin/pip pyproject.toml requirements.lock
 $(VENV)/.development: $(VENV)/bin/pip pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,ember]'
 	@touch $@ $(VENV)/.runtime
+
+# Warnings, a link that leads nowhere among them, end it.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	@echo "The site is at $(CURDIR)/build/site/index.html"
+
+$(VENV)/.docs: $(VENV)/bin/pip pyproject.toml requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[docs]'
+	@touch $@
 
 $(VENV)/.slurm: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[slurm]'
