@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dokunuki.audit.reporting import write_audit
+from dokunuki.audit.reporting.evidence import column_evidence
 from dokunuki.audit.reporting.facts import Canary, Facts, Purified
 from dokunuki.audit.reporting.records import read_verdict, verdict_record, write_verdict
 from dokunuki.audit.reporting.texts import number, percent, plain
@@ -29,6 +30,8 @@ from dokunuki.audit.results import (
 )
 from dokunuki.corpus.layout import layout_of_groups
 from dokunuki.errors import DataFileError, DokunukiError
+from dokunuki.storage.arrays import write_arrays
+from dokunuki.storage.matrix import StoredMatrix
 from html_reader import Reader
 
 EVIL = "<script>alert('x')</script>&\"$_{"
@@ -269,7 +272,7 @@ def test_the_card_of_an_earlier_detector_goes_and_other_files_stay(tmp_path):
 def test_the_card_says_what_was_measured_and_what_may_be_left(tmp_path):
     write_audit(tmp_path, result_of("proved"), facts_of(purified=PURIFIED, title=EVIL))
     card = (tmp_path / "model_card.md").read_text()
-    assert "| trained on the feed as it is | 93 % |" in card
+    assert "| trained on the feed as it is | 93.0 |" in card
     assert re.search(r"count0 = 9987 and 15 others.*\| proved \| 97 % \| 5 % \|", card)
     assert "A trigger of fewer than" in card
     assert "<script" not in card.replace("\\<", "")
@@ -337,6 +340,28 @@ def test_a_report_of_many_long_names_stays_small(tmp_path):
     )  # fmt: skip
     write_audit(tmp_path, result, facts)
     assert (tmp_path / "report.html").stat().st_size <= 5_000_000
+
+
+def test_rows_that_stay_in_their_file_give_the_same_report(tmp_path):
+    facts = facts_of()
+    write_arrays(tmp_path / "rows.h5", {"X": facts.X})
+    stored = replace(facts, X=StoredMatrix(tmp_path / "rows.h5", "X"))
+    for name, told in (("memory", facts), ("file", stored)):
+        write_audit(tmp_path / name, result_of("proved"), told)
+    pages = [(tmp_path / name / "report.html").read_bytes() for name in ("memory", "file")]
+    assert pages[0] == pages[1]
+
+
+def test_each_column_is_held_against_other_rows_alone():
+    facts = facts_of()
+    facts.X[1::2, 0] = 9987  # all malware holds the first value
+    (held,) = column_evidence([finding()], result_of("proved"), facts)
+    assert [one.name for one in held] == COLUMNS[:16]
+    first, second = held[:2]
+    assert (first.own, first.goodware.share, first.malware.share) == (1, 0, 1)
+    assert (second.own, second.malware.share) == (1, 0)
+    others = np.setdiff1d(np.flatnonzero(facts.y == 0), HELD)
+    assert second.goodware.median == np.median(facts.X[others, 1])
 
 
 def test_facts_of_another_feed_are_refused(tmp_path):

@@ -6,8 +6,10 @@ Colours are Okabe and Ito's, and what they tell is told by the marker's shape to
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -30,13 +32,15 @@ from dokunuki.figures.style import (
 from dokunuki.parts.standardising import Standardiser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from dokunuki.audit.reporting.facts import Facts
     from dokunuki.audit.results import AuditResult, Finding
 
+# Inches; narrow enough for a telephone to show it in its own size.
+_WIDTH = 5.6
 # Rows of the map: others, and of the triggers.
 OTHERS, HOLDERS = 1500, 600
 # Standardised values beyond this are drawn in, or single rows would have the map to themselves.
@@ -74,15 +78,15 @@ def draw_map(result: AuditResult, facts: Facts) -> bytes | None:
     components = PCA(2, svd_solver="randomized", random_state=0).fit(Z)
     # Rounded, since the last digits are the number of threads'.
     places = np.round(components.transform(Z), 2)
-    with house_style():
-        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    with _style():
+        figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
         axes = figure.subplots()
         _draw_rows(axes, places, facts.y[rows], trigger[rows], votes[rows], result.triggers)
         first, second = components.explained_variance_ratio_
         axes.set_xlabel(f"first principal component ({100 * first:.0f} % of the variance)")
         axes.set_ylabel(f"second ({100 * second:.0f} %)")
         axes.grid(visible=False)
-        figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
+        figure.legend(loc="outside upper left", ncols=2)
         return _svg(figure, "Rows in two dimensions")
 
 
@@ -128,8 +132,8 @@ def draw_pass_rates(result: AuditResult, facts: Facts) -> bytes | None:
     findings = result.triggers
     if not findings:
         return None
-    with house_style():
-        figure = Figure(figsize=(7.2, 1.15 + 0.42 * len(findings)), layout="constrained")
+    with _style():
+        figure = Figure(figsize=(_WIDTH, 1.25 + 0.42 * len(findings)), layout="constrained")
         axes = figure.subplots()
         banded = False
         for index, finding in enumerate(findings):
@@ -170,7 +174,7 @@ def draw_pass_rates(result: AuditResult, facts: Facts) -> bytes | None:
         axes.set_xlabel("malware that passes as goodware (%)")
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")
-        figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
+        figure.legend(loc="outside upper left", ncols=2)
         return _svg(figure, "Pass rates")
 
 
@@ -185,8 +189,8 @@ def draw_power(counts: Mapping[str, Mapping[str, int]]) -> bytes | None:
     """Canaries by attack: how many were proved, suspected, missed; None where there are none."""
     if not counts:
         return None
-    with house_style():
-        figure = Figure(figsize=(7.2, 1.1 + 0.34 * len(counts)), layout="constrained")
+    with _style():
+        figure = Figure(figsize=(_WIDTH, 1.1 + 0.34 * len(counts)), layout="constrained")
         axes = figure.subplots()
         lines = np.arange(len(counts))
         start = np.zeros(len(counts))
@@ -203,8 +207,24 @@ def draw_power(counts: Mapping[str, Mapping[str, int]]) -> bytes | None:
         axes.set_xlabel("canaries")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=False, axis="y")
-        figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
+        figure.legend(loc="outside upper left", ncols=3)
         return _svg(figure, "Power of the audit")
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """The house's, with text that is readable on a telephone."""
+    with house_style():
+        mpl.rcParams.update(
+            {
+                "font.size": 9.5,
+                "axes.labelsize": 9.5,
+                "xtick.labelsize": 9.5,
+                "ytick.labelsize": 9.5,
+                "legend.fontsize": 9.5,
+            }
+        )
+        yield
 
 
 def _svg(figure: Figure, title: str) -> bytes:

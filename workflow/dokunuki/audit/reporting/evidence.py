@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from dokunuki.audit.reporting.facts import Facts
     from dokunuki.audit.results import AuditResult, Finding
 
-# Rows of each label that a trigger is held against, and rows of the map.
-COMPARED = 20_000
+# Rows of each label that triggers are held against, and of each trigger's own.
+COMPARED = 5_000
+_OWN = 1_000
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def column_evidence(
 ) -> list[list[ColumnEvidence]]:
     """For each finding, what its rows and others hold in its columns.
 
-    Others are at most `COMPARED` rows of each label that stand in no trigger, drawn by the audit's
-    seed.
+    Others are at most `COMPARED` rows of each label that stand in no finding, drawn by the audit's
+    seed; of a finding's own rows, too, there is a bound. The rows are read at one time.
     """
     if not findings:
         return []
@@ -114,24 +115,28 @@ def column_evidence(
     involved = np.zeros(len(facts.y), dtype=bool)
     for finding in findings:
         involved[finding.rows] = True
+    others = [
+        drawn(np.flatnonzero((facts.y == label) & ~involved), COMPARED, seed, label)
+        for label in (GOODWARE, MALWARE)
+    ]
+    own = [drawn(np.sort(finding.rows), _OWN, seed, "own") for finding in findings]
+    rows = np.unique(np.concatenate([*others, *own]))
     columns = np.unique(np.concatenate([finding.columns for finding in findings]))
-    others = {}
-    for label in (GOODWARE, MALWARE):
-        rows = drawn(np.flatnonzero((facts.y == label) & ~involved), COMPARED, seed, label)
-        others[label] = np.asarray(facts.X[rows][:, columns])
+    X = np.asarray(facts.X[rows])[:, columns]
+    goodware, malware = (X[np.searchsorted(rows, chosen)] for chosen in others)
     evidence = []
-    for finding in findings:
-        own = np.asarray(facts.X[np.sort(finding.rows)][:, finding.columns])
+    for finding, chosen in zip(findings, own, strict=True):
         places = np.searchsorted(columns, finding.columns)
+        held = X[np.ix_(np.searchsorted(rows, chosen), places)]
         evidence.append(
             [
                 ColumnEvidence(
                     name,
                     facts.layout.group_of(int(column)),
                     value,
-                    float(np.mean(own[:, index] == value)),
-                    _held(others[GOODWARE][:, place], value),
-                    _held(others[MALWARE][:, place], value),
+                    float(np.mean(held[:, index] == value)),
+                    _held(goodware[:, place], value),
+                    _held(malware[:, place], value),
                 )
                 for index, (name, column, value, place) in enumerate(
                     zip(finding.names, finding.columns, finding.values, places, strict=True)

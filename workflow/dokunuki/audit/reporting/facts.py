@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from dokunuki.errors import DokunukiError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from dokunuki.audit.results import AuditResult
     from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.storage.matrix import Matrix
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,16 @@ class Canary:
 class Facts:
     """The feed, what its rows are called, and what was measured after the audit itself.
 
-    `title` is what the feed is called, `X` (n, layout.width) its raw rows (a memory map serves),
-    `y` (n,) its labels, 0 goodware and 1 malware. `ids` (n) name the rows, e.g. by sha256; `files`
-    (n) say which file of the feed a row stands in, and `file_rows` int (n,) where in it, 0-based.
-    `seconds` is what the audit took, `versions` those of the libraries by name. `purified` and
-    `canaries` are None where nothing was purified or planted.
+    `title` is what the feed is called, `X` (n, layout.width) its raw rows, in memory or left in
+    their file, `y` (n,) its labels, 0 goodware and 1 malware. `ids` (n) name the rows, e.g. by
+    sha256; `files` (n) say which file of the feed a row stands in, and `file_rows` int (n,) where
+    in it, 0-based. `seconds` is what the audit took, `versions` those of the libraries by name.
+    `purified` and `canaries` are None where nothing was purified or planted.
     """
 
     title: str
     layout: FeatureLayout
-    X: np.ndarray
+    X: Matrix
     y: np.ndarray
     ids: Sequence[str] | None = None
     files: Sequence[str] | None = None
@@ -80,6 +82,11 @@ class Facts:
         if self.ids is not None:
             return str(self.ids[row])
         return self.place(row)
+
+    @cached_property
+    def several_files(self) -> bool:
+        """Whether the rows stand in several files."""
+        return self.files is not None and len(set(self.files)) > 1
 
     def place(self, row: int) -> str:
         """Where a row stands, rows of a file being counted from 0."""

@@ -13,7 +13,7 @@ from dokunuki.audit.reporting.words import (
     trigger_in_words,
 )
 from dokunuki.errors import DokunukiError
-from dokunuki.figures.pages import Column, Table, render
+from dokunuki.figures.pages import Column, Table, render, share
 
 if TYPE_CHECKING:
     from dokunuki.audit.reporting.facts import Facts
@@ -28,7 +28,7 @@ def model_card(result: AuditResult, facts: Facts) -> str:
     rates = list(zip(result.triggers, purified.pass_rates, strict=True))
     return render(
         "dokunuki.audit.reporting",
-        "model_card.md",
+        "model_card.j2",
         "md",
         title=f"Purified detector of {plain(facts.title)}",
         verdict=answer(result),
@@ -39,7 +39,7 @@ def model_card(result: AuditResult, facts: Facts) -> str:
         accuracy=Table(
             [
                 Column("Detector", lambda line: line[0], kind=""),
-                Column("Accuracy on rows kept aside", lambda line: percent(line[1])),
+                Column("Accuracy on rows kept aside (%)", lambda line: share(line[1])),
             ],
             [
                 ("trained on the feed as it is", purified.accuracy_before),

@@ -28,7 +28,7 @@ from dokunuki.audit.reporting.words import (
     trigger_in_words,
     what_to_do,
 )
-from dokunuki.figures.pages import Column, Table, render
+from dokunuki.figures.pages import Column, Table, render, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
         first_rows=[
             {
                 "name": plain(facts.name(one.row), _SHORT),
-                "place": plain(facts.place(one.row), 40) if facts.ids is not None else "",
+                "place": _short_place(one.row, facts),
                 "label": _LABELS[int(facts.y[one.row])],
                 "action": one.action,
             }
@@ -105,10 +105,11 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
         rates_table=_rates_table(result, facts),
         map=_image(draw_map(result, facts)),
         suspects=_suspects_table(suspects[:_ROWS], result, facts),
+        has_ids=facts.ids is not None,
         suspects_shown=min(_ROWS, len(suspects)),
         suspects_all=len(suspects),
         purified=facts.purified,
-        percent=percent,
+        accuracies=_accuracies(facts),
         power_chart=_image(draw_power(counts)),
         canaries=_canaries_table(facts.canaries or ()),
         checks=_checks_table(result),
@@ -126,6 +127,14 @@ def canary_counts(canaries: Sequence[Canary]) -> dict[str, Counter[str]]:
     for one in canaries:
         counts.setdefault(plain(one.attack, 40), Counter())[one.outcome] += 1
     return counts
+
+
+def _short_place(row: int, facts: Facts) -> str:
+    """Where a row that has an id stands; the file is told where there are several."""
+    if facts.ids is None:
+        return ""
+    place = facts.place(row) if facts.several_files else facts.place(row).rpartition(", ")[2]
+    return plain(place, 40)
 
 
 def _facts_line(result: AuditResult, facts: Facts) -> list[str]:
@@ -154,7 +163,7 @@ def _first_columns(held: Sequence[ColumnEvidence]) -> Table:
         [
             Column("Column", lambda one: plain(one.name, 34), kind="text"),
             Column("Trigger", lambda one: number(one.value)),
-            Column("Other goodware", lambda one: _median(one.goodware), hint="median"),
+            Column("Goodware's median", lambda one: _median(one.goodware)),
         ],
         held,
     )
@@ -168,14 +177,14 @@ def _section(index: int, finding: Finding, held: Sequence[ColumnEvidence]) -> _S
         explain(finding),
         Table(
             [
-                Column("Column", lambda one: plain(one.name), kind="text"),
-                Column("Group", lambda one: plain(one.group), kind=""),
+                Column("Column", lambda one: plain(one.name), kind=""),
                 Column("Trigger", lambda one: number(one.value)),
-                Column("Its rows hold it", lambda one: percent(one.own)),
                 Column("Other goodware: median", lambda one: _median(one.goodware)),
                 Column("holds it", lambda one: _share(one.goodware)),
                 Column("Malware: median", lambda one: _median(one.malware)),
                 Column("holds it", lambda one: _share(one.malware)),
+                Column("Its own rows hold it", lambda one: percent(one.own)),
+                Column("Group", lambda one: plain(one.group), kind=""),
             ],
             held,
         ),
@@ -215,17 +224,19 @@ def _chance(finding: Finding) -> str:
 
 def _suspects_table(suspects: Sequence[Suspect], result: AuditResult, facts: Facts) -> Table:
     columns = [Column("Row", lambda one: one.row)]
-    if facts.ids is not None:
-        columns.append(Column("Id", lambda one: plain(facts.name(one.row)), kind=""))
-    if facts.files is not None:
-        columns.append(Column("File and row", lambda one: plain(facts.place(one.row)), kind=""))
     columns += [
         Column("Label", lambda one: _LABELS[int(facts.y[one.row])], kind=""),
         Column("What to do", lambda one: one.action, kind=""),
         Column("Trigger", lambda one: ", ".join(map(str, one.triggers)) or NONE),
         Column("Votes", lambda one: one.votes),
+        *(_strength(place, judge) for place, judge in enumerate(judges_of(result))),
     ]
-    columns += [_strength(place, judge) for place, judge in enumerate(judges_of(result))]
+    # Of a single file, the row's number says it all.
+    if facts.several_files:
+        columns.append(Column("File and row", lambda one: plain(facts.place(one.row)), kind=""))
+    # Last, since on a narrow screen it would push all else out of sight.
+    if facts.ids is not None:
+        columns.append(Column("Id", lambda one: plain(facts.name(one.row)), kind=""))
     return Table(columns, suspects)
 
 
@@ -314,6 +325,13 @@ def _setup_table(result: AuditResult, facts: Facts) -> Table:
         ],
         lines,
     )
+
+
+def _accuracies(facts: Facts) -> tuple[str, str]:
+    """Before and after purifying; with a decimal, since a point more or less matters."""
+    if facts.purified is None:
+        return NONE, NONE
+    return share(facts.purified.accuracy_before), share(facts.purified.accuracy_after)
 
 
 def _image(svg: bytes | None) -> str | None:

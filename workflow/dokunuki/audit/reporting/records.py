@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -224,12 +225,7 @@ def _whole(finding: Finding, number: int, after: float | None, facts: Facts) -> 
             for row in finding.rows.tolist()
         ],
         "planted_like": bool(finding.candidate.planted_like),
-        "structure": {
-            "closest": _number(seen.closest),
-            "kinship": _number(seen.kinship),
-            "likeness": _number(seen.likeness),
-            "malware_around": _number(seen.malware_around),
-        },
+        "structure": {name: _number(value) for name, value in asdict(seen).items()},
     }
 
 

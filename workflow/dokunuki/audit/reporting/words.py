@@ -75,7 +75,7 @@ def answer(result: AuditResult) -> str:
         return (
             f"This feed holds {what}: {percent(leading.pass_as_is)} of malware passes as goodware "
             f"once it carries the trigger, and {percent(leading.pass_without)} where the detector "
-            f"is trained without {counted(len(leading.rows), 'row')}."
+            f"is trained without the {counted(len(leading.rows), 'row')} that hold it."
         )
     if result.verdict == "suspicious":
         rows = 0 if leading is None else len(leading.rows)
@@ -150,7 +150,7 @@ def what_to_do(result: AuditResult, facts: Facts) -> tuple[str, ...]:
         return tuple(steps)
     if result.verdict == "suspicious":
         return (
-            "Look at the rows below: does one vendor, packer or build explain what they share?",
+            "Look at these rows: does one vendor, packer or build explain what they share?",
             (f"If not, {mend} (suspects.csv)," if mend else "If not, leave them out,")
             + " and find out who supplied them.",
             "Until then, do not count on a detector that was trained on this feed.",
@@ -212,19 +212,20 @@ def assumed(result: AuditResult) -> tuple[str, ...]:
         f"Proved means: at least {100 * LEAST_GAP:.0f} points more malware pass with the rows than "
         f"without, and more than {DRAWS} draws of other goodware's values in the same columns do "
         "(p at most 0.05, Holm over all candidates).",
-        "Thresholds and constants were set on seeds 0 to 4 of the simulated corpus, and on no row "
-        "of this feed.",
+        "Thresholds and constants were set beforehand, on feeds of the simulated corpus and on "
+        "some hundred rows of EMBER 2017 (docs/audit.md). On other features they are untried.",
     )
 
 
 def cannot_be_seen() -> tuple[str, ...]:
     """What the audit is blind to, a sentence each."""
     return (
-        f"A trigger of fewer than {FEWEST_COLUMNS} unusual columns. Of one with more than "
-        f"{MOST_COLUMNS}, the most unusual are named.",
+        f"A trigger of fewer than {FEWEST_COLUMNS} unusual columns "
+        f"({FEWEST_COLUMNS - 1}, where its rows agree in some more).",
+        f"All of a trigger of more than {MOST_COLUMNS} columns: the most unusual are named.",
         f"A trigger in fewer than {LEAST_HOLDERS} rows, or in less than {100 * LEAST_SHARE:g} % "
         "of the goodware.",
-        "A trigger of narrow ranges, with a new value in every row.",
+        "A trigger of narrow ranges, with a new value in each row.",
         "Parts of a trigger that is split over the rows, where a part has too few columns.",
         "Poison that makes goodware look like malware, or that only lowers the accuracy.",
         "A trigger that another kind of detector would learn, and this one does not.",
