@@ -364,6 +364,39 @@ def test_each_column_is_held_against_other_rows_alone():
     assert second.goodware.median == np.median(facts.X[others, 1])
 
 
+def test_the_null_range_is_told_where_it_is_known(tmp_path):
+    found = finding()
+    object.__setattr__(found, "null_range", (-0.04, 0.09))
+    result = replace(result_of("proved"), triggers=(found,))
+    write_audit(tmp_path, result, facts_of())
+    assert read_verdict(tmp_path / "verdict.json")["triggers"][0]["null_range"] == [-0.04, 0.09]
+    page = Reader((tmp_path / "report.html").read_text())
+    rates = page.sections["How much malware passes", ""]
+    assert rates == [
+        [
+            "Trigger",
+            "As it is",
+            "Without the suspects",
+            "No trigger",
+            "Chance adds",
+            "p",
+            "Outcome",
+        ],
+        ["1", "97 %", "4 %", "2 %", "-4 to +9", "0.005", "proved"],
+    ]
+
+
+def test_the_file_of_a_row_is_told_where_there_are_several(tmp_path):
+    files = ["one.parquet"] * 200 + ["two.parquet"] * 200
+    for name, told in (("several", files), ("single", files[:1] * ROWS)):
+        write_audit(tmp_path / name, result_of("proved"), facts_of(files=told))
+    several, single = (
+        Reader((tmp_path / name / "report.html").read_text()) for name in ("several", "single")
+    )
+    assert several.sections["Suspected rows", ""][1][-2] == "one.parquet, row 5"
+    assert "one.parquet" not in single.text
+
+
 def test_facts_of_another_feed_are_refused(tmp_path):
     X, _ = rows()
     unmatched = replace(PURIFIED, pass_rates=())

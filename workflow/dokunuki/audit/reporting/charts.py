@@ -157,7 +157,7 @@ def draw_pass_rates(result: AuditResult, facts: Facts) -> bytes | None:
                 "o",
                 VERMILLION,
             ),
-            ("without the rows", [one.pass_without for one in findings], BLUE, "s", "white"),
+            ("without the suspects", [one.pass_without for one in findings], BLUE, "s", "white"),
             ("no trigger", [one.pass_unstamped for one in findings], BLACK, "|", BLACK),
         ]
         if facts.purified is not None:

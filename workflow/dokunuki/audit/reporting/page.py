@@ -204,7 +204,7 @@ def _rates_table(result: AuditResult, facts: Facts) -> Table:
     columns: list[Column] = [
         Column("Trigger", lambda pair: pair[0] + 1),
         Column("As it is", lambda pair: percent(pair[1].pass_as_is)),
-        Column("Without its rows", lambda pair: percent(pair[1].pass_without)),
+        Column("Without the suspects", lambda pair: percent(pair[1].pass_without)),
         Column("No trigger", lambda pair: percent(pair[1].pass_unstamped)),
         Column("Chance adds", lambda pair: _chance(pair[1]), hint="95 % of draws, in points"),
         Column("p", lambda pair: p_value(pair[1].p_value).removeprefix("p ").removeprefix("= ")),

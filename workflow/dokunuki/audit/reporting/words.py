@@ -75,7 +75,8 @@ def answer(result: AuditResult) -> str:
         return (
             f"This feed holds {what}: {percent(leading.pass_as_is)} of malware passes as goodware "
             f"once it carries the trigger, and {percent(leading.pass_without)} where the detector "
-            f"is trained without the {counted(len(leading.rows), 'row')} that hold it."
+            f"is trained without the suspected rows, of which {len(leading.rows):,} "
+            f"{'holds' if len(leading.rows) == 1 else 'hold'} it."
         )
     if result.verdict == "suspicious":
         rows = 0 if leading is None else len(leading.rows)
