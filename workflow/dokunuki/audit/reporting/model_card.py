@@ -62,7 +62,8 @@ def model_card(result: AuditResult, facts: Facts) -> str:
             ],
             sorted(purified.thresholds.items()),
         ),
-        limits=[*assumed(result), *cannot_be_seen()],
+        assumed=assumed(result),
+        cannot_be_seen=cannot_be_seen(),
         versions=", ".join(
             f"{plain(name)} {plain(version)}" for name, version in sorted(facts.versions.items())
         ),

@@ -12,6 +12,7 @@ from dokunuki.audit.settings import (
     LEAST_HOLDERS,
     LEAST_SHARE,
     MOST_COLUMNS,
+    SIGNIFICANT,
 )
 
 if TYPE_CHECKING:
@@ -211,8 +212,8 @@ def assumed(result: AuditResult) -> tuple[str, ...]:
         f"({plain(result.settings.get('detector', 'not recorded'))}) was trained on the feed "
         "alone, and every row was judged by one that was not trained on it.",
         f"Proved means: at least {100 * LEAST_GAP:.0f} points more malware pass with the rows than "
-        f"without, and more than {DRAWS} draws of other goodware's values in the same columns do "
-        "(p at most 0.05, Holm over all candidates).",
+        "without, and more than other goodware's values in the same columns do "
+        f"({DRAWS} draws, p at most {SIGNIFICANT:g}, Holm over all candidates).",
         "Thresholds and constants were set beforehand, on feeds of the simulated corpus and on "
         "some hundred rows of EMBER 2017 (docs/audit.md). On other features they are untried.",
     )
