@@ -259,6 +259,7 @@ def _merge(base, over):
     [
         "paper",
         "paper paper-first-seed",
+        "paper-points",
         "paper-sample",
         "search",
         "search search-quick",
