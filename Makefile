@@ -4,6 +4,8 @@
 #   make run [EMBER=folder-or-archive [VERSION=2|3]] [PRESET=sample] [CORES=n] [ARGS='...']
 #   make run ROWS=table [LAYOUT=file|VERSION=2|3] [LABEL=column] [ID=column]
 #                                  the same on feature vectors of yours
+#   make audit FEED=table|DEMO=1 [OUT=folder] [LABEL=column] [ID=column] [LAYOUT=file|VERSION=2]
+#                                  whether these training rows hold a backdoor: docs/audit.md
 #   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
 #   make paper [SEEDS=1]           the paper's study at its size: results/paper/report.html;
 #                                  with EMBER=folder on a few hundred real rows
@@ -53,15 +55,24 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons docs check lint setup lock clean help
+.PHONY: run audit slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons docs check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,23p" Makefile
+	@sed -n "1,24p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
 	@echo "The report is at $(CURDIR)/results/report.html"
+
+# Exit status 2 is make's own for whatever fails: the command's is in what it says.
+OUT ?= audit
+audit: $(VENV)/.runtime
+	$(if $(FEED)$(DEMO),,$(error name the rows: make audit FEED=feed.parquet, or DEMO=1))
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dokunuki audit $(if $(DEMO),--demo,"$(FEED)") --out "$(OUT)" \
+		--cores $(CORES) $(if $(filter-out 1,$(VERSION)),--version $(VERSION)) \
+		$(if $(LAYOUT),--layout "$(LAYOUT)") $(if $(LABEL),--label "$(LABEL)") \
+		$(if $(ID),--id "$(ID)") $(ARGS)
 
 slurm: $(VENV)/.slurm
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/default \

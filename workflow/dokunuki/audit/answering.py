@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dokunuki.audit.reporting.facts import Facts, Purified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy as np
 
     from dokunuki.audit.results import AuditResult, Repair
     from dokunuki.corpus.sampling import Split
@@ -40,8 +38,7 @@ def facts_of(
     return Facts(
         title=title,
         layout=vectors.layout,
-        # Read where it is indexed, as a memory map is.
-        X=cast("np.ndarray", vectors.X),
+        X=vectors.X,
         y=vectors.y,
         ids=rows.sha256.tolist() if named else None,
         files=rows.file.tolist(),
