@@ -1,6 +1,6 @@
 """Count and list what is odd with a feed, before anything is fitted."""
 
-from dokunuki.audit.stages import checks_of
+from dokunuki.audit.stages.checking import checks_of
 from dokunuki.audit.storing import write_record
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged

@@ -1,6 +1,6 @@
 """Ask every judge which rows of the feed it suspects, and which of them together."""
 
-from dokunuki.audit.stages import suspects_of
+from dokunuki.audit.stages.suspecting import suspects_of
 from dokunuki.audit.storing import read_fit, read_record, write_record
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged

@@ -1,6 +1,6 @@
 """Fit the detector as the feed makes it, fold by fold."""
 
-from dokunuki.audit.stages import fit_of
+from dokunuki.audit.stages.fitting import fit_of
 from dokunuki.audit.storing import read_record, write_fit
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged

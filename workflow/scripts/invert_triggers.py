@@ -1,6 +1,6 @@
 """Go from rows that are suspected together to the values that they share."""
 
-from dokunuki.audit.stages import candidates_of
+from dokunuki.audit.stages.inverting import candidates_of
 from dokunuki.audit.storing import read_record, write_record
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged

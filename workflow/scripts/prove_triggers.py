@@ -1,6 +1,6 @@
 """Put the candidates to the proof: what they do with the suspected rows, and without them."""
 
-from dokunuki.audit.stages import findings_of
+from dokunuki.audit.stages.proving import findings_of
 from dokunuki.audit.storing import read_fit, read_record, write_record
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged

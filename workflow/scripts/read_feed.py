@@ -1,6 +1,6 @@
 """Turn all labelled rows of a dataset, and none besides, into feature vectors."""
 
-from dokunuki.audit.stages import whole_feed
+from dokunuki.audit.stages.reading import whole_feed
 from dokunuki.corpus.index import read_index
 from dokunuki.corpus.opening import open_rows
 from dokunuki.corpus.sampling import write_split

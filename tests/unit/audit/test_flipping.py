@@ -6,8 +6,8 @@ import numpy as np
 
 from dokunuki.audit.feed_checks import check_feed
 from dokunuki.audit.flipping import flipping
+from dokunuki.audit.preparing import prepare_feed
 from dokunuki.audit.results import Fit
-from dokunuki.audit.running import prepare_feed
 from dokunuki.corpus.layout import layout_of_groups
 
 LAYOUT = layout_of_groups(

@@ -7,9 +7,9 @@ from scipy.sparse import csr_array
 
 from dokunuki.audit.feed_checks import check_feed
 from dokunuki.audit.inverting import invert_triggers
+from dokunuki.audit.preparing import prepare_feed
 from dokunuki.audit.proving import _holm
 from dokunuki.audit.results import Evidence, Suspects
-from dokunuki.audit.running import prepare_feed
 from dokunuki.audit.shared_values import Items, coinciding, coinciding_groups, items_of
 from dokunuki.corpus.layout import layout_of_groups
 

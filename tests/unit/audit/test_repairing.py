@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dokunuki.audit import repairing, stages
+from dokunuki.audit import repairing
+from dokunuki.audit.running import audit_rows
+from dokunuki.audit.stages.checking import checks_of
+from dokunuki.audit.stages.fitting import fit_of
+from dokunuki.audit.stages.inverting import candidates_of
+from dokunuki.audit.stages.proving import findings_of
+from dokunuki.audit.stages.reading import FEED
+from dokunuki.audit.stages.suspecting import suspects_of
 from dokunuki.corpus.own_layout import read_layout
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.detector import Detector
@@ -22,7 +29,7 @@ def vectors_of(folder, *, planted, rows=600):
         (table["verdict"] == "malware").to_numpy(np.int8),
         table["sha256"].to_numpy(str),
         np.full(rows, ""),
-        np.full(rows, stages.FEED),
+        np.full(rows, FEED),
         read_layout(write_layout(folder)),
         "feed",
         "rows",
@@ -31,11 +38,11 @@ def vectors_of(folder, *, planted, rows=600):
 
 def purified(folder, vectors):
     """The stages in turn, as the rules run them."""
-    checks = stages.checks_of(vectors)
-    fit = stages.fit_of(vectors, checks, "lightgbm", seed=0, threads=1, device="cpu")
-    suspects = stages.suspects_of(vectors, checks, fit, seed=0, threads=1)
-    candidates = stages.candidates_of(vectors, checks, suspects, seed=0)
-    findings = stages.findings_of(vectors, checks, fit, candidates, seed=0, threads=1, device="cpu")
+    checks = checks_of(vectors)
+    fit = fit_of(vectors, checks, "lightgbm", seed=0, threads=1, device="cpu")
+    suspects = suspects_of(vectors, checks, fit, seed=0, threads=1)
+    candidates = candidates_of(vectors, checks, suspects, seed=0)
+    findings = findings_of(vectors, checks, fit, candidates, seed=0, threads=1, device="cpu")
     return repairing.purify_feed(
         vectors,
         checks,
@@ -83,8 +90,6 @@ def test_where_nothing_can_be_told_there_is_no_detector_even_of_an_earlier_audit
 
 
 def test_the_stages_by_files_answer_as_the_library_does(tmp_path):
-    from dokunuki.audit.running import audit_rows
-
     vectors = vectors_of(tmp_path, planted=True)
     result, _ = purified(tmp_path, vectors)
     whole = audit_rows(vectors.X, vectors.y, vectors.layout)

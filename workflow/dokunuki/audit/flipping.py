@@ -19,7 +19,7 @@ from dokunuki.audit.settings import FLIPPED_MALWARE, FLIPPING_ITEMS, FLIPPING_ST
 from dokunuki.seeding import generator
 
 if TYPE_CHECKING:
-    from dokunuki.audit.inverting import Feed
+    from dokunuki.audit.preparing import Feed
     from dokunuki.audit.results import Fit
     from dokunuki.detector import Detector
 

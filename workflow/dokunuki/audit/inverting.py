@@ -38,8 +38,8 @@ from dokunuki.seeding import generator
 from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
+    from dokunuki.audit.preparing import Feed
     from dokunuki.audit.results import Suspects
-    from dokunuki.audit.shared_values import Items
 
 _ROUNDS = 4
 # A value that few others hold is unusual; one that many hold is part of a trigger only if all of
@@ -52,22 +52,6 @@ _FEWEST_UNUSUAL = 2
 _WIDE = 6
 _COMPARED = 100
 _OUTSIDERS = 300
-
-
-@dataclass(frozen=True)
-class Feed:
-    """The rows and labels, and the goodware among them without copies of the same vector.
-
-    `goodware` int64 (g,) are the first rows of each vector with that label. `typical` float32
-    (width,) is the median of each column over all rows, `typical_share` the share of them with it.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    goodware: np.ndarray
-    items: Items
-    typical: np.ndarray
-    typical_share: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from dokunuki.seeding import generator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dokunuki.audit.inverting import Feed
+    from dokunuki.audit.preparing import Feed
     from dokunuki.audit.results import Fit, Outcome
     from dokunuki.corpus.layout import FeatureLayout
     from dokunuki.detector import Detector

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dokunuki.audit.concluding import conclude, settings_of
 from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.fitting import fit_folds
 from dokunuki.audit.proving import StampedMalware
 from dokunuki.audit.results import Repair
-from dokunuki.audit.running import conclude, settings_of
 from dokunuki.audit.settings import unfitted_detector
 from dokunuki.corpus.exporting import write_table
 from dokunuki.deployment.exporting import export_detector

@@ -30,7 +30,7 @@ from dokunuki.audit.shared_values import coinciding_groups
 from dokunuki.seeding import stream_seed
 
 if TYPE_CHECKING:
-    from dokunuki.audit.inverting import Feed
+    from dokunuki.audit.preparing import Feed
     from dokunuki.audit.results import Fit
     from dokunuki.corpus.layout import FeatureLayout
 
