@@ -1,4 +1,4 @@
-"""The wheel, installed outside the repository, runs the study in an empty folder.
+"""The wheel, installed outside the repository, runs the study and the audit in an empty folder.
 
 Offline: it is built with the setuptools that is here, and takes other packages from here too.
 """
@@ -177,6 +177,17 @@ def test_snakemake_finds_the_installed_workflow_by_its_path(environment, tmp_pat
     assert {"simulate_corpus", "write_report"} <= {
         job.rule for job in announced(planned.stdout + planned.stderr).values()
     }
+
+
+def test_the_installed_command_shows_a_backdoor_found(environment, tmp_path):
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [environment / "dokunuki", "audit", "--demo", "--out", "demo", "--cores", "2"]
+    ended = subprocess.run(command, check=False, cwd=tmp_path, env=outside, **QUIET)
+    assert ended.returncode == 1, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert f"The report is at {tmp_path / 'demo' / 'report.html'}" in ended.stdout
+    assert str(REPOSITORY) not in ended.stdout + ended.stderr
+    made = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert {"report.html", "verdict.json", "detector", "detector.onnx"} <= made
 
 
 def test_digests_are_of_our_modules_alone(environment):
