@@ -15,6 +15,7 @@
 #   make search EMBER=folder PRESET=search    settings of networks, tried on clean rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
 #   make bench [ARGS=growth]       measures all bounds of speed, or some: docs/performance.md
+#   make fuzz SECONDS_EACH=60      changed files into each reader: docs/security.md
 #   make lint, make check          the linters; tests and linters
 #   make docs                      these documents and the API as a site: build/site
 #   make test-slurm                the tests on a cluster of one node, as root on Debian
@@ -55,7 +56,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run audit slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons docs check lint setup lock clean help
+.PHONY: run audit slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons docs fuzz check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -128,6 +129,13 @@ test-slurm: $(VENV)/.development $(VENV)/.slurm
 # PYTHON312= and PYTHON313= name them, if they are not on the PATH.
 test-other-pythons:
 	.ci/other-pythons $(ARGS)
+
+# Each reader of strangers' files for so many seconds; TARGET= names some of them.
+SECONDS_EACH ?= 10
+TARGET ?= archive detector labels layout maps onnx program release table trigger
+fuzz: $(VENV)/.development
+	@set -e; for target in $(TARGET); do \
+		OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS_EACH) $(ARGS); done
 
 # All that .ci/run asks for, the cluster and the other Pythons apart.
 check: test lint

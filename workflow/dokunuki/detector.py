@@ -292,7 +292,9 @@ class Detector:
             if deployment["layout"] is not None:
                 detector.layout = layout_from_record(deployment["layout"])
             detector.thresholds = deployment["thresholds"]
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except DokunukiError:
+            raise
+        except Exception as error:  # whatever parts raise of a content that they did not write
             raise damaged_file(
                 path, f"damaged, or not written by this version ({error!r})", folder
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from abc import abstractmethod
 from typing import IO, TYPE_CHECKING, Any
@@ -117,7 +118,11 @@ class Npz(_Matrix):
     @staticmethod
     def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         with archive.open(name) as member:
-            return _npy_header(member)
+            shape, fortran, dtype = _npy_header(member)
+            told = math.prod(shape) * dtype.itemsize
+            if member.tell() + told != archive.getinfo(name).file_size:
+                raise ValueError(f"{name} is not as long as its header says")
+            return shape, fortran, dtype
 
     def _parts(self, rows: int, wanted: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
         if self._fortran:
@@ -160,13 +165,18 @@ class Hdf5(_Matrix):
         self.path = path
         with h5py.File(path, "r") as file:
             shapes: dict[str, tuple[int, ...]] = {}
-            file.visititems(
-                lambda name, node: (
-                    shapes.__setitem__(name, node.shape)
-                    if isinstance(node, h5py.Dataset) and node.shape is not None
-                    else None
-                )
-            )
+
+            def note(name: str, node: h5py.HLObject) -> None:
+                if isinstance(node, h5py.Dataset) and node.shape is not None:
+                    # Links into other files are not followed, and so are not met here.
+                    if node.external or node.is_virtual:
+                        raise CorpusError(
+                            f"{path}: {name} keeps its values in other files, which are not read; "
+                            "copy them into this one: h5repack"
+                        )
+                    shapes[name] = node.shape
+
+            file.visititems(note)
             self._key = _matrix_key(path, shapes)
             folder = self._key.rpartition("/")[0]
             prefix = f"{folder}/" if folder else ""

@@ -16,6 +16,7 @@ CSV has one line a column: name and kind, and if wanted group, attackable and fe
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -28,7 +29,7 @@ from dokunuki.errors import ConfigError
 from dokunuki.storage.yaml_text import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 # What a layout record is made of: see `layout_record`.
 Record = dict[str, Any]
@@ -121,10 +122,18 @@ def layout_record(layout: FeatureLayout) -> Record:
 
 
 def layout_from_record(record: Mapping[str, Any]) -> FeatureLayout:
-    """The layout that `layout_record` described; raises ConfigError for an unknown version."""
+    """The layout that `layout_record` described; raises ConfigError for any other record."""
+    if not isinstance(record, Mapping):
+        raise ConfigError(f"layout: {record!r} is no layout")
     if "feature_version" in record:
         return feature_layout(record["feature_version"])
-    return _layout(record["layout"], [_Entry(*column) for column in record["columns"]])
+    try:
+        name, columns = str(record["layout"]), [_Entry(*column) for column in record["columns"]]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f"layout: its columns are not as dokunuki writes them ({error})"
+        ) from None
+    return _layout(name, columns)
 
 
 class _Entry:

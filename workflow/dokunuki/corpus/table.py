@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import lzma
+import tokenize
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +33,17 @@ _READ_ERRORS = (
     NotImplementedError,
     zipfile.BadZipFile,
     lzma.LZMAError,
+    zlib.error,
+    csv.Error,
+    # numpy reads the header of a .npy file with the tokens of Python.
+    tokenize.TokenError,
+    SyntaxError,
+    # Of content that lies about its types, its lengths and its places.
+    IndexError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
 )
 
 

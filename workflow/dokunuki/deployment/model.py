@@ -13,7 +13,7 @@ import numpy as np
 
 from dokunuki.corpus.layout import FEATURE_VERSIONS, feature_layout
 from dokunuki.corpus.own_layout import layout_from_record
-from dokunuki.errors import ConfigError, DataFileError, DokunukiError
+from dokunuki.errors import ConfigError, DataFileError, DokunukiError, damaged_file
 from dokunuki.storage.seals import check_seal
 
 if TYPE_CHECKING:
@@ -50,30 +50,31 @@ class Session:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         import onnxruntime
-        from onnxruntime.capi.onnxruntime_pybind11_state import (
-            Fail,
-            InvalidArgument,
-            InvalidGraph,
-            InvalidProtobuf,
-        )
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        # What it says of a bad file stands in the error too.
+        options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, RuntimeError) as error:
+        except Exception as error:  # onnxruntime's have no other base
             raise DataFileError(
                 f"{path}: onnxruntime cannot load it ({str(error).splitlines()[0]}); export it "
                 "again, or update onnxruntime"
             ) from error
-        (given,) = self._session.get_inputs()
-        self._input = given.name
-        self.width = int(given.shape[1])
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        try:
+            (given,) = self._session.get_inputs()
+            self._input = given.name
+            self.width = int(given.shape[1])
+            self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        except (ValueError, TypeError, IndexError) as error:
+            raise DataFileError(
+                f"{path}: takes something else than one matrix of rows, or tells no text of itself "
+                f"({error}); export the detector again"
+            ) from error
 
     def malware_scores(self, X: np.ndarray) -> np.ndarray:
         """The probability that each raw row is malware, float32 (n,)."""
@@ -82,7 +83,14 @@ class Session:
             raise DokunukiError(
                 f"the detector takes {self.width} columns; the rows have shape {rows.shape}"
             )
-        scores: np.ndarray = self._session.run(None, {self._input: rows})[0]
+        try:
+            scores: np.ndarray = self._session.run(None, {self._input: rows})[0]
+        except Exception as error:  # onnxruntime's have no other base
+            raise DataFileError(
+                f"the detector cannot score rows ({str(error).splitlines()[0]}); export it again"
+            ) from error
+        if getattr(scores, "shape", None) != (len(rows),) or scores.dtype != np.float32:
+            raise DataFileError("the detector gives no score a row; export it again")
         return scores
 
 
@@ -118,7 +126,7 @@ class Deployed:
             self.description: dict[str, Any] = facts["detector"]
             self.provenance: dict[str, Any] = facts["provenance"]
             columns = tuple(facts["columns"])
-        except (KeyError, ValueError, ConfigError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, ConfigError) as error:
             raise DataFileError(
                 f"{path}: was written by another version of dokunuki ({error}); export it again"
             ) from error
@@ -152,11 +160,15 @@ class Folder:
 
         self.path = Path(path)
         self.detector = Detector.load(path, device="cpu", trusted=trusted)
-        self.layout = layout or layout_of(self.detector)
-        if self.layout.width != len(self.detector.scaler_.mean_):
+        try:
+            fitted = len(self.detector.scaler_.mean_)
+            self.layout = layout or layout_of(self.detector)
+        except (AttributeError, TypeError) as error:
+            raise damaged_file(self.path, f"its parts are no detector's ({error})") from error
+        if self.layout.width != fitted:
             raise ConfigError(
                 f"layout: {self.layout.name} has {self.layout.width} columns, and the detector in "
-                f"{path} was fitted on {len(self.detector.scaler_.mean_)}; give its own layout"
+                f"{path} was fitted on {fitted}; give its own layout"
             )
         self.thresholds = {**HALF, **self.detector.thresholds}
         self._threads = threads
@@ -165,8 +177,14 @@ class Folder:
         """The probability that each raw row, float32 (n, width), is malware, float32 (n,)."""
         from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(self._threads):
-            return self.detector.malware_scores(X)
+        try:
+            with threadpool_limits(self._threads):
+                return self.detector.malware_scores(X)
+        except DokunukiError:
+            raise
+        except Exception as error:  # of parts that were edited, whatever their code raises
+            problem = f"its parts cannot score rows ({str(error).partition(chr(10))[0]})"
+            raise damaged_file(self.path, problem) from error
 
 
 def load_model(
