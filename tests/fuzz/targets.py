@@ -24,7 +24,6 @@ import h5py
 import numpy as np
 import pandas as pd
 from backports import zstd
-from sklearn.decomposition import PCA
 
 from conftest import raw_row
 from dokunuki.attacks.trigger import Trigger, read_trigger, trigger_feature, write_trigger
@@ -37,14 +36,11 @@ from dokunuki.corpus.own_rows import OwnRows
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.validation import check_row
 from dokunuki.corpus.vectoriser import vectorise
-from dokunuki.defences.autoencoder import AutoencoderReconstruction
 from dokunuki.deployment.model import load_model
-from dokunuki.detector import Detector
 from dokunuki.errors import DokunukiError
 from dokunuki.storage.files import write_checksum
 from dokunuki.storage.seals import seal
 from ember2024_rows import raw_row_3
-from exported import autoencoder, network
 from made_up_programs import launchers, made_up_program
 
 if TYPE_CHECKING:
@@ -53,6 +49,7 @@ if TYPE_CHECKING:
 
     from dokunuki.corpus.layout import FeatureLayout
     from dokunuki.corpus.protocol import Release
+    from dokunuki.detector import Detector
 
 LAYOUT = """
 groups:
@@ -252,7 +249,13 @@ def _reseal(path: Path) -> None:
 
 
 def _detectors() -> Iterator[tuple[str, Detector]]:
+    # Heavy, and of no use to the other targets.
+    from sklearn.decomposition import PCA
     from sklearn.ensemble import RandomForestClassifier
+
+    from dokunuki.defences.autoencoder import AutoencoderReconstruction
+    from dokunuki.detector import Detector as Fitted
+    from exported import autoencoder, network
 
     rng = np.random.default_rng(2)
     layout = _own_layout()
@@ -267,7 +270,7 @@ def _detectors() -> Iterator[tuple[str, Detector]]:
         "forest": ([PCA(2)], RandomForestClassifier(n_estimators=3, max_depth=3, random_state=0)),
     }
     for name, (transformers, classifier) in parts.items():
-        detector = Detector(transformers, classifier)
+        detector = Fitted(transformers, classifier)
         detector.layout = layout
         yield name, detector.fit(X, y)
 

@@ -223,6 +223,8 @@ class Feather(_ArrowTable):
             start = 0
             for number in range(file.num_record_batches):
                 batch = file.get_batch(number)
+                # pyarrow believes the lengths of texts, and would read elsewhere in memory.
+                batch.validate(full=True)
                 for first in range(0, batch.num_rows, rows):
                     part = batch.slice(first, rows)
                     if holds(wanted, start + first, part.num_rows):

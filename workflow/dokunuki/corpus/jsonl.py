@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
+from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from dokunuki.corpus.protocol import Vectorise
 
 _CHECKED_LINES = 16
+# Rows of EMBER are some 10 KB long. A line is held whole, and a small archive can hold one without
+# an end.
+_LONGEST_LINE = 64 << 20
 
 
 class _Line(NamedTuple):
@@ -232,10 +236,18 @@ class JsonlFiles(JsonLines):
 
 
 def numbered(stream: IO[bytes], where: str) -> Iterator[_Line]:
-    """The lines of a stream with their numbers, which count from 1, and their first bytes."""
+    """The lines of a stream with their numbers, which count from 1, and their first bytes.
+
+    Raises CorpusError for one that is longer than any row.
+    """
     offset = 0
     with readable(where):
-        for number, text in enumerate(stream, start=1):
+        for number, text in enumerate(iter(partial(stream.readline, _LONGEST_LINE), b""), start=1):
+            if len(text) == _LONGEST_LINE:
+                raise CorpusError(
+                    f"{where}:{number}: the line is longer than {_LONGEST_LINE >> 20} MiB, which "
+                    "no row is; take the file out of the release"
+                )
             yield _Line(number, offset, text)
             offset += len(text)
 

@@ -58,7 +58,10 @@ class Session:
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # to the same provider, with prints to standard output
             )
         except Exception as error:  # onnxruntime's have no other base
             raise DataFileError(
