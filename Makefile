@@ -60,7 +60,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,24p" Makefile
+	@sed -n "1,25p" Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
