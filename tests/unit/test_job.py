@@ -55,3 +55,11 @@ def test_a_file_that_cannot_be_read_ends_the_job_with_its_name(tmp_path):
 def test_an_error_of_the_system_without_a_file_is_any_other_error(tmp_path):
     with pytest.raises(OSError, match="no file is named"), logged(tmp_path / "job.log"):
         raise OSError(5, "no file is named")
+
+
+def test_the_name_of_a_file_that_is_no_text_is_told_as_text(tmp_path):
+    log = tmp_path / "job.log"
+    with logged(str(log)):
+        Progress("index caf\udce9.tar.bz2", 1).update(1)
+        logger.info("read %s", "caf\udce9.tar.bz2")
+    assert log.read_text(encoding="utf-8").count("caf\\udce9.tar.bz2") == 2

@@ -26,7 +26,7 @@ _OF_THE_USER = (
 @contextmanager
 def logged(log_path: str) -> Iterator[None]:
     """Send progress to the job's log; end the process with a clear message on a user's error."""
-    handler = logging.FileHandler(log_path, mode="w", encoding="utf-8")
+    handler = logging.FileHandler(log_path, mode="w", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

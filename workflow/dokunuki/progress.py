@@ -18,7 +18,8 @@ class Progress:
     """
 
     def __init__(self, label: str, total: int, interval: float = 1.0) -> None:
-        self.label = label
+        # Names of files need be no text, and a log is.
+        self.label = label.encode("utf-8", "backslashreplace").decode()
         self.total = total
         self.interval = interval
         self._start = time.monotonic()

@@ -57,12 +57,14 @@ def _told() -> Iterator[None]:
     """Progress goes to standard error, so that results may go to standard output."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 app = typer.Typer(
