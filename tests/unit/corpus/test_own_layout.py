@@ -159,3 +159,12 @@ def test_a_trigger_is_read_with_its_layout(tmp_path, layout):
         read_trigger(path)
     with pytest.raises(DataFileError, match="is of in-house, and the rows are of feature version"):
         read_trigger(path, feature_layout(1))
+
+
+@pytest.mark.parametrize("widths", [[10**18], [150_000, 150_000]])
+def test_a_width_of_many_digits_takes_no_memory(tmp_path, widths):
+    groups = [f"g{n}: {{width: {width}, kind: real}}" for n, width in enumerate(widths)]
+    path = tmp_path / "layout.yaml"
+    path.write_text(f"groups: {{{', '.join(groups)}}}")
+    with pytest.raises(ConfigError, match="200000"):
+        read_layout(path)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dokunuki.corpus.sampling import read_split
 from dokunuki.errors import DataFileError
 from dokunuki.evaluation.tabular import TableSchema, read_table
 from dokunuki.storage.arrays import open_arrays
 from dokunuki.storage.files import read_json, sha256_of
-from dokunuki.storage.seals import check_seal
+from dokunuki.storage.seals import UNSEALED, check_seal, seal
 from dokunuki.storage.tensors import read_tensors
+from dokunuki.storage.yaml_text import load_yaml
 
 
 def _open_arrays(path):
@@ -84,3 +86,21 @@ def test_a_text_that_is_not_utf8(tmp_path, reader, content):
     path.write_bytes(content)
     with pytest.raises(DataFileError, match="thing"):
         READERS[reader](path)
+
+
+def test_what_is_nested_deep_is_told(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text(f'{{"checksum": "{UNSEALED}", "a": {"[" * 50_000}{"]" * 50_000}}}')
+    seal(path)
+    with pytest.raises(DataFileError, match="not written by this version"):
+        read_json(path)
+    with pytest.raises(yaml.YAMLError, match="nested too deep"):
+        load_yaml("[" * 500_000 + "]" * 500_000)
+
+
+def test_yaml_that_stands_for_more_than_memory_holds_is_told():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    with pytest.raises(yaml.YAMLError, match="too many repeated nodes"):
+        load_yaml("\n".join(lines))
+    assert load_yaml("a: &a {b: 1}\nc: *a\n") == {"a": {"b": 1}, "c": {"b": 1}}

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # What a layout record is made of: see `layout_record`.
 Record = dict[str, Any]
 
+# A name and a few bytes each: a number of many digits is to take no memory.
+_MOST_COLUMNS = 200_000
 _ONE_GROUP = "features"
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CSV_COLUMNS = ("name", "kind", "group", "attackable", "feasible")
@@ -59,7 +61,7 @@ _SCHEMA = {
                             {"type": "object", "minProperties": 1, "additionalProperties": _KIND},
                         ]
                     },
-                    "width": {"type": "integer", "minimum": 1},
+                    "width": {"type": "integer", "minimum": 1, "maximum": _MOST_COLUMNS},
                     "kind": _KIND,
                     "attackable": {"type": "boolean"},
                     "feasible": {"type": "boolean"},
@@ -167,6 +169,8 @@ def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[_Entry]:
             )
         reached, settable = given.get("attackable", True), given.get("feasible", False)
         entries += [_Entry(group, name, kind, reached, settable) for name, kind in kinds.items()]
+        if len(entries) > _MOST_COLUMNS:
+            raise ConfigError(f"{path}: groups: hold more than {_MOST_COLUMNS} columns")
     known = {entry.name: entry for entry in entries}
     for key, attribute, value in (
         ("feasible", "feasible", True),

@@ -129,7 +129,9 @@ class Deployed:
             self.description: dict[str, Any] = facts["detector"]
             self.provenance: dict[str, Any] = facts["provenance"]
             columns = tuple(facts["columns"])
-        except (KeyError, ValueError, TypeError, AttributeError, ConfigError) as error:
+        except (
+            *(KeyError, ValueError, TypeError, AttributeError, RecursionError, ConfigError),
+        ) as error:
             raise DataFileError(
                 f"{path}: was written by another version of dokunuki ({error}); export it again"
             ) from error

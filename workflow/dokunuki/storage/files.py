@@ -213,6 +213,6 @@ def read_json(path: str | Path, target: str | Path | None = None) -> dict[str, A
     try:
         content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         del content[_SEAL_KEY]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged_file(path, f"not written by this version ({error})", target) from error
     return content

@@ -42,5 +42,5 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             _, _, text = file.metadata()[_SETTINGS_KEY].partition(" ")
             return arrays, json.loads(text)
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise damaged_file(path, f"not written by this version ({error})") from error
