@@ -4,7 +4,7 @@ import pytest
 
 from dokunuki.errors import CorpusError
 from dokunuki.job import logged
-from dokunuki.progress import Progress, logger
+from dokunuki.progress import Progress
 
 
 def test_progress_goes_to_the_log_in_whole_lines(tmp_path):
@@ -61,5 +61,4 @@ def test_the_name_of_a_file_that_is_no_text_is_told_as_text(tmp_path):
     log = tmp_path / "job.log"
     with logged(str(log)):
         Progress("index caf\udce9.tar.bz2", 1).update(1)
-        logger.info("read %s", "caf\udce9.tar.bz2")
-    assert log.read_text(encoding="utf-8").count("caf\\udce9.tar.bz2") == 2
+    assert "index caf\\udce9.tar.bz2" in log.read_text(encoding="utf-8")
