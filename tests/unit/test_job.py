@@ -4,7 +4,7 @@ import pytest
 
 from dokunuki.errors import CorpusError
 from dokunuki.job import logged
-from dokunuki.progress import Progress
+from dokunuki.progress import Progress, logger
 
 
 def test_progress_goes_to_the_log_in_whole_lines(tmp_path):
