@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fuzz.targets import Seed, Target
 
 MOST_SECONDS = 30.0
+LEAST_INPUTS = 20
 MORE_MEMORY = 1 << 30
 # What parsers of text, numbers and lengths stumble over.
 TOKENS = (
@@ -179,7 +180,8 @@ class Fuzzer:
             st.sampled_from((True, True, True, False)),
         )
         def changed(place: int, changes: list[Change], repair: bool) -> None:
-            if time.monotonic() < until:
+            # Some in any case, however slow the machine is.
+            if time.monotonic() < until or self.examples < LEAST_INPUTS:
                 self.read(*files[place], tuple(changes), repair)
 
         changed()
@@ -223,7 +225,7 @@ def main() -> int:
         start = time.monotonic()
         number, found = asked.seed, None
         try:
-            while time.monotonic() < start + asked.seconds:
+            while time.monotonic() < start + asked.seconds or number == asked.seed:
                 fuzzer.round(number, 200, start + asked.seconds)
                 number += 1
         except BaseException as error:
