@@ -152,7 +152,7 @@ def main() -> None:
             "batches that are written unchecked",
             {"ours_rows_per_s": rates["large"], "plain_rows_per_s": rates["plain"]},
             rates["large"] / rates["plain"],
-            0.3,
+            0.75,
         )
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dokunuki.corpus.own_layout import layout_from_record, layout_record
+from dokunuki.corpus.layout_record import layout_from_record, layout_record
 from dokunuki.defences.protocol import defence_kind
 from dokunuki.errors import ConfigError, DokunukiError, damaged_file
 from dokunuki.parts.building import path_of

@@ -271,7 +271,7 @@ def release_of(wildcards):
     kind = CONFIG["datasets"][wildcards.dataset]["kind"]
     if kind == "simulated":
         return [f"{path}/{file}" for file in specs.SIMULATED_FILES]
-    if CONFIG["datasets"][wildcards.dataset]["kind"] == "programs":
+    if kind == "programs":
         return [f"{path}/{file}" for file in programs.EXTRACTED_FILES]
     try:
         files = given_files(CONFIG, wildcards.dataset)

@@ -1,7 +1,7 @@
 """Write training rows as an attack leaves them, as a feed to try the audit on."""
 
 from dokunuki.attacks.poisoning import read_poison
-from dokunuki.corpus.exporting import write_table
+from dokunuki.corpus.exporting import Exported, write_table
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
 
@@ -13,4 +13,4 @@ with logged(snakemake.log[0]):
         poison = read_poison(path, vectors=snakemake.input.vectors)
         poison.cell(**snakemake.params.cell).apply(X, y)
     names = vectors.sha256[vectors.role == "train"].tolist()
-    write_table(snakemake.output.feed, vectors.layout, [(names, y, X)])
+    write_table(snakemake.output.feed, vectors.layout, [Exported(names, y, X)])

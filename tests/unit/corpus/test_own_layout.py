@@ -9,7 +9,8 @@ import pytest
 
 from dokunuki.attacks.trigger import Trigger, read_trigger, trigger_feature, write_trigger
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.corpus.own_layout import layout_from_record, layout_record, read_layout
+from dokunuki.corpus.layout_record import layout_from_record, layout_record
+from dokunuki.corpus.own_layout import read_layout
 from dokunuki.corpus.vectors import Vectors, read_vectors, write_vectors
 from dokunuki.defences.deletion import Deletion
 from dokunuki.errors import ConfigError, DataFileError

@@ -317,6 +317,17 @@ def test_rows_that_changed_since_they_were_indexed_are_noticed(tmp_path, frame, 
         vectorise_split(OwnRows(path, layout), index, split, dataset="own")
 
 
+def test_a_file_that_is_gone_since_the_index_is_named(tmp_path, frame, layout):
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    for part in range(2):
+        write_csv(frame.iloc[part * 30 : part * 30 + 30], layout, folder / f"{part}.csv")
+    index, _, split, _ = sampled(folder, layout)
+    (folder / "1.csv").unlink()
+    with pytest.raises(CorpusError, match=r"1\.csv: row \d+ is another than when the rows were"):
+        vectorise_split(OwnRows(folder, layout), index, split, dataset="own")
+
+
 def test_files_that_are_no_tables(tmp_path, frame, layout):
     (tmp_path / "rows.jsonl").write_text("{}")
     (tmp_path / "empty").mkdir()

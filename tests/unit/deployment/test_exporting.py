@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from dokunuki.corpus.own_layout import layout_from_record, layout_record
+from dokunuki.corpus.layout_record import layout_from_record, layout_record
 from dokunuki.defences.added_noise import AddedNoise
 from dokunuki.defences.attackable import AttackableTransform
 from dokunuki.defences.autoencoder import AutoencoderCode, AutoencoderReconstruction

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.corpus.own_layout import layout_record
+from dokunuki.corpus.layout_record import layout_record
 from dokunuki.deployment.model import load_model
 from dokunuki.detector import Detector
 from dokunuki.errors import DataFileError

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import raw_row
-from dokunuki.corpus.own_layout import layout_from_record
+from dokunuki.corpus.layout_record import layout_from_record
 from dokunuki.corpus.vectoriser import vectorise
 from dokunuki.deployment.model import HALF, Deployed, Folder, load_model
 from dokunuki.deployment.rows import Limits

@@ -13,7 +13,7 @@ from dokunuki.audit.fitting import fit_folds
 from dokunuki.audit.proving import StampedMalware
 from dokunuki.audit.results import Repair
 from dokunuki.audit.settings import unfitted_detector
-from dokunuki.corpus.exporting import write_table
+from dokunuki.corpus.exporting import GROUP_ROWS, Exported, write_table
 from dokunuki.deployment.exporting import export_detector
 from dokunuki.storage.row_blocks import row_blocks
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from dokunuki.corpus.vectors import Vectors
     from dokunuki.detector import Detector
 
-# Rows of a row group, which are held while they are written.
-_GROUP_ROWS = 10_000
 # Rows of the feed that the exported detector has to score as the original does.
 _EXPORT_ROWS = 1000
 
@@ -143,11 +141,9 @@ def _accuracy(scores: np.ndarray, y: np.ndarray, rows: np.ndarray) -> float:
     return float(np.mean([right[rows & (y == label)].mean() for label in (GOODWARE, MALWARE)]))
 
 
-def _cleaned(
-    vectors: Vectors, purification: Purification
-) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
-    """The cleaned feed block by block: sha256, labels int8 and raw rows of each."""
+def _cleaned(vectors: Vectors, purification: Purification) -> Iterator[Exported]:
+    """The cleaned feed block by block."""
     kept, labels = corrected(vectors.y, purification)
-    for block in row_blocks(len(kept), _GROUP_ROWS):
+    for block in row_blocks(len(kept), GROUP_ROWS):
         rows = kept[block]
-        yield vectors.sha256[rows].tolist(), labels[rows], vectors.X[rows]
+        yield Exported(vectors.sha256[rows].tolist(), labels[rows], vectors.X[rows])

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from dokunuki.command.workflow import run_snakemake, snakemake_arguments
+from dokunuki.command.workflow import in_one_line, run_snakemake, snakemake_arguments
 from dokunuki.errors import ConfigError, DokunukiError
 
 LOCK = ".dokunuki.lock"
@@ -182,7 +181,7 @@ def _run(
         ["--directory", str(out), "--nolock", "--quiet", "rules", "host"],
         cores=cores,
         profile=profile,
-        config=[f"{key}={_in_one_line(value)}" for key, value in config.items()],
+        config=[f"{key}={in_one_line(value)}" for key, value in config.items()],
         targets=targets,
     )
     here = Path.cwd()
@@ -230,8 +229,3 @@ def _verdict(out: Path) -> dict[str, Any]:
 
     verdict: dict[str, Any] = read_verdict(out / "verdict.json")
     return verdict
-
-
-def _in_one_line(value: Any) -> str:  # noqa: ANN401
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
-    return text.strip()

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from typer.core import TyperCommand
 
-from dokunuki.command.workflow import preset_file, run_snakemake, snakemake_arguments
+from dokunuki.command.workflow import in_one_line, preset_file, run_snakemake, snakemake_arguments
 from dokunuki.errors import ConfigError
 
 _TARGETS = "dokunuki.targets"
@@ -168,11 +167,6 @@ def dataset_config(
     if version is not None:
         entry["version"] = version
     return [
-        f"datasets={_in_one_line({name: entry})}",
-        f"grid={_in_one_line({'datasets': [name]})}",
+        f"datasets={in_one_line({name: entry})}",
+        f"grid={in_one_line({'datasets': [name]})}",
     ]
-
-
-def _in_one_line(value: Any) -> str:  # noqa: ANN401
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
-    return text.strip()

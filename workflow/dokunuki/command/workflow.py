@@ -4,6 +4,9 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import Any
+
+import yaml
 
 from dokunuki.errors import ConfigError
 from dokunuki.study.catalogue import nearest
@@ -69,6 +72,12 @@ def snakemake_arguments(
     if config:
         made += ["--config", *config]
     return [*made, "--", *targets] if targets else made
+
+
+def in_one_line(value: Any) -> str:  # noqa: ANN401 - whatever a configuration holds
+    """A value of the configuration as `--config` takes it."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+    return text.strip()
 
 
 def run_snakemake(arguments: Sequence[str]) -> bool:

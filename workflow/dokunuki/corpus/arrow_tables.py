@@ -50,22 +50,6 @@ class _ArrowTable(Table):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise CorpusError(f"{path}: the column {twice!r} stands there twice; rename one")
 
-    @abstractmethod
-    def _batches(
-        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
-    ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Batches of at most `rows` rows, each with the number of its first."""
-
-    def blocks(
-        self, columns: Sequence[int], sides: Sequence[str], wanted: np.ndarray | None = None
-    ) -> Iterator[Block]:
-        """See `Table.blocks`."""
-        numbers = self._numeric(columns)
-        needed = list(dict.fromkeys([*numbers, *sides]))
-        with readable(self.path):
-            for start, batch in self._batches(needed, wanted, block_rows(len(columns))):
-                yield Block(start, _matrix(batch, numbers), _lists(batch, sides))
-
     def _numeric(self, columns: Sequence[int]) -> list[str]:
         """The names of columns, all of which hold numbers."""
         assert self.names is not None
@@ -89,6 +73,26 @@ class _ArrowTable(Table):
                 f"{self.path}: column {name!r} holds {given}, and a feature is a number; write it "
                 "as one, or leave it out of the layout"
             )
+
+
+class _BatchedTable(_ArrowTable):
+    """A table that is read batch by batch, each of all columns."""
+
+    @abstractmethod
+    def _batches(
+        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of at most `rows` rows, each with the number of its first."""
+
+    def blocks(
+        self, columns: Sequence[int], sides: Sequence[str], wanted: np.ndarray | None = None
+    ) -> Iterator[Block]:
+        """See `Table.blocks`."""
+        numbers = self._numeric(columns)
+        needed = list(dict.fromkeys([*numbers, *sides]))
+        with readable(self.path):
+            for start, batch in self._batches(needed, wanted, block_rows(len(columns))):
+                yield Block(start, _matrix(batch, numbers), _lists(batch, sides))
 
 
 def _matrix(batch: pa.RecordBatch, names: Sequence[str]) -> np.ndarray:
@@ -124,14 +128,6 @@ class Parquet(_ArrowTable):
     def __init__(self, path: Path) -> None:
         with pa.parquet.ParquetFile(path) as file:
             super().__init__(path, file.schema_arrow, file.metadata.num_rows)
-
-    def _batches(
-        self, names: Sequence[str], wanted: np.ndarray | None, rows: int
-    ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        with self._opened() as file:
-            for group, start, length in _row_groups(file):
-                if holds(wanted, start, length):
-                    yield from _group_batches(file, group, start, names, rows)
 
     def _opened(self) -> pa.parquet.ParquetFile:
         return pa.parquet.ParquetFile(self.path, buffer_size=1 << 16)
@@ -200,7 +196,7 @@ def _by_columns(
             yield Block(start + first, np.hstack(parts), held)
 
 
-class Feather(_ArrowTable):
+class Feather(_BatchedTable):
     """A Feather (Arrow IPC) file, read by its record batches."""
 
     def __init__(self, path: Path) -> None:
@@ -232,7 +228,7 @@ class Feather(_ArrowTable):
                 start += batch.num_rows
 
 
-class Csv(_ArrowTable):
+class Csv(_BatchedTable):
     """A text file with a line of names, its delimiter found out; compressed ones too."""
 
     def __init__(self, path: Path) -> None:

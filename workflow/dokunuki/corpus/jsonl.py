@@ -26,7 +26,7 @@ from dokunuki.corpus.weekly import Selection, WeeklyName, weekly_name
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -55,6 +55,8 @@ class JsonLines(ABC):
         self.version = version
         self.features = feature_layout(version)
         self.file_types = None if file_types is None else tuple(file_types)
+        # What messages call the files, where that is not their name within the release.
+        self._where: Mapping[str, str | Path] = {}
         self.total_bytes = 0
         self.bytes_done = 0
 
@@ -176,7 +178,8 @@ class JsonLines(ABC):
 
     def where(self, file: str, line: int | None = None) -> str:
         """How messages name a file of this release, or one of its lines."""
-        return f"{self.path / file}" if line is None else f"{self.path / file}:{line}"
+        place = self._where.get(file, self.path / file)
+        return f"{place}" if line is None else f"{place}:{line}"
 
     def _changed(self, location: Location) -> CorpusError:
         file = self.where(location.file)
@@ -203,14 +206,9 @@ class JsonlFiles(JsonLines):
         file_types: Sequence[str] | None = None,
     ) -> None:
         super().__init__(path, version, file_types)
-        self.files = {name_within(path, file): file for file in files}
+        self._where = self.files = {name_within(path, file): file for file in files}
         self.layout = "file of JSON lines" if path.is_file() else "folder of JSON lines"
         self.total_bytes = sum(file.stat().st_size for file in files)
-
-    def where(self, file: str, line: int | None = None) -> str:
-        """How messages name a file of this release, or one of its lines."""
-        place = self.files.get(file, self.path / file)
-        return f"{place}" if line is None else f"{place}:{line}"
 
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         for name, file in self.files.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.corpus.own_layout import layout_from_record
+from dokunuki.corpus.layout_record import layout_from_record
 from dokunuki.corpus.own_rows import OwnRows
 from dokunuki.corpus.release import open_release
 

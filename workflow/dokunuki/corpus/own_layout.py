@@ -16,7 +16,6 @@ CSV has one line a column: name and kind, and if wanted group, attackable and fe
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -24,15 +23,14 @@ import jsonschema
 import yaml
 
 from dokunuki.corpus.columns import KINDS, Kind
-from dokunuki.corpus.layout import FeatureLayout, feature_layout, layout_of_groups
+from dokunuki.corpus.layout_record import LayoutColumn, layout_of_columns
 from dokunuki.errors import ConfigError
 from dokunuki.storage.yaml_text import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
-# What a layout record is made of: see `layout_record`.
-Record = dict[str, Any]
+    from dokunuki.corpus.layout import FeatureLayout
 
 # A name and a few bytes each: a number of many digits is to take no memory.
 _MOST_COLUMNS = 200_000
@@ -103,53 +101,7 @@ def read_layout(path: str | Path) -> FeatureLayout:
     return _layout_of_columns(path, _yaml_entries(path, content), content.get("name"))
 
 
-def layout_record(layout: FeatureLayout) -> Record:
-    """A layout as plain values that JSON holds: EMBER's by its version, others column by column."""
-    if layout.version is not None:
-        return {"feature_version": layout.version}
-    undefended, feasible = set(layout.undefended_names), set(layout.feasible_names)
-    return {
-        "layout": layout.name,
-        "columns": [
-            [
-                layout.group_of(column),
-                name,
-                layout.kinds[column],
-                name not in undefended,
-                name in feasible,
-            ]
-            for column, name in enumerate(layout.names)
-        ],
-    }
-
-
-def layout_from_record(record: Mapping[str, Any]) -> FeatureLayout:
-    """The layout that `layout_record` described; raises ConfigError for any other record."""
-    if not isinstance(record, Mapping):
-        raise ConfigError(f"layout: {record!r} is no layout")
-    if "feature_version" in record:
-        return feature_layout(record["feature_version"])
-    try:
-        name, columns = str(record["layout"]), [_Entry(*column) for column in record["columns"]]
-    except (KeyError, TypeError) as error:
-        raise ConfigError(
-            f"layout: its columns are not as dokunuki writes them ({error})"
-        ) from None
-    return _layout(name, columns)
-
-
-class _Entry:
-    """One column: its group, name and kind, and whether an attacker reaches it."""
-
-    def __init__(self, group: str, name: str, kind: Kind, attackable: bool, feasible: bool) -> None:
-        self.group = group
-        self.name = name
-        self.kind = kind
-        self.attackable = attackable
-        self.feasible = feasible
-
-
-def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[_Entry]:
+def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[LayoutColumn]:
     entries = []
     for group, given in content["groups"].items():
         if ("columns" in given) == ("width" in given):
@@ -168,7 +120,9 @@ def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[_Entry]:
                 f"{path}: groups.{group}.kind: is missing; say one of {', '.join(KINDS)}"
             )
         reached, settable = given.get("attackable", True), given.get("feasible", False)
-        entries += [_Entry(group, name, kind, reached, settable) for name, kind in kinds.items()]
+        entries += [
+            LayoutColumn(group, name, kind, reached, settable) for name, kind in kinds.items()
+        ]
         if len(entries) > _MOST_COLUMNS:
             raise ConfigError(f"{path}: groups: hold more than {_MOST_COLUMNS} columns")
     known = {entry.name: entry for entry in entries}
@@ -183,7 +137,7 @@ def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[_Entry]:
     return entries
 
 
-def _csv_entries(path: Path, lines: Sequence[str]) -> list[_Entry]:
+def _csv_entries(path: Path, lines: Sequence[str]) -> list[LayoutColumn]:
     reader = csv.DictReader(lines)
     names = tuple(name.strip().lower() for name in reader.fieldnames or ())
     if not {"name", "kind"} <= set(names) or not set(names) <= set(_CSV_COLUMNS):
@@ -203,7 +157,7 @@ def _csv_entries(path: Path, lines: Sequence[str]) -> list[_Entry]:
         reached = _truth(row.get("attackable"), f"{where}: attackable", default=True)
         settable = _truth(row.get("feasible"), f"{where}: feasible", default=False)
         group = (row.get("group") or "").strip() or _ONE_GROUP
-        entries.append(_Entry(group, name, kind, reached, settable))
+        entries.append(LayoutColumn(group, name, kind, reached, settable))
     return entries
 
 
@@ -215,7 +169,7 @@ def _truth(text: str | None, where: str, *, default: bool) -> bool:
 
 
 def _layout_of_columns(
-    path: Path, entries: Sequence[_Entry], name: str | None = None
+    path: Path, entries: Sequence[LayoutColumn], name: str | None = None
 ) -> FeatureLayout:
     """Check what both forms of a file can get wrong."""
     if not entries:
@@ -239,19 +193,4 @@ def _layout_of_columns(
             f"{path}: the columns of group {split} do not stand together; order them by group (a "
             "table's columns are found by name in any order), or name the parts apart"
         )
-    return _layout(name or path.stem, entries)
-
-
-def _layout(name: str, entries: Iterable[_Entry]) -> FeatureLayout:
-    groups: dict[str, tuple[tuple[str, Kind], ...]] = {}
-    entries = list(entries)
-    for entry in entries:
-        groups[entry.group] = (*groups.get(entry.group, ()), (entry.name, entry.kind))
-    reached = [entry for entry in entries if entry.attackable]
-    return layout_of_groups(
-        name,
-        groups,
-        undefended=[entry.name for entry in entries if not entry.attackable],
-        non_hashed=[entry.name for entry in reached if entry.kind != "hash"],
-        feasible=[entry.name for entry in reached if entry.feasible],
-    )
+    return layout_of_columns(name or path.stem, entries)

@@ -186,6 +186,9 @@ class OwnRows:
         """Copy some rows out of the tables; see `Release.vectors`."""
         lines = np.fromiter((location.line for location in locations), dtype=np.int64)
         numbers = {file.name: number for number, file in enumerate(self._files)}
+        for location in locations:
+            if location.file not in numbers:
+                raise self._changed(self.path / location.file, location.line)
         files = np.fromiter((numbers[location.file] for location in locations), dtype=np.int16)
         for number, file in enumerate(self._files):
             positions = np.flatnonzero(files == number)

@@ -29,17 +29,12 @@ class JsonlContainers(JsonLines):
     ) -> None:
         super().__init__(path, version, file_types)
         self._containers = Containers(path, files)
-        self._where: dict[str, str] = {}
+        self._where = self._members = dict[str, str]()
         self.total_bytes = self._containers.total_bytes
-
-    def where(self, file: str, line: int | None = None) -> str:
-        """How messages name a file of this release, or one of its lines."""
-        place = self._where.get(file, str(self.path / file))
-        return place if line is None else f"{place}:{line}"
 
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         for member in self._containers.members():
-            self._where[member.name] = member.where
+            self._members[member.name] = member.where
             yield member.name, member.content
         self._advance(0)
 
@@ -79,11 +74,6 @@ class JsonlStore(JsonLines):
         with open_store(store) as rows:
             self._where, self._left_out = rows.where, rows.left_out
             self.total_bytes = sum(rows.size.values())
-
-    def where(self, file: str, line: int | None = None) -> str:
-        """How messages name a file of this release, or one of its lines."""
-        place = self._where.get(file, str(self.path / file))
-        return place if line is None else f"{place}:{line}"
 
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         with open_store(self._store) as rows:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.corpus.own_layout import layout_from_record, layout_record
+from dokunuki.corpus.layout_record import layout_from_record, layout_record
 from dokunuki.corpus.sampling import ROLES
 from dokunuki.errors import ConfigError, DataFileError, damaged_file
 from dokunuki.progress import Progress

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.corpus.own_layout import layout_record
+from dokunuki.corpus.layout_record import layout_record
 from dokunuki.deployment.graph import ExportError, Graph
 from dokunuki.deployment.model import HALF, METADATA_PREFIX, Session, layout_of
 from dokunuki.deployment.parts import classifier_nodes, standardiser_nodes, transformer_nodes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from dokunuki.corpus.layout import FEATURE_VERSIONS, feature_layout
-from dokunuki.corpus.own_layout import layout_from_record
+from dokunuki.corpus.layout_record import layout_from_record
 from dokunuki.errors import ConfigError, DataFileError, DokunukiError, damaged_file
 from dokunuki.storage.seals import check_seal
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from dokunuki.corpus.layout import FeatureLayout
-from dokunuki.corpus.own_layout import layout_from_record, layout_record
+from dokunuki.corpus.layout_record import layout_from_record, layout_record
 from dokunuki.errors import (
     ConfigError,
     DataFileError,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.corpus.own_layout import layout_record
+from dokunuki.corpus.layout_record import layout_record
 from dokunuki.corpus.release import release_files
 from dokunuki.corpus.table_files import table_files, table_kind
 from dokunuki.errors import ConfigError
