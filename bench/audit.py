@@ -4,10 +4,11 @@ Feeds are drawn from the simulated corpus (a corpus of its own for each seed) or
 poisoned with the library's own planting code. A line of a CSV file is written for each feed:
 what the attack does to the detector (ASR with and without the poison, on malware that stands in
 nobody's rows), the audit's verdict, and what it names of the true trigger and of the poisoned rows.
-A line that is there is not made again. `--summary` prints the table of what must be seen.
+A line that is there is not made again. `--summary` prints the bounds of `bench.audit_bounds`.
 
 Usage: python -m bench.audit [--corpus simulated|FOLDER] [--rows N] [--seeds A-B] [--attacks NAMES]
-[--rates P] [--sizes N] [--detectors NAMES] [--threads N] [--output FILE] [--summary]
+[--rates P] [--sizes N] [--detectors NAMES] [--threads N] [--output FILE] [--working-only]
+[--summary]
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from bench.audit_bounds import WORKS, bounds
 from bench.material import BUILD, REPOSITORY
 from dokunuki.attacks.planting import plant
 from dokunuki.attacks.poisoning import Poison
+from dokunuki.audit.repairing import corrected
+from dokunuki.audit.running import audit_rows
 from dokunuki.audit.settings import unfitted_detector
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
@@ -42,7 +46,7 @@ from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:
     from dokunuki.attacks.trigger import Trigger
-    from dokunuki.audit.results import Finding
+    from dokunuki.audit.results import Finding, Purification
 
 CACHE = BUILD / "audit"
 ATTACKS = (
@@ -62,9 +66,36 @@ ATTACKS = (
     "fgsm-flip-every",
     "fgsm-flip-undefended",
 )
+# In nobody's catalogue, and in no feed that a constant was chosen on.
+KEPT_ASIDE = "transplant"
 LARGEST = 32
 MALWARE_THRESHOLD = 0.5
 SURROGATE = "embernn"
+# In percent. Those of the purified detector stay empty where nothing was proved.
+MEASURED = (
+    "asr",
+    "asr_clean",
+    "delta_asr",
+    "asr_purified",
+    "accuracy_clean",
+    "accuracy_purified",
+)
+# What an audit is asked for.
+AUDITED = (
+    "seconds",
+    "verdict",
+    "triggers",
+    "columns_true",
+    "columns_named",
+    "columns_right",
+    "pass_as_is",
+    "pass_without",
+    "poison_rows",
+    "poison_suspected",
+    "others_suspected",
+    "structures",
+    "reasons",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +120,8 @@ class Feed:
 def configuration() -> dict[str, Any]:
     """The configuration, for its catalogue of attacks."""
     raw: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
-    raw["grid"]["attacks"] = [name for name in ATTACKS if name != "none"]
+    raw["grid"]["attacks"] = [name for name in ATTACKS if name != "none"] + [KEPT_ASIDE]
+    raw["attacks"] = {KEPT_ASIDE: {"class": "bench.transplant.Transplant", "label": "Transplant"}}
     raw["grid"] |= {"classifiers": [SURROGATE], "trigger_sizes": [8], "fixed_trigger_size": 8}
     return load_config(raw, REPOSITORY / "workflow")
 
@@ -195,23 +227,20 @@ def _clean_detector(corpus: str, rows: int, seed: int, name: str, threads: int) 
     return unfitted_detector(name, seed=seed, threads=threads).fit(X, y)
 
 
-def measure(feed: Feed, threads: int) -> dict[str, Any]:
-    """The line of one feed."""
+def measure(feed: Feed, threads: int, *, working_only: bool = False) -> dict[str, Any]:
+    """The line of one feed; with `working_only` no audit of one whose attack does not work."""
     X, y, values, poison = poisoned(feed, threads)
     malware, _ = vectors(feed.corpus, feed.rows, feed.seed).part("validation")
-    line: dict[str, Any] = {**asdict(feed), "asr": "", "asr_clean": "", "delta_asr": ""}
+    line: dict[str, Any] = {**asdict(feed), **dict.fromkeys(MEASURED, "")}
     if poison is not None:
         stamped = malware.copy()
         stamped[:, poison.columns] = values
         victim = unfitted_detector(feed.detector, seed=feed.seed, threads=threads).fit(X, y)
         clean = _clean_detector(feed.corpus, feed.rows, feed.seed, feed.detector, threads)
-        asr, asr_clean = (
-            100 * float(np.mean(model.malware_scores(stamped) < MALWARE_THRESHOLD))
-            for model in (victim, clean)
-        )
+        asr, asr_clean = (_passing(model, stamped) for model in (victim, clean))
         line |= {"asr": asr, "asr_clean": asr_clean, "delta_asr": asr - asr_clean}
-    from dokunuki.audit.running import audit_rows
-
+    if working_only and poison is not None and line["delta_asr"] < WORKS:
+        return line | dict.fromkeys(AUDITED, "") | {"verdict": "not audited", "commit": _commit()}
     started = time.perf_counter()
     layout = feature_layout(1)
     result = audit_rows(X, y, layout, detector=feed.detector, seed=feed.seed, threads=threads)
@@ -223,6 +252,8 @@ def measure(feed: Feed, threads: int) -> dict[str, Any]:
     bad = np.zeros(len(y), dtype=bool)
     if poison is not None:
         bad[poison.indices] = True
+    if poison is not None and result.verdict == "proved":
+        line |= _purified(feed, X, y, result.purification, stamped, threads)
     line |= {
         "triggers": len(named),
         "columns_true": len(true),
@@ -244,6 +275,33 @@ def measure(feed: Feed, threads: int) -> dict[str, Any]:
     return line
 
 
+def _passing(model: Detector, malware: np.ndarray) -> float:
+    """How much of the malware passes for goodware, in percent."""
+    return 100 * float(np.mean(model.malware_scores(malware) < MALWARE_THRESHOLD))
+
+
+def _purified(
+    feed: Feed,
+    X: np.ndarray,
+    y: np.ndarray,
+    purification: Purification,
+    stamped: np.ndarray,
+    threads: int,
+) -> dict[str, float]:
+    """What the detector of the purified feed is worth, beside one of the feed without poison."""
+    kept, labels = corrected(y, purification)
+    purified = unfitted_detector(feed.detector, seed=feed.seed, threads=threads)
+    purified.fit(X[kept], labels[kept])
+    clean = _clean_detector(feed.corpus, feed.rows, feed.seed, feed.detector, threads)
+    rows, truth = vectors(feed.corpus, feed.rows, feed.seed).part("test")
+    before, after = (
+        100 * float(np.mean((model.malware_scores(rows) >= MALWARE_THRESHOLD) == truth))
+        for model in (clean, purified)
+    )
+    asr = _passing(purified, stamped)
+    return {"asr_purified": asr, "accuracy_clean": before, "accuracy_purified": after}
+
+
 def _shown(finding: Finding) -> str:
     one, seen = finding.candidate, finding.candidate.structure
     return (
@@ -260,34 +318,6 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return done.stdout.strip()
-
-
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """What must be seen, by corpus, detector and attack."""
-    table = table.assign(
-        works=pd.to_numeric(table["delta_asr"], errors="coerce") >= 40,
-        clean=table["attack"] == "none",
-        proved=table["verdict"] == "proved",
-        found=table["verdict"].isin(["proved", "suspicious"]),
-        half=table["columns_right"] >= table["columns_true"] / 2,
-    )
-
-    def of(group: pd.DataFrame) -> pd.Series:
-        counted = group[group["works"] | group["clean"]]
-        return pd.Series(
-            {
-                "feeds": len(group),
-                "works": len(counted),
-                "proved": int(counted["proved"].sum()),
-                "found": int(counted["found"].sum()),
-                "proved_half_named": int((counted["proved"] & counted["half"]).sum()),
-                "proved_other": int((group["proved"] & ~(group["works"] | group["clean"])).sum()),
-                "seconds": float(group["seconds"].median()),
-            }
-        )
-
-    by = ["corpus", "rows", "detector", "attack"]
-    return table.groupby(by)[table.columns.tolist()].apply(of).reset_index()
 
 
 def _span(text: str) -> list[int]:
@@ -308,11 +338,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, default=CACHE / "audit.csv")
     parser.add_argument("--summary", action="store_true")
+    parser.add_argument("--working-only", action="store_true", help="audit no attack that fails")
     parser.add_argument("--plant", action="store_true", help="only plant")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     if arguments.summary:
-        print(summary(pd.read_csv(arguments.output)).to_string(index=False))
+        print(bounds(pd.read_csv(arguments.output)).to_string(index=False))
         return
     done = set()
     if arguments.output.is_file():
@@ -335,7 +366,8 @@ def main() -> None:
                         )
                         if feed.key in done:
                             continue
-                        _append(arguments.output, measure(feed, arguments.threads))
+                        line = measure(feed, arguments.threads, working_only=arguments.working_only)
+                        _append(arguments.output, line)
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
