@@ -104,6 +104,7 @@ def test_an_unknown_parameter_is_named(name):
     names_an_unknown_parameter(part_spec(CONFIG, "attacks", name))
 
 
+@pytest.mark.promise(8)
 @every
 def test_the_same_seed_gives_the_same_trigger_and_poison(name):
     trigger, poison = _planted(name)

@@ -122,6 +122,7 @@ def test_its_regions_are_those_of_the_layout(name):
         assert len(LAYOUT.columns(region))
 
 
+@pytest.mark.promise(8)
 @every_class
 def test_the_same_seed_gives_the_same_bytes_and_rows_are_not_changed(name):
     result = _applied_to_arrays(name)

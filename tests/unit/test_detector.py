@@ -114,6 +114,7 @@ def _tree():
     return DecisionTreeClassifier(random_state=0)
 
 
+@pytest.mark.promise(7)
 @pytest.mark.parametrize("name", PARTS)
 def test_learns_and_comes_back_from_its_folder(rng, tmp_path, name):
     X, y = _rows(rng)
@@ -346,6 +347,7 @@ def test_a_folder_from_another_version_is_refused(rng, tmp_path):
         Detector.load(tmp_path / "detector")
 
 
+@pytest.mark.promise(5)
 def test_heavy_libraries_are_imported_by_those_who_use_them():
     modules = [
         "detector",

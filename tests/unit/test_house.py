@@ -71,6 +71,35 @@ def test_a_script_makes_one_library_call(path):
     assert len(path.read_text().splitlines()) <= 45
 
 
+@pytest.mark.promise(2)
+@pytest.mark.parametrize("path", SCRIPTS, ids=[path.stem for path in SCRIPTS])
+def test_a_script_reads_its_parameters_and_not_the_configuration(path):
+    read = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "snakemake"
+    }
+    assert "config" not in read
+
+
+@pytest.mark.promise(7)
+def test_nothing_is_pickled_or_read_from_pickle():
+    forbidden = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    paths = [path for path in WORKFLOW.rglob("*.py") if "__pycache__" not in path.parts]
+    assert len(paths) > 100
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                module = [getattr(node, "module", None) or "", *(part.name for part in node.names)]
+                assert not {name.partition(".")[0] for name in module} & forbidden, path
+            elif isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "torch.save"), path
+                if called in ("np.load", "np.save", "np.savez", "numpy.load"):
+                    allowed = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                    assert allowed.get("allow_pickle") == "False", f"{path}:{node.lineno}"
+
+
 def test_every_script_has_a_rule_of_its_name():
     rules = "".join(path.read_text() for path in (WORKFLOW / "rules").glob("*.smk"))
     for path in SCRIPTS:

@@ -30,6 +30,7 @@ def test_steps_in_quick_succession_are_left_out_but_for_the_last(tmp_path):
     assert [line.split()[-3] for line in log.read_text().splitlines()] == ["1/1000", "1000/1000"]
 
 
+@pytest.mark.promise(6)
 def test_an_error_of_the_users_ends_the_job_with_its_message_alone(tmp_path):
     log = tmp_path / "job.log"
     with pytest.raises(SystemExit, match=r"error: a\.jsonl:3: no label"), logged(str(log)):
@@ -38,6 +39,7 @@ def test_an_error_of_the_users_ends_the_job_with_its_message_alone(tmp_path):
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.promise(6)
 def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path):
     log = tmp_path / "job.log"
     with pytest.raises(ZeroDivisionError), logged(str(log)):

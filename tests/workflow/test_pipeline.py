@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 
@@ -17,6 +18,7 @@ from dokunuki.corpus.vectors import read_vectors
 from dokunuki.detector import Detector
 from dokunuki.storage.arrays import open_arrays, read_attributes
 from dokunuki.storage.files import read_json
+from dokunuki.study.grid import Cell, cell_of_id
 from dokunuki.surrogate.explaining import explain_surrogate
 from dokunuki.surrogate.explanations import read_explanations
 from html_reader import Reader
@@ -31,6 +33,7 @@ def built(tmp_path_factory, tiny_release) -> Checkout:
     return checkout
 
 
+@pytest.mark.promise(6)
 def test_every_cell_has_a_row_and_every_attack_its_panels(built):
     metrics = built.metrics()
     assert len(metrics) == DEFENCES * (1 + 2 * CELLS)
@@ -42,6 +45,37 @@ def test_every_cell_has_a_row_and_every_attack_its_panels(built):
     panels = [*(f"{measure}-over-{axis}" for measure in measures for axis in "np"), "page"]
     assert names == {f"{panel}.{suffix}" for panel in panels for suffix in ("svg", "png")}
     assert {path.name for path in figures.glob("*.*")} == {"answer.svg", "answer.png"}
+
+
+@pytest.mark.promise(3)
+def test_paths_hold_ids_and_the_table_their_numbers(built):
+    results = built.folder / "results"
+    odd = re.compile(r"\d\.\d|[^\w.-]")
+    assert [path.name for path in results.rglob("*") if odd.search(path.name)] == []
+    metrics = built.metrics()
+    wanted = metrics.loc[metrics["poison_rate"] > 0, ["attack", "trigger_size", "poison_rate"]]
+    cells = {cell_of_id(path.name) for path in (results / "ember" / "seed-0").glob("*-n*-p*")}
+    assert cells == {Cell(*row) for row in wanted.itertuples(index=False)}
+
+
+@pytest.mark.promise(5)
+def test_more_sizes_and_rates_are_more_victims_and_nothing_else(built):
+    more = "grid={trigger_sizes: [1, 2, 3, 4], poison_rates: [0, 2.5, 5, 10]}"
+    few = Counter(job.rule for job in built.planned("--forceall"))
+    many = Counter(job.rule for job in built.planned("--forceall", "--config", more))
+    assert {rule for rule in many if many[rule] != few[rule]} == {
+        "train_autoencoder",
+        "train_victim",
+    }
+    assert few["plant_trigger"] == few["score_evasion"] == 2  # one for each attack
+
+
+@pytest.mark.promise(7)
+def test_what_a_run_leaves_is_of_formats_that_run_no_code(built):
+    left = (built.folder / "results").rglob("*")
+    files = [path for path in left if path.is_file() and path.name != ".snakemake_timestamp"]
+    known = "csv h5 html json jsonl log png safetensors sha256 svg tsv yaml"
+    assert {path.suffix for path in files} <= {f".{suffix}" for suffix in known.split()}
 
 
 def test_the_report_holds_figures_tables_and_configuration(built):
@@ -89,6 +123,7 @@ def test_a_second_run_has_nothing_to_do(built):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+@pytest.mark.promise(8)
 def test_the_number_of_cores_changes_no_byte_of_the_metrics(built, tmp_path, tiny_release):
     config = {**TINY, "grid": {**TINY["grid"], "attacks": ["independent"], "trigger_sizes": [4]}}
     alone = Checkout(tmp_path, tiny_release, config)

@@ -26,9 +26,17 @@ SIMULATED = {"datasets": {"simulated": {"rows": 300, "families": 20, "vendors": 
 EVERYTHING = ("all", "results/simulated/seed-0/vectors.h5")
 
 # Beside the copied library, where every job's Python finds it: notes, as the process ends, which
-# of our modules it had loaded and which its rule had declared.
+# of our modules it had loaded, which its rule had declared, and which parameters are no plain
+# values. Snakemake leaves those out when it compares, and says nothing.
 RECORDER = """
 import atexit, json, os, pathlib, sys
+
+def plain(value):
+    if isinstance(value, dict):
+        return all(map(plain, (*value, *value.values())))
+    if isinstance(value, (list, tuple)):
+        return all(map(plain, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 def record():
     job = getattr(sys.modules["__main__"], "snakemake", None)
@@ -36,7 +44,9 @@ def record():
         return
     ours = ("dokunuki", "simember")
     loaded = [name for name in sys.modules if name.partition(".")[0] in ours]
-    record = {"rule": job.rule, "declared": list(job.params.code), "loaded": loaded}
+    odd = [name for name, value in job.params.items() if not plain(value)]
+    declared = list(job.params.code)
+    record = {"rule": job.rule, "declared": declared, "loaded": loaded, "odd": odd}
     folder = pathlib.Path("recorded")
     folder.mkdir(exist_ok=True)
     (folder / f"{os.getpid()}.json").write_text(json.dumps(record))
@@ -294,6 +304,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.promise(1)
 @pytest.mark.parametrize("row", TABLE, ids=[row.title for row in TABLE])
 def test_an_edit_reruns_what_it_touches(edited, row):
     arguments: tuple[str, ...] = ()
@@ -311,8 +322,21 @@ def test_the_documented_table_is_this_one():
     assert documented[1:] == [row.title for row in TABLE]
 
 
+def records_of(built: Checkout) -> list[dict]:
+    """What the recorder noted of every job."""
+    return [json.loads(path.read_text()) for path in (built.folder / "recorded").iterdir()]
+
+
+@pytest.mark.promise(2)
+def test_parameters_are_plain_values(built):
+    records = records_of(built)
+    assert len({record["rule"] for record in records}) > 15
+    assert not {(record["rule"], name) for record in records for name in record["odd"]}
+
+
+@pytest.mark.promise(1)
 def test_what_a_rule_declares_is_what_its_jobs_load(built):
-    records = [json.loads(path.read_text()) for path in (built.folder / "recorded").iterdir()]
+    records = records_of(built)
     undeclared = {
         (record["rule"], module)
         for record in records
@@ -321,6 +345,7 @@ def test_what_a_rule_declares_is_what_its_jobs_load(built):
     assert not undeclared
 
 
+@pytest.mark.promise(1)
 def test_every_rule_declares_the_code_of_its_own_script():
     rules = {}
     for path in (REPOSITORY / "workflow" / "rules").glob("*.smk"):

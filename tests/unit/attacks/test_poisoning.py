@@ -268,6 +268,7 @@ def sources(tmp_path):
     return {"vectors": vectors, "trigger": trigger}
 
 
+@pytest.mark.promise(4)
 def test_round_trip_gives_the_whole_training_set_back(tmp_path, training, trigger, sources):
     poison = planted(training, trigger, 20, poisoned_class=1, label_flip=True)
     write_poison(tmp_path / "poison.h5", poison, **sources)
@@ -279,6 +280,22 @@ def test_round_trip_gives_the_whole_training_set_back(tmp_path, training, trigge
     assert (read.train_rows, read.poisoned_class) == (40, 1)
 
 
+@pytest.mark.promise(4)
+def test_the_file_grows_with_the_poison_and_not_with_the_dataset(tmp_path, trigger, sources):
+    def stored_bytes(rows, rate):
+        labels = (np.arange(rows) % 2).astype(np.int8)
+        poison = plant_poison(labels, trigger, rate, poisoned_class=0, label_flip=False, seed=5)
+        write_poison(tmp_path / "poison.h5", poison, **sources)
+        return poison.count, (tmp_path / "poison.h5").stat().st_size
+
+    (few, small), (as_few, as_small) = stored_bytes(4_000, 25), stored_bytes(400_000, 0.25)
+    assert few == as_few == 1000
+    assert abs(as_small - small) < 8 * few  # one number for each altered row, at most
+    many, large = stored_bytes(400_000, 2.5)
+    assert many == 10 * few
+    assert large > small + 8 * few
+
+
 def test_file_names_its_sources(tmp_path, training, trigger, sources):
     write_poison(tmp_path / "poison.h5", planted(training, trigger, 20), **sources)
     with open_arrays(tmp_path / "poison.h5") as file:
@@ -288,6 +305,7 @@ def test_file_names_its_sources(tmp_path, training, trigger, sources):
     assert attributes["trigger_sha256"] == hashlib.sha256(b"trigger").hexdigest()
 
 
+@pytest.mark.promise(8)
 def test_same_seed_same_bytes(tmp_path, training, trigger, sources):
     for name in ("a.h5", "b.h5"):
         write_poison(tmp_path / name, planted(training, trigger, 20), **sources)

@@ -128,6 +128,7 @@ def change(rows, defence, attack, **values):
     ]
 
 
+@pytest.mark.promise(6)
 def test_every_cell_of_the_study_has_one_row_and_a_status():
     cells, standings = built(metric_rows())
     assert len(cells) == 2 * len(CELLS) * len(RESULTS)

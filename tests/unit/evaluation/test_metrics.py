@@ -74,6 +74,7 @@ def written(runs, tmp_path):
     return path
 
 
+@pytest.mark.promise(6)
 def test_every_run_has_its_row_in_order(runs):
     table = build_metrics(runs)
     assert list(zip(table["seed"], table["attack"], strict=True)) == [
@@ -95,6 +96,7 @@ def test_every_run_has_its_row_in_order(runs):
     assert (evasion["asr"], evasion["delta_asr"], evasion["poison_rows"]) == (0.5, 0.0, 0)
 
 
+@pytest.mark.promise(8)
 def test_the_order_of_the_runs_does_not_change_the_bytes(runs, written, tmp_path):
     write_metrics(tmp_path / "again.csv", build_metrics(reversed(runs)))
     assert (tmp_path / "again.csv").read_bytes() == written.read_bytes()

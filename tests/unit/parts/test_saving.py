@@ -149,6 +149,7 @@ def test_a_users_own_class_is_loaded_only_when_trusted(toy, tmp_path):
     np.testing.assert_array_equal(loaded.transform(X), X / 2)
 
 
+@pytest.mark.promise(7)
 def test_what_needs_pickle_is_refused_when_it_is_written(toy, tmp_path):
     with pytest.raises(DokunukiError, match=r"HoldsAFunction cannot be written without pickle"):
         write_part(tmp_path, "defence", HoldsAFunction().fit(toy[0]))

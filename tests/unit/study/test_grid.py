@@ -1,8 +1,10 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dokunuki.study.grid import Cell, attack_cells, defended_classifiers, grid_cells
+from dokunuki.study.grid import Cell, attack_cells, cell_of_id, defended_classifiers, grid_cells
 from dokunuki.study.rates import poison_count, rate_code
 
 GRID = {
@@ -14,9 +16,18 @@ GRID = {
 }
 
 
+@pytest.mark.promise(3)
 def test_ids_read_well():
     assert Cell("independent", 8, 1).id == "independent-n008-p0100"
     assert Cell("fgsm-flip", 32, 0.5).id == "fgsm-flip-n032-p0050"
+
+
+@pytest.mark.promise(3)
+@given(st.sampled_from(["greedy", "fgsm-flip-all-3"]), st.integers(1, 999), st.integers(0, 9999))
+def test_an_id_stands_for_one_cell_and_has_no_decimal_point(attack, size, code):
+    cell = Cell(attack, size, code / 100)
+    assert cell_of_id(cell.id) == cell
+    assert re.fullmatch(r"[a-z0-9-]+", cell.id)
 
 
 def test_the_point_where_both_sweeps_meet_is_one_cell():

@@ -70,6 +70,7 @@ def test_modules_in_the_users_own_folders_are_followed_and_imported(package, tmp
         import_module("a_method_of_mine")
 
 
+@pytest.mark.promise(1)
 @pytest.mark.parametrize(
     ("edit", "changes"),
     [

@@ -13,6 +13,20 @@ def test_a_part_is_its_class_and_parameters_and_not_its_label(configured):
     }
 
 
+@pytest.mark.promise(2)
+def test_the_order_of_parameters_is_no_part_of_a_spec(configured):
+    written = {"x": 1, "base": {"class": "a.C", "params": {"b": [{"d": 2, "c": 3}], "a": 0}}}
+    other = {"base": {"params": {"a": 0, "b": [{"c": 3, "d": 2}]}, "class": "a.C"}, "x": 1}
+    first, second = (
+        specs.detector_spec(
+            configured(defences={"mine": {"class": "a.B", "params": params}}), "mine", "embernn"
+        )
+        for params in (written, other)
+    )
+    # As text, since Snakemake compares the text of a parameter.
+    assert repr(first) == repr(second)
+
+
 def test_a_defence_is_its_steps_and_what_it_is_told(configured):
     config = configured(
         sample={"clean_rows": 4},

@@ -207,6 +207,7 @@ def test_a_certificate_is_recorded_for_every_test_row(vectors, trigger, tmp_path
     np.testing.assert_array_equal(loaded.certified_radius(rows), clean.test_radius)
 
 
+@pytest.mark.promise(6)
 def test_divergence_is_a_status_and_reaches_what_hangs_on_it(vectors, trigger, tmp_path):
     spec = {**SPEC["none"], "classifier": DIVERGING}
     folder = tmp_path / "detector"

@@ -65,9 +65,18 @@ _SHAP_PACKAGE_TIMES = 5
 
 
 def part_spec(config: Config, kind: str, name: str) -> dict[str, Any]:
-    """What makes a method what it is: its class and parameters, not its label."""
+    """What makes a method what it is: its class and parameters, not its label.
+
+    Parameters are sorted by name: the order in which a file lists them makes nothing run again.
+    """
     entry = config[kind][name]
-    return {"name": name, "class": entry["class"], "params": entry["params"]}
+    return {"name": name, "class": entry["class"], "params": _sorted(entry["params"])}
+
+
+def _sorted(value: Any) -> Any:  # noqa: ANN401 - any value of YAML
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list) else value
 
 
 def defence_spec(config: Config, name: str) -> dict[str, Any]:
