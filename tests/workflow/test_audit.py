@@ -43,7 +43,10 @@ def audit(*arguments, cwd):
 def feeds(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("feeds")
     write_layout(folder)
-    make_feed(planted=True).to_csv(folder / "planted.csv", index=False)
+    # Its rows are called by ids of the user's own.
+    planted = make_feed(planted=True).rename(columns={"sha256": "ticket"})
+    planted["ticket"] = [f"ticket {row}" for row in range(len(planted))]
+    planted.to_csv(folder / "planted.csv", index=False)
     make_feed(planted=False).to_parquet(folder / "clean.parquet")
     return folder
 
@@ -51,7 +54,7 @@ def feeds(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def planted(feeds):
     """The audit of a feed with a backdoor, by paths that are seen from where it is started."""
-    options = ["--layout", "layout.yaml", "--label", "verdict", "--id", "sha256", "--cores", "2"]
+    options = ["--layout", "layout.yaml", "--label", "verdict", "--id", "ticket", "--cores", "2"]
     done = audit("planted.csv", *options, "--out", "planted", "--json", cwd=feeds)
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
     return done, feeds / "planted"
@@ -70,15 +73,15 @@ def test_suspects_are_told_by_name_and_place(planted):
     with (folder / "suspects.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["trigger"] == "1"]
     assert len(rows) == POISONED
-    assert {row["id"] for row in rows} == {f"{2 * row + 2:064x}" for row in range(POISONED)}
+    assert {row["id"] for row in rows} == {f"ticket {2 * row + 1}" for row in range(POISONED)}
     assert {row["file"] for row in rows} == {"planted.csv"}
 
 
 def test_the_cleaned_feed_and_its_detector_are_left(planted, feeds):
     _, folder = planted
     told = json.loads((folder / "verdict.json").read_text())
-    given = pd.read_csv(feeds / "planted.csv").set_index("sha256")
-    clean = pd.read_parquet(folder / "clean_feed.parquet").set_index("sha256")
+    given = pd.read_csv(feeds / "planted.csv").set_index("ticket")
+    clean = pd.read_parquet(folder / "clean_feed.parquet").set_index("id")
     left_out, relabelled = (told["suspects"][key] for key in ("leave_out", "relabel"))
     assert left_out + relabelled == POISONED
     assert len(clean) == len(given) - left_out
@@ -118,7 +121,7 @@ def test_nothing_is_proved_of_a_clean_feed_and_the_same_command_does_nothing(fee
 def test_a_killed_audit_goes_on(planted, feeds):
     whole, _ = planted
     out = feeds / "killed"
-    arguments = ["planted.csv", "--layout", "layout.yaml", "--label", "verdict", "--id", "sha256"]
+    arguments = ["planted.csv", "--layout", "layout.yaml", "--label", "verdict", "--id", "ticket"]
     arguments += ["--cores", "2", "--out", "killed", "--json"]
     running = subprocess.Popen(
         command(*arguments),

@@ -186,6 +186,7 @@ rule prove_triggers:
 rule purify:
     input:
         vectors=f"{STAGES}/vectors.h5",
+        rows=f"{STAGES}/rows.csv",
         checks=f"{STAGES}/checks.h5",
         fit=f"{STAGES}/fit.h5",
         detectors=f"{STAGES}/detectors",

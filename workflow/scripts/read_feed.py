@@ -10,11 +10,12 @@ from dokunuki.job import logged
 with logged(snakemake.log[0]):
     spec = snakemake.params.spec
     index = read_index(snakemake.input.index)
-    rows = whole_feed(index)
+    release = open_rows(spec, snakemake.input.get("store") or None)
+    rows = whole_feed(index, release)
     write_split(snakemake.output.rows, rows)
     write_split_vectors(
         snakemake.output.vectors,
-        open_rows(spec, snakemake.input.get("store") or None),
+        release,
         index,
         rows,
         vectoriser=spec["vectoriser"],

@@ -15,6 +15,7 @@ from dokunuki.audit.stages.proving import findings_of
 from dokunuki.audit.stages.reading import FEED
 from dokunuki.audit.stages.suspecting import suspects_of
 from dokunuki.corpus.own_layout import read_layout
+from dokunuki.corpus.sampling import Split
 from dokunuki.corpus.vectors import Vectors
 from dokunuki.detector import Detector
 from planted_feeds import NAMES, POISONED, make_feed, write_layout
@@ -36,6 +37,15 @@ def vectors_of(folder, *, planted, rows=600):
     )
 
 
+def rows_of(vectors):
+    """What `read_feed` says of the rows, which are called by their sha256."""
+    rows, nothing = np.arange(len(vectors.y)), np.full(len(vectors.y), "")
+    return Split(
+        rows, vectors.sha256, vectors.y, nothing, vectors.role, nothing, rows, nothing, nothing,
+        nothing,
+    )  # fmt: skip
+
+
 def purified(folder, vectors):
     """The stages in turn, as the rules run them."""
     checks = checks_of(vectors)
@@ -45,6 +55,7 @@ def purified(folder, vectors):
     findings = findings_of(vectors, checks, fit, candidates, seed=0, threads=1, device="cpu")
     return repairing.purify_feed(
         vectors,
+        rows_of(vectors),
         checks,
         fit,
         suspects,

@@ -113,6 +113,10 @@ WRITERS = {
 }
 
 
+# Where `write_hdf5` puts what stands beside the matrix.
+NESTED = {"label": "feed/label", "sample_id": "feed/sha256"}
+
+
 def sampled(path, layout, **said):
     release = OwnRows(path, layout, **said)
     index, report = build_index(release)
@@ -124,7 +128,7 @@ def sampled(path, layout, **said):
 def test_every_kind_of_table_gives_the_same_vectors(tmp_path, frame, layout, name):
     path = tmp_path / name
     WRITERS[name](frame, layout, path)
-    said = {"label": "feed/label", "sample_id": "feed/sha256"} if name == "rows.h5" else {}
+    said = NESTED if name == "rows.h5" else {}
     index, report, split, vectors = sampled(path, layout, **said)
     assert (len(index), report["rows"]["malware"], index.version) == (ROWS, ROWS // 2, 0)
     assert index.sha256(range(ROWS)) == ([""] * ROWS if name == "X_train.npy" else IDS)
@@ -195,6 +199,28 @@ def test_other_ids_are_told_apart_and_the_same_one_is_a_duplicate(tmp_path, fram
     index, report = build_index(OwnRows(tmp_path / "rows.csv", layout, sample_id="md5"))
     assert (len(index), report["duplicates"]["count"]) == (ROWS - 1, 1)
     assert index.sha256([0]) == [hashlib.sha256(b"a" * 32).hexdigest()]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_tables_own_ids_can_be_asked_for_in_any_order(tmp_path, frame, layout, name):
+    path = tmp_path / name
+    WRITERS[name](frame, layout, path)
+    release = OwnRows(path, layout, **(NESTED if name == "rows.h5" else {}))
+    index, _ = build_index(release)
+    asked = [40, 3, 59]
+    # A .npy file is a matrix, and has no room for ids.
+    told = ["" if name == "X_train.npy" else IDS[row] for row in asked]
+    assert release.sample_ids(index.locations(asked)) == told
+
+
+def test_ids_of_rows_that_are_gone_are_not_made_up(tmp_path, frame, layout):
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path)
+    release = OwnRows(path, layout)
+    index, _ = build_index(release)
+    frame[: ROWS // 2].to_parquet(path)
+    with pytest.raises(CorpusError, match=r"rows.parquet: row 60 is another"):
+        OwnRows(path, layout).sample_ids(index.locations([ROWS - 1]))
 
 
 def test_columns_of_other_names_are_taken_by_position(tmp_path, frame, layout):

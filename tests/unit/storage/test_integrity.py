@@ -61,7 +61,8 @@ def _write_trigger(path):
 def _write_split(path):
     text, number, label = np.array(["a", "b"]), np.array([3, 5]), np.array([0, 1])
     write_split(
-        path, Split(number, text, label, text, np.repeat("train", 2), text, number, text, text)
+        path,
+        Split(number, text, label, text, np.repeat("train", 2), text, number, text, text, text),
     )
 
 

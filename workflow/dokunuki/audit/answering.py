@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dokunuki.audit.reporting.facts import Facts, Purified
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def facts_of(
 
     `rows` says where the rows of `vectors` stand; `title` is what the feed is called.
     """
-    named = (rows.sha256 != "").any()
+    ids = np.where(rows.sample_id != "", rows.sample_id, rows.sha256)
     purified = None
     if repair is not None:
         purified = Purified(
@@ -40,7 +42,7 @@ def facts_of(
         layout=vectors.layout,
         X=vectors.X,
         y=vectors.y,
-        ids=rows.sha256.tolist() if named else None,
+        ids=ids.tolist() if (ids != "").any() else None,
         files=rows.file.tolist(),
         file_rows=rows.line - 1,
         versions=_versions(),

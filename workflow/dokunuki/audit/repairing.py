@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Purification,
         Suspects,
     )
+    from dokunuki.corpus.sampling import Split
     from dokunuki.corpus.vectors import Vectors
     from dokunuki.detector import Detector
 
@@ -97,6 +98,7 @@ def repair(
 
 def purify_feed(
     vectors: Vectors,
+    rows: Split,
     checks: FeedChecks,
     fit: Fit | None,
     suspects: Suspects | None,
@@ -110,17 +112,19 @@ def purify_feed(
 ) -> tuple[AuditResult, Repair | None]:
     """Write the cleaned feed (Parquet), and the detector of it to `folder` and `folder`.onnx.
 
-    Returns the answer of the audit, and what its mend is worth. `spec` is `study.specs.audit_spec`.
-    Where nothing can be told of the feed, it is written as it is; there is no detector then,
-    `folder` is empty, and None comes for what it is worth. Raises ExportError where the detector
-    scores otherwise once exported.
+    Returns the answer of the audit, and what its mend is worth. `rows` says what the rows of
+    `vectors` are called: ids that are no sha256 become a column `id` of the feed. `spec` is
+    `study.specs.audit_spec`. Where nothing can be told of the feed, it is written as it is; there
+    is no detector then, `folder` is empty, and None comes for what it is worth. Raises ExportError
+    where the detector scores otherwise once exported.
     """
     seed = spec["seed"]
     result = conclude(checks, fit, suspects, findings, settings_of(spec["detector"], seed))
     folder = Path(folder)
     onnx = folder.with_name(f"{folder.name}.onnx")
     onnx.unlink(missing_ok=True)
-    write_table(feed, vectors.layout, _cleaned(vectors, result.purification))
+    told = ("id",) if (rows.sample_id != "").any() else ()
+    write_table(feed, vectors.layout, _cleaned(vectors, rows, result.purification), told)
     if fit is None or result.verdict == "cannot tell":
         folder.mkdir(parents=True, exist_ok=True)
         return result, None
@@ -141,9 +145,10 @@ def _accuracy(scores: np.ndarray, y: np.ndarray, rows: np.ndarray) -> float:
     return float(np.mean([right[rows & (y == label)].mean() for label in (GOODWARE, MALWARE)]))
 
 
-def _cleaned(vectors: Vectors, purification: Purification) -> Iterator[Exported]:
+def _cleaned(vectors: Vectors, rows: Split, purification: Purification) -> Iterator[Exported]:
     """The cleaned feed block by block."""
     kept, labels = corrected(vectors.y, purification)
     for block in row_blocks(len(kept), GROUP_ROWS):
-        rows = kept[block]
-        yield Exported(vectors.sha256[rows].tolist(), labels[rows], vectors.X[rows])
+        stay = kept[block]
+        told = {"id": rows.sample_id[stay].tolist()}
+        yield Exported(vectors.sha256[stay].tolist(), labels[stay], vectors.X[stay], told)

@@ -64,7 +64,7 @@ class _Matrix(Table):
                         f"{self.path}: {name} has shape {values.shape}, and there are {self.rows} "
                         "rows"
                     )
-            order = np.asarray(columns)
+            order = np.asarray(columns, dtype=np.int64)
             in_order = np.array_equal(order, np.arange(self.width))
             for start, part in self._parts(block_rows(self.width), wanted):
                 stop = start + len(part)

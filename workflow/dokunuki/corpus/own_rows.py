@@ -134,6 +134,33 @@ class OwnRows:
                 ids = [_text(value) for value in given]
                 yield UnlabelledRows(file, block.start + 1, ids, block.X, self._faults(block.X))
 
+    def sample_ids(self, locations: Sequence[Location]) -> list[str]:
+        """What the tables call some rows, in the order of `locations`; empty where they do not.
+
+        Raises CorpusError when a row is no longer there.
+        """
+        found = [""] * len(locations)
+        places: dict[str, list[tuple[int, int]]] = {}
+        for place, location in enumerate(locations):
+            places.setdefault(location.file, []).append((location.line - 1, place))
+        for file in self._files:
+            wanted = sorted(places.get(file.name, ()))
+            table = open_table(file)
+            name = self._sides(table).sample_id
+            if not wanted or name is None:
+                continue
+            rows = np.array([row for row, _ in wanted], dtype=np.int64)
+            done = 0
+            for block in table.blocks((), [name], rows):
+                ids = block.sides[name]
+                last = int(np.searchsorted(rows, block.start + len(ids)))
+                for row, place in wanted[done:last]:
+                    found[place] = _text(ids[row - block.start])
+                done = last
+            if done < len(wanted):
+                raise self._changed(file, wanted[done][0] + 1)
+        return found
+
     def _entries(self, table: Table, sides: _Sides, block: Block) -> Iterator[IndexEntry | BadRow]:
         faults = self._faults(block.X)
         columns = {key: block.sides.get(name or "") for key, name in vars(sides).items()}

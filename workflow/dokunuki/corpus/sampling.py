@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROLES = ("train", "test", "validation", "calibration", "clean")
 _COLUMNS = ("position", "sha256", "label", "appeared", "role", "file", "line")
 # Columns that follow where a row tells of them.
-_FURTHER_COLUMNS = ("family", "week")
+_FURTHER_COLUMNS = ("family", "week", "sample_id")
 # A month, as EMBER 2017 and 2018 tell it, or a day, whose hour does not count.
 _DATE = re.compile(r"(\d{4}-\d\d(?:-\d\d)?)(?:[T ].*)?")
 _SPLIT_LABELS = ("0", "1")
@@ -34,7 +34,8 @@ class Split:
     `positions` int64 (n,) are rows of the index; `label` int8 (n,), 0 goodware, 1 malware; `role`
     (n,) one of `ROLES`; `sha256`, `appeared`, `file` Unicode (n,) and `line` int64 (n,) repeat the
     index for the reader of the file. So do `family` and `week`, Unicode (n,): what EMBER 2018 calls
-    `avclass`, and a week's first day. They are empty where the release does not tell them.
+    `avclass`, and a week's first day. `sample_id` is what own rows are called where that is no
+    sha256. These three are empty where nothing tells them.
     """
 
     positions: np.ndarray
@@ -46,6 +47,7 @@ class Split:
     line: np.ndarray
     family: np.ndarray
     week: np.ndarray
+    sample_id: np.ndarray
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -117,6 +119,7 @@ def draw_sample(
         line=index.line[positions],
         family=index.told("avclass", positions),
         week=index.told("week", positions),
+        sample_id=np.full(len(positions), ""),
     )
 
 

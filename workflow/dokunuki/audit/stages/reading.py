@@ -6,27 +6,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dokunuki.corpus.own_rows import OwnRows
 from dokunuki.corpus.sampling import Split
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
     from dokunuki.corpus.index import Index
+    from dokunuki.corpus.protocol import Release
 
 FEED = "train"
 """The role of a feed's rows."""
 
 
-def whole_feed(index: Index) -> Split:
-    """All labelled rows of an index, in its order; raises CorpusError where there is none."""
+def whole_feed(index: Index, release: Release) -> Split:
+    """All labelled rows of a release's index, in its order.
+
+    Own rows keep the ids that their table gives them. Raises CorpusError where no row has a label,
+    and where the table has changed since it was indexed.
+    """
     positions = np.flatnonzero(index.label >= 0)
     if not len(positions):
         raise CorpusError(
             f"none of the {len(index)} rows has a label: an audit asks whether labels and features "
             "belong together; name the column of labels, 0 for goodware and 1 for malware"
         )
+    sha256 = np.array(index.sha256(positions), dtype=str)
+    sample_id = np.full(len(positions), "")
+    if isinstance(release, OwnRows):
+        given = np.array(release.sample_ids(index.locations(positions)), dtype=str)
+        sample_id = np.where(np.char.lower(given) == sha256, "", given)
     return Split(
         positions=positions,
-        sha256=np.array(index.sha256(positions), dtype=str),
+        sha256=sha256,
         label=index.label[positions],
         appeared=index.told("appeared", positions),
         role=np.full(len(positions), FEED),
@@ -34,4 +45,5 @@ def whole_feed(index: Index) -> Split:
         line=index.line[positions],
         family=index.told("avclass", positions),
         week=index.told("week", positions),
+        sample_id=sample_id,
     )
