@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from documents import write_methods
 from dokunuki.study.configuration import load_config
 from dokunuki.study.provenance import offer_library
 
@@ -36,20 +37,6 @@ def anchors(path: Path) -> set[str]:
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def write_methods(folder: Path) -> None:
-    """The examples of docs/methods.md, as files where the page says that they lie."""
-    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-    blocks = re.findall(
-        r"[Ii]n `my/methods/(\w+/\S+\.yaml)`:\n\n```yaml\n(.*?)```", text, re.DOTALL
-    )
-    assert {name.partition("/")[0] for name, _ in blocks} == {"attacks", "classifiers", "defences"}
-    for name, block in blocks:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(block, encoding="utf-8")
-    modules = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (folder / "my_methods.py").write_text("\n\n".join(modules), encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "most"), [("README.md", 150), ("config.yaml", 80)])
@@ -109,7 +96,9 @@ def test_presets_that_documents_name_exist():
 def test_examples_of_the_methods_page_work(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.setattr(sys, "path", [*sys.path])
-    write_methods(tmp_path)
+    write_methods(tmp_path, "docs/methods.md")
+    kinds = {path.name for path in tmp_path.iterdir() if path.is_dir()}
+    assert kinds == {"attacks", "classifiers", "defences"}
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     raw["catalogue"] = [str(tmp_path)]
     raw["grid"] |= {
