@@ -97,6 +97,8 @@ def test_the_wheel_holds_what_the_workflow_is_made_of(wheel):
             if path.suffix != ".pyc":
                 assert path.relative_to("workflow").as_posix() in names
     assert "dokunuki/py.typed" in names
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"dokunuki", "simember"}
     libraries = ("dokunuki/_workflow/workflow/dokunuki", "dokunuki/_workflow/workflow/simember")
     assert not [name for name in names if name.startswith(libraries)]
 
