@@ -3,7 +3,7 @@
 #
 #   make run [EMBER=folder-or-archive [VERSION=2|3]] [PRESET=sample] [CORES=n] [ARGS='...']
 #   make run ROWS=table [LAYOUT=file|VERSION=2|3] [LABEL=column] [ID=column]
-#                                  the same on feature vectors of yours
+#                                  the same on your own feature vectors
 #   make audit FEED=table|DEMO=1 [OUT=folder] [LABEL=column] [ID=column] [LAYOUT=file|VERSION=2]
 #                                  whether these training rows hold a backdoor: docs/audit.md
 #   make audit-bench [EMBER=folder]    how many planted backdoors the audit finds, and its false alarms
@@ -13,17 +13,17 @@
 #   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md;
 #                                  on real rows with EMBER=folder
 #   make realism EMBER=folder      how real the simulated corpus is, against these rows
-#   make search EMBER=folder PRESET=search    settings of networks, tried on clean rows
+#   make search EMBER=folder PRESET=search    tries settings of networks on clean rows
 #   make scaling                   measures memory, time and disk anew: docs/scaling.md
 #   make bench [ARGS=growth]       measures all bounds of speed, or some: docs/performance.md
-#   make fuzz SECONDS_EACH=60      changed files into each reader: docs/security.md
+#   make fuzz SECONDS_EACH=60      gives damaged files to every reader: docs/security.md
 #   make lint, make check          the linters; tests and linters
 #   make docs                      these documents and the API as a site: build/site
 #   make test-slurm                the tests on a cluster of one node, as root on Debian
 #   make test-other-pythons        the unit tests on Python 3.12 and 3.13, where they are found
 #
-# ARGS='...' goes to Snakemake, which takes the last --config and the last --configfile only: EMBER=
-# and ROWS= are a --config, and PRESET= a --configfile.
+# ARGS='...' goes to Snakemake, which takes only the last --config and the last --configfile. EMBER=
+# and ROWS= are a --config, and PRESET= is a --configfile: ARGS must not hold the same one again.
 
 PYTHON ?= python3
 CORES ?= all
@@ -61,7 +61,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n "1,26p" Makefile
+	@sed -n '/^#/!q;p' Makefile
 
 run: $(VENV)/.runtime
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(SNAKEMAKE) --quiet rules host $(ARGS)
@@ -145,7 +145,7 @@ test-slurm: $(VENV)/.development $(VENV)/.slurm
 test-other-pythons:
 	.ci/other-pythons $(ARGS)
 
-# Each reader of strangers' files for so many seconds; TARGET= names some of them.
+# Each reader of untrusted files is fuzzed for so many seconds; TARGET= names some of them.
 SECONDS_EACH ?= 10
 TARGET ?= archive detector labels layout maps onnx program release table trigger
 fuzz: $(VENV)/.development

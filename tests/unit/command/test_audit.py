@@ -149,7 +149,7 @@ def test_labels_make_a_folder_one_of_programs(tmp_path):
     entry = feed_entry(tmp_path / "samples", labels=tmp_path / "labels.csv")
     assert (entry["kind"], entry["version"]) == ("programs", 2)
     assert entry["labels"] == str(tmp_path / "labels.csv")
-    with pytest.raises(ConfigError, match="--label: is told of a table"):
+    with pytest.raises(ConfigError, match="--label: goes with a table"):
         feed_entry(tmp_path / "samples", labels=tmp_path / "labels.csv", label="label")
 
 

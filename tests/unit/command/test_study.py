@@ -156,8 +156,8 @@ def test_own_rows_have_their_columns(told):
     ("arguments", "message"),
     [
         (["--ember", "a", "--rows", "b"], "name one of them"),
-        (["--label", "y"], "--label: is told of --rows"),
-        (["--ember", "a", "--layout", "l.yaml"], "--layout: is told of --rows"),
+        (["--label", "y"], "--label: goes with --rows"),
+        (["--ember", "a", "--layout", "l.yaml"], "--layout: goes with --rows"),
         (["--version", "2"], "neither is given"),
     ],
 )

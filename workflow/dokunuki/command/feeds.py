@@ -46,7 +46,7 @@ def feed_entry(
     for option, value in (("--layout", layout), ("--label", label), ("--id", sample_id)):
         if value is not None:
             raise ConfigError(
-                f"{option}: is told of a table, and {feed} is "
+                f"{option}: goes with a table, and {feed} is "
                 f"{'a folder of programs' if labels is not None else 'a release of raw rows'}"
             )
     return entry

@@ -149,9 +149,9 @@ def dataset_config(
         raise ConfigError("--ember and --rows: name one of them")
     for option, value in of_rows.items():
         if value is not None and rows is None:
-            raise ConfigError(f"{option}: is told of --rows, which is not given")
+            raise ConfigError(f"{option}: goes with --rows, which is not given")
     if version is not None and ember is None and rows is None:
-        raise ConfigError("--version: is told of --ember or --rows, and neither is given")
+        raise ConfigError("--version: goes with --ember or --rows, and neither is given")
     entry: dict[str, Any]
     if ember is not None:
         name, entry = "ember", {"path": str(ember)}

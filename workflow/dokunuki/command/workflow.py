@@ -43,8 +43,8 @@ def snakemake_arguments(
     """
     if IS_INSTALLED and _asks_for_conda(arguments):
         raise ConfigError(
-            "conda: the environments of the workflow hold no dokunuki, and a wheel cannot be lent "
-            "to them; leave it out, or run snakemake in a checkout"
+            "conda: the conda environments of the workflow cannot use an installed dokunuki; "
+            "leave the option out, or run snakemake in a checkout"
         )
     made = ["--snakefile", str(ROOT / "Snakefile")]
     own = "default"

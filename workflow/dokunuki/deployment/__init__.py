@@ -1,1 +1,1 @@
-"""Detectors leave the house: as one ONNX graph, held against the original; rows are scored."""
+"""Detectors are exported as one ONNX graph and compared with the original; rows are scored."""
