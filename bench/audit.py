@@ -17,7 +17,7 @@ import argparse
 import csv
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,9 @@ from bench.audit_bounds import WORKS, bounds
 from bench.material import BUILD, REPOSITORY
 from dokunuki.attacks.planting import plant
 from dokunuki.attacks.poisoning import Poison
+from dokunuki.audit.canaries.measuring import judged, pass_rate
 from dokunuki.audit.repairing import corrected
+from dokunuki.audit.results import Canary
 from dokunuki.audit.running import audit_rows
 from dokunuki.audit.settings import unfitted_detector
 from dokunuki.corpus.index import build_index
@@ -248,10 +250,12 @@ def measure(feed: Feed, threads: int, *, working_only: bool = False) -> dict[str
     true = set() if poison is None else set(poison.columns.tolist())
     named = [set(trigger.columns.tolist()) for trigger in result.triggers]
     best = max(named, key=lambda columns: len(columns & true), default=set())
-    suspected = result.suspected_rows
-    bad = np.zeros(len(y), dtype=bool)
-    if poison is not None:
-        bad[poison.indices] = True
+    canary = Canary(feed.attack, feed.attack, feed.rate, feed.size)
+    if poison is None:
+        canary = replace(canary, others_suspected=int(result.suspected_rows.sum()))
+    else:
+        # As the audit judges backdoors of its own.
+        canary = judged(canary, poison, (line["asr"] / 100, line["asr_clean"] / 100), result)
     if poison is not None and result.verdict == "proved":
         line |= _purified(feed, X, y, result.purification, stamped, threads)
     line |= {
@@ -263,9 +267,9 @@ def measure(feed: Feed, threads: int, *, working_only: bool = False) -> dict[str
         "pass_without": round(
             max(((t.pass_as_is, t.pass_without) for t in result.triggers), default=(0, 0))[1], 3
         ),
-        "poison_rows": int(bad.sum()),
-        "poison_suspected": int((suspected & bad).sum()),
-        "others_suspected": int((suspected & ~bad).sum()),
+        "poison_rows": canary.poisoned_rows,
+        "poison_suspected": canary.rows_suspected,
+        "others_suspected": canary.others_suspected,
         "structures": " | ".join(
             _shown(finding) for finding in (*result.triggers, *result.refuted)
         ),
@@ -277,7 +281,7 @@ def measure(feed: Feed, threads: int, *, working_only: bool = False) -> dict[str
 
 def _passing(model: Detector, malware: np.ndarray) -> float:
     """How much of the malware passes for goodware, in percent."""
-    return 100 * float(np.mean(model.malware_scores(malware) < MALWARE_THRESHOLD))
+    return 100 * pass_rate(model, malware)
 
 
 def _purified(

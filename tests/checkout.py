@@ -63,6 +63,35 @@ TRAINING = {
     "train_victim",
 }
 
+# Beside the copied library, where every job's Python finds it: notes, as the process ends, which
+# of our modules it had loaded, which its rule had declared, and which parameters are no plain
+# values. Snakemake leaves those out when it compares, and says nothing.
+RECORDER = """
+import atexit, json, os, pathlib, sys
+
+def plain(value):
+    if isinstance(value, dict):
+        return all(map(plain, (*value, *value.values())))
+    if isinstance(value, (list, tuple)):
+        return all(map(plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+def record():
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if not hasattr(job, "params"):
+        return
+    ours = ("dokunuki", "simember")
+    loaded = [name for name in sys.modules if name.partition(".")[0] in ours]
+    odd = [name for name, value in job.params.items() if not plain(value)]
+    declared = list(job.params.code)
+    record = {"rule": job.rule, "declared": declared, "loaded": loaded, "odd": odd}
+    folder = pathlib.Path("recorded")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{os.getpid()}.json").write_text(json.dumps(record))
+
+atexit.register(record)
+"""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -82,6 +111,7 @@ class Job:
     rank: str = ""
     grid: str = ""
     finding: str = ""
+    canary: str = ""
 
 
 def announced(output: str) -> dict[int, Job]:
@@ -227,3 +257,8 @@ def report_text(report: str) -> str:
     text = json.loads(described)
     assert isinstance(text, str)
     return text
+
+
+def records_of(built: Checkout) -> list[dict]:
+    """What the recorder noted of every job."""
+    return [json.loads(path.read_text()) for path in (built.folder / "recorded").iterdir()]

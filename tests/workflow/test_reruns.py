@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from checkout import REPOSITORY, TINY, Checkout, Job
+from checkout import RECORDER, REPOSITORY, TINY, Checkout, Job, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,35 +23,6 @@ CORPUS = {"index_corpus", "draw_sample", "vectorise_rows"}
 # The grid stands on real rows; beside it are built the vectors of a simulated corpus.
 SIMULATED = {"datasets": {"simulated": {"rows": 300, "families": 20, "vendors": 20}}}
 EVERYTHING = ("all", "results/simulated/seed-0/vectors.h5")
-
-# Beside the copied library, where every job's Python finds it: notes, as the process ends, which
-# of our modules it had loaded, which its rule had declared, and which parameters are no plain
-# values. Snakemake leaves those out when it compares, and says nothing.
-RECORDER = """
-import atexit, json, os, pathlib, sys
-
-def plain(value):
-    if isinstance(value, dict):
-        return all(map(plain, (*value, *value.values())))
-    if isinstance(value, (list, tuple)):
-        return all(map(plain, value))
-    return value is None or type(value) in (bool, int, float, str)
-
-def record():
-    job = getattr(sys.modules["__main__"], "snakemake", None)
-    if not hasattr(job, "params"):
-        return
-    ours = ("dokunuki", "simember")
-    loaded = [name for name in sys.modules if name.partition(".")[0] in ours]
-    odd = [name for name, value in job.params.items() if not plain(value)]
-    declared = list(job.params.code)
-    record = {"rule": job.rule, "declared": declared, "loaded": loaded, "odd": odd}
-    folder = pathlib.Path("recorded")
-    folder.mkdir(exist_ok=True)
-    (folder / f"{os.getpid()}.json").write_text(json.dumps(record))
-
-atexit.register(record)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -318,13 +288,10 @@ def test_an_edit_reruns_what_it_touches(edited, row):
 
 def test_the_documented_table_is_this_one():
     text = (REPOSITORY / "docs" / "reruns.md").read_text()
+    # The audit's is a table of its own: test_audit_reruns.
+    text, _, _ = text.partition("## Of an audit")
     documented = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     assert documented[1:] == [row.title for row in TABLE]
-
-
-def records_of(built: Checkout) -> list[dict]:
-    """What the recorder noted of every job."""
-    return [json.loads(path.read_text()) for path in (built.folder / "recorded").iterdir()]
 
 
 @pytest.mark.promise(2)

@@ -23,6 +23,11 @@ if AUDIT["feed"]:
 
 AUDIT_GPU = GPU if AUDIT["detector"] == "embernn" else 0
 
+# Backdoors of the audit's own, each a job: as many at a time as there are cores, since most of an
+# audit's stages take one.
+CANARIES = planned.planned_canaries(AUDIT["canaries"])
+CANARY_THREADS = THREADS if AUDIT["detector"] == "embernn" else 1
+
 
 rule audit:
     input:
@@ -217,12 +222,76 @@ rule purify:
         "../scripts/purify.py"
 
 
+# What canaries share: the rows of the copies, and what their attacker knows of them.
+rule prepare_canaries:
+    input:
+        vectors="results/{dataset}/audit/vectors.h5",
+        checks="results/{dataset}/audit/checks.h5",
+        fit="results/{dataset}/audit/fit.h5",
+        findings="results/{dataset}/audit/findings.h5",
+    output:
+        ground="results/{dataset}/audit/canaries/ground.h5",
+        explanations="results/{dataset}/audit/canaries/shap.h5",
+        surrogate=directory("results/{dataset}/audit/canaries/surrogate"),
+        unpoisoned=directory("results/{dataset}/audit/canaries/unpoisoned"),
+    log:
+        "results/logs/prepare_canaries/{dataset}.log",
+    benchmark:
+        "results/benchmarks/prepare_canaries/{dataset}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=memory("prepare_canaries", rows=corpus_rows),
+        runtime=minutes("prepare_canaries", rows=corpus_rows),
+        gpu=GPU,
+        device=DEVICE,
+    params:
+        # The surrogate is a network in any case, and depends on its threads.
+        spec=specs.audit_spec(CONFIG) | {"threads": THREADS},
+        code=audit_code("prepare_canaries", classifiers=["embernn", AUDIT["detector"]]),
+    script:
+        "../scripts/prepare_canaries.py"
+
+
+rule plant_canary:
+    input:
+        vectors="results/{dataset}/audit/vectors.h5",
+        ground="results/{dataset}/audit/canaries/ground.h5",
+        explanations="results/{dataset}/audit/canaries/shap.h5",
+        surrogate="results/{dataset}/audit/canaries/surrogate",
+        unpoisoned="results/{dataset}/audit/canaries/unpoisoned",
+    output:
+        canary="results/{dataset}/audit/canaries/{canary}.h5",
+    log:
+        "results/logs/plant_canary/{dataset}/{canary}.log",
+    benchmark:
+        "results/benchmarks/plant_canary/{dataset}/{canary}.tsv"
+    wildcard_constraints:
+        canary="|".join(CANARIES) or "none",
+    conda:
+        "../../envs/training.yaml"
+    threads: CANARY_THREADS
+    resources:
+        mem_mb=memory("plant_canary", rows=corpus_rows),
+        runtime=minutes("plant_canary", rows=corpus_rows),
+        gpu=AUDIT_GPU,
+        device=DEVICE if AUDIT_GPU else "cpu",
+    params:
+        spec=specs.audit_spec(CONFIG),
+        canary=canary_spec,
+        code=canary_code("plant_canary"),
+    script:
+        "../scripts/plant_canary.py"
+
+
 rule write_audit:
     input:
         vectors=f"{STAGES}/vectors.h5",
         rows=f"{STAGES}/rows.csv",
         result=f"{STAGES}/result.h5",
         repair=f"{STAGES}/repair.h5",
+        canaries=[f"{STAGES}/canaries/{canary}.h5" for canary in CANARIES],
     output:
         [audit_file(name) for name in ANSWER],
     log:

@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, str(WORKFLOW))
 
+from dokunuki.audit.canaries import planned
 from dokunuki.corpus.release import is_packed
 from dokunuki.errors import DokunukiError
 from dokunuki.study import configuration, programs, results, samples, specs
@@ -227,6 +228,20 @@ def audit_answer(wildcards):
 def audit_code(rule_name, **methods):
     """Digests of a stage's code; not while the workflow is parsed, where nothing is audited."""
     return lambda wildcards: code(rule_name, **methods)
+
+
+def canary_spec(wildcards):
+    """What decides one of the audit's own backdoors."""
+    return planned.canary_spec(CONFIG["attacks"], cell_of_id(wildcards.canary))
+
+
+def canary_code(rule_name):
+    """Digests of what such a backdoor is made of, and of all that then audits the copy."""
+    return lambda wildcards: code(
+        rule_name,
+        attacks=cell_of_id(wildcards.canary).attack,
+        classifiers=["embernn", CONFIG["audit"]["detector"]],
+    )
 
 
 def feed_rows(wildcards):

@@ -1,5 +1,6 @@
 """Write the audit's answer: the report, the verdict, the suspects and the triggers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from dokunuki.audit.answering import facts_of
@@ -10,7 +11,8 @@ from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
 
 with logged(snakemake.log[0]):
-    result = read_record(snakemake.input.result)
+    canaries = tuple(read_record(path) for path in snakemake.input.get("canaries", ()))
+    result = replace(read_record(snakemake.input.result), canaries=canaries or None)
     facts = facts_of(
         read_vectors(snakemake.input.vectors),
         read_split(snakemake.input.rows),

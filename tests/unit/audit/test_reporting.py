@@ -14,12 +14,13 @@ import pytest
 
 from dokunuki.audit.reporting import write_audit
 from dokunuki.audit.reporting.evidence import column_evidence
-from dokunuki.audit.reporting.facts import Canary, Facts, Purified
+from dokunuki.audit.reporting.facts import Facts, Purified
 from dokunuki.audit.reporting.records import read_verdict, verdict_record, write_verdict
 from dokunuki.audit.reporting.texts import number, percent, plain
-from dokunuki.audit.reporting.words import trigger_in_words
+from dokunuki.audit.reporting.words import power, trigger_in_words
 from dokunuki.audit.results import (
     AuditResult,
+    Canary,
     Candidate,
     Evidence,
     FeedChecks,
@@ -119,11 +120,20 @@ def facts_of(**changes):
 
 
 PURIFIED = Purified("LightGBM", 380, 90, 0.93, 0.925, ((0.97, 0.05),), {"strict": 0.9})
-CANARIES = [
-    Canary("Independent", 1.0, 16, "proved", 0.9, 0.1),
-    Canary("Independent", 4.0, 16, "missed", 0.63, 0.1),
-    Canary("Greedy", 4.0, 16, "suspicious", 0.8, 0.1),
-]
+
+
+def canary(label, outcome, asr, **told):
+    named = Canary(label.lower(), label, 4.0, 16, poisoned_rows=12, asr_clean=0.1, asr=asr)
+    return replace(named, verdict="nothing proved", outcome=outcome, **told)
+
+
+CANARIES = (
+    canary("Independent", "proved", 0.9, columns_named=14, rows_suspected=11, poison_rate=1.0),
+    canary("Independent", "missed", 0.63),
+    canary("Greedy", "suspicious", 0.8),
+)
+TOO_WEAK = canary("Adaptive", "missed", 0.49)
+NOT_PLANTED = Canary("fgsm", "FGSM", 4.0, 16, left_out="there are too few rows")
 
 
 def first_screen(folder):
@@ -160,15 +170,58 @@ def test_nothing_proved_never_reads_as_clean(tmp_path):
 
 
 def test_the_power_stands_beside_nothing_proved(tmp_path):
-    write_audit(tmp_path, result_of("nothing proved"), facts_of(canaries=CANARIES))
+    told = (*CANARIES, TOO_WEAK, NOT_PLANTED)
+    write_audit(tmp_path, replace(result_of("nothing proved"), canaries=told), facts_of())
     text = " ".join(first_screen(tmp_path).text.split())
-    assert "Of 3 backdoors planted" in text
-    assert "proved 1, suspected 1 and missed 1; one that it misses lets up to 63 %" in text
+    assert (
+        "Of 3 backdoors that this audit planted into copies of this feed and that worked, it "
+        "proved 1, suspected 1 and missed 1; the one missed would let 63 % of malware pass." in text
+    )
+    assert "not measured" not in text
+    assert "--canaries quick" not in text
+
+
+@pytest.mark.parametrize(
+    ("canaries", "told"),
+    [
+        (None, "How much it misses on this feed was not measured."),
+        (CANARIES[:1], "Of 1 backdoor that this audit planted into copies of this feed and that "
+         "worked, it proved 1."),
+        (CANARIES[1:2] * 2, "worked, it proved 0 and missed 2; those missed would let up to 63 % "
+         "of malware pass."),
+        ((TOO_WEAK, NOT_PLANTED), "Of 2 backdoors that this audit tried on copies of this feed, "
+         "none worked: how much it misses was not measured."),
+    ],
+    ids=["none", "one", "missed", "weak"],
+)  # fmt: skip
+def test_the_power_is_told_of_what_works_alone(canaries, told):
+    assert power(canaries).endswith(told)
+
+
+def test_each_canary_has_its_line(tmp_path):
+    told = (NOT_PLANTED, TOO_WEAK, *CANARIES)
+    write_audit(tmp_path, replace(result_of("proved"), canaries=told), facts_of(purified=PURIFIED))
+    page = (tmp_path / "report.html").read_text()
+    text = " ".join(re.sub("<[^>]+>", " ", page).split())
+    assert "Independent 1 % 90 % 10 % proved 14 of 16 11 of 12 0 –" in text
+    assert "Independent 4 % 63 % 10 % missed 0 of 16 0 of 12 0 63 %" in text
+    assert "Adaptive 4 % 49 % 10 % does not work 0 of 16 0 of 12 0 –" in text
+    assert "FGSM 4 % – – not planted: there are too few rows – – – –" in text
+    assert "1 attack did too little to the detector to be a backdoor" in text
+    assert "1 attack could not be planted here" in text
+    first, *_ = read_verdict(tmp_path / "verdict.json")["canaries"]
+    assert first == {
+        "attack": "fgsm", "label": "FGSM", "poison_rate": 4.0, "trigger_size": 16,
+        "left_out": "there are too few rows", "poisoned_rows": None, "asr": None,
+        "asr_clean": None, "works": None, "verdict": None, "outcome": None, "columns_named": None,
+        "rows_suspected": None, "others_suspected": None,
+    }  # fmt: skip
 
 
 def test_evasion_is_told_and_called_no_poison(tmp_path):
     result = replace(result_of("nothing proved"), triggers=(finding("evasion"),))
     write_audit(tmp_path, result, facts_of())
+    assert "How much it misses" in first_screen(tmp_path).text
     text = " ".join(Reader((tmp_path / "report.html").read_text()).text.split())
     assert "no sign of poison" in text
     assert "Mind the evasion below" in text
@@ -176,7 +229,7 @@ def test_evasion_is_told_and_called_no_poison(tmp_path):
 
 @pytest.mark.parametrize("verdict", ["proved", "suspicious", "nothing proved", "cannot tell"])
 def test_the_verdict_is_read_as_it_was_written(tmp_path, verdict):
-    result, facts = result_of(verdict), facts_of(purified=None, canaries=CANARIES)
+    result, facts = replace(result_of(verdict), canaries=CANARIES), facts_of(purified=None)
     write_audit(tmp_path, result, facts)
     record = read_verdict(tmp_path / "verdict.json")
     assert record["verdict"] == verdict
@@ -249,9 +302,9 @@ def test_feed_checks_are_listed(tmp_path):
 
 
 def test_the_same_result_gives_the_same_bytes(tmp_path):
-    facts = facts_of(purified=PURIFIED, canaries=CANARIES)
+    result, facts = replace(result_of("proved"), canaries=CANARIES), facts_of(purified=PURIFIED)
     for name in ("one", "two"):
-        write_audit(tmp_path / name, result_of("proved"), facts)
+        write_audit(tmp_path / name, result, facts)
     written = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert written == [
         "feed_checks.csv", "model_card.md", "report.html", "suspects.csv", "triggers.json",
@@ -289,9 +342,9 @@ def test_odd_names_stay_text(tmp_path, verdict):
         versions={EVIL: EVIL},
         purified=replace(PURIFIED, classifier=EVIL, pass_rates=((0.9, 0.1),))
         if verdict in ("proved", "suspicious") else None,
-        canaries=[replace(CANARIES[1], attack=EVIL)],
     )  # fmt: skip
-    result = replace(result_of(verdict, names=names), reasons=(EVIL,))
+    evil = (replace(CANARIES[1], label=EVIL), replace(NOT_PLANTED, left_out=EVIL))
+    result = replace(result_of(verdict, names=names), reasons=(EVIL,), canaries=evil)
     write_audit(tmp_path, result, facts)
     page = (tmp_path / "report.html").read_text()
     reader = Reader(page)
@@ -303,7 +356,8 @@ def test_odd_names_stay_text(tmp_path, verdict):
 
 
 def test_nothing_is_loaded_from_outside(tmp_path):
-    write_audit(tmp_path, result_of("proved"), facts_of(purified=PURIFIED, canaries=CANARIES))
+    result = replace(result_of("proved"), canaries=CANARIES)
+    write_audit(tmp_path, result, facts_of(purified=PURIFIED))
     page = (tmp_path / "report.html").read_text()
     assert not re.search(r"https?:|//|url\(|@import", re.sub(r"base64,[\w+/=]+", "", page))
     assert "default-src 'none'" in page
@@ -336,9 +390,9 @@ def test_a_report_of_many_long_names_stays_small(tmp_path):
     )
     facts = facts_of(
         layout=layout, X=X, ids=["i" * 5000] * ROWS, files=["f" * 5000] * ROWS,
-        canaries=[replace(CANARIES[0], attack="a" * 9000)],
     )  # fmt: skip
-    write_audit(tmp_path, result, facts)
+    long = (replace(CANARIES[0], label="a" * 9000), replace(NOT_PLANTED, left_out="a" * 9000))
+    write_audit(tmp_path, replace(result, canaries=long), facts)
     assert (tmp_path / "report.html").stat().st_size <= 5_000_000
 
 

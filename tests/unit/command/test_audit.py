@@ -8,6 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from dokunuki.audit.canaries.planned import LEVELS
 from dokunuki.audit.settings import DETECTORS
 from dokunuki.command import audit as module
 from dokunuki.command.app import app
@@ -70,6 +71,7 @@ def test_snakemake_is_told_all_by_absolute_paths(done, tmp_path, monkeypatch):
     (tmp_path / "feed.csv").touch()
     told = done("nothing proved")
     options = ["--label", "verdict", "--id", "name", "--layout", "layout.yaml", "--seed", "4"]
+    options += ["--canaries", "quick"]
     assert run("feed.csv", *options, "--out", "out").exit_code == 0
     (arguments,) = told
     assert arguments[arguments.index("--directory") + 1] == str(tmp_path / "out")
@@ -86,9 +88,18 @@ def test_snakemake_is_told_all_by_absolute_paths(done, tmp_path, monkeypatch):
     assert config["audit"] == {
         "feed": "feed",
         "detector": "lightgbm",
+        "canaries": "quick",
         "seed": 4,
         "folder": ".",
     }
+
+
+def test_canaries_are_planted_where_they_are_asked_for_alone(done, tmp_path):
+    (tmp_path / "feed.csv").touch()
+    told = done("nothing proved")
+    assert run(tmp_path / "feed.csv", "--out", tmp_path / "out").exit_code == 0
+    assert run("--demo", "--out", tmp_path / "demo").exit_code == 0
+    assert [config_of(one)["audit"]["canaries"] for one in (told[0], told[2])] == ["none"] * 2
 
 
 def test_the_demonstration_plants_before_it_audits(done, tmp_path):
@@ -172,3 +183,9 @@ def test_the_command_the_schema_and_the_engine_know_the_same_detectors():
     schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
     known = schema["properties"]["audit"]["properties"]["detector"]["enum"]
     assert set(known) == set(DETECTORS) == {one.value for one in module.Classifier}
+
+
+def test_the_command_the_schema_and_the_plan_know_the_same_levels_of_canaries():
+    schema = yaml.safe_load((WORKFLOW / "schemas" / "config.schema.yaml").read_text())
+    known = schema["properties"]["audit"]["properties"]["canaries"]["enum"]
+    assert known == list(LEVELS) == [one.value for one in module.Canaries]

@@ -1,6 +1,6 @@
 """The audit: whether a feed holds a backdoor, proved by what it does.
 
-The package can be called: `dokunuki.audit(X, y, layout)` is `dokunuki.audit.running.audit_rows`. A
+The package can be called: `dokunuki.audit(X, y, layout)` is `with_canaries.audit_with_canaries`. A
 module's class may be replaced by a subclass of ModuleType (the language reference, "Customizing
 module attribute access"). What carries out an audit is only imported by the call.
 """
@@ -29,13 +29,14 @@ class _Audit(ModuleType):
         detector: str = "lightgbm",
         seed: int = 0,
         threads: int = 1,
+        canaries: str = "none",
     ) -> AuditResult:
-        """As `dokunuki.audit.running.audit_rows`."""
+        """As `dokunuki.audit.with_canaries.audit_with_canaries`."""
         # By name: the workflow's stages must not depend on what runs all of them, nor be done
         # again for an edit of another one.
-        running = importlib.import_module("dokunuki.audit.running")
-        result: AuditResult = running.audit_rows(
-            X, y, layout, detector=detector, seed=seed, threads=threads
+        whole = importlib.import_module("dokunuki.audit.with_canaries")
+        result: AuditResult = whole.audit_with_canaries(
+            X, y, layout, detector=detector, seed=seed, threads=threads, canaries=canaries
         )
         return result
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 Verdict = Literal["proved", "suspicious", "nothing proved", "cannot tell"]
 Outcome = Literal["proved", "evasion", "suspicious", "refuted"]
+CanaryOutcome = Literal["proved", "suspicious", "missed"]
+
+LEAST_DELTA = 0.4
+"""An attack works when so much more malware passes with the poison than without."""
 
 
 @dataclass(frozen=True)
@@ -186,12 +190,64 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """What canaries are planted into: `rows` int64 of the feed, and `reserve` int64, malware apart.
+
+    Copies of the feed hold `rows`. On the `reserve`, which no detector of a copy sees, triggers
+    are tried. `share` is how many of the rows the attacker knows, in percent. `obstacle` says why
+    nothing can be planted; it is empty where that can be done.
+    """
+
+    rows: np.ndarray
+    reserve: np.ndarray
+    share: float
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A known attack that was planted into a copy of the feed, and what the audit made of it.
+
+    `attack` is its name in the catalogue and `label` what readers call it. `poison_rate` is in
+    percent of the copy's rows, `trigger_size` in columns. `left_out` says why nothing was measured;
+    all that follows is then empty.
+
+    `asr` is the share of malware that passes with the trigger stamped on, and so what a miss costs;
+    `asr_clean` the same of a detector without the poison. The attack works where the first is at
+    least `LEAST_DELTA` more. `verdict` is that of the copy, and `outcome` counts findings alone
+    whose rows are mostly poisoned. `columns_named` are the trigger's own
+    that such a finding names at most. Of the rows that the audit would leave out or relabel,
+    `rows_suspected` are poisoned, of `poisoned_rows` in all, and `others_suspected` are not.
+    """
+
+    attack: str
+    label: str
+    poison_rate: float
+    trigger_size: int
+    left_out: str = ""
+    poisoned_rows: int = 0
+    asr: float = float("nan")
+    asr_clean: float = float("nan")
+    verdict: Verdict | None = None
+    outcome: CanaryOutcome | None = None
+    columns_named: int = 0
+    rows_suspected: int = 0
+    others_suspected: int = 0
+
+    @property
+    def works(self) -> bool:
+        """Whether the poison makes so much more malware pass that it is a backdoor at all."""
+        return self.asr - self.asr_clean >= LEAST_DELTA
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """The answer of an audit, and what it rests on.
 
     `verdict` is "proved", "suspicious", "nothing proved" or "cannot tell", `reasons` say why in
     words. `triggers` are the findings that are not refuted, the strongest first; `refuted` the
-    others. `suspects` is None, and `accuracy` nan, where nothing could be fitted.
+    others. `suspects` is None, and `accuracy` nan, where nothing could be fitted. `canaries` are
+    backdoors of the audit's own in copies of the feed, None where none were asked for.
     """
 
     verdict: Verdict
@@ -203,6 +259,7 @@ class AuditResult:
     refuted: tuple[Finding, ...]
     purification: Purification
     settings: dict[str, Any] = field(default_factory=dict)
+    canaries: tuple[Canary, ...] | None = None
 
     @property
     def suspected_rows(self) -> np.ndarray:

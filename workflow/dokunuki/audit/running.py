@@ -28,24 +28,29 @@ def audit_rows(
     detector: str = "lightgbm",
     seed: int = 0,
     threads: int = 1,
+    device: str = "auto",
 ) -> AuditResult:
     """Whether a feed holds a backdoor: proved, suspicious, nothing proved, or cannot tell.
 
     `X` float32 (n, layout.width) are raw rows, `y` (n,) their labels, 0 goodware and 1 malware.
-    `detector` is lightgbm or embernn. Same seed, same answer. Raises ConfigError for another
-    detector, and DokunukiError where the rows, labels and layout do not belong together or hold
-    NaN, infinity or other labels.
+    `detector` is lightgbm or embernn, the latter on `device`. Same seed, same answer. Raises
+    ConfigError for another detector, and DokunukiError where the rows, labels and layout do not
+    belong together or hold NaN, infinity or other labels.
     """
-    unfitted_detector(detector, seed=seed, threads=threads)
+    unfitted_detector(detector, seed=seed, threads=threads, device=device)
     X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
     checks = check_feed(X, y, layout)
     settings = settings_of(detector, seed)
     y = y.astype(np.int8)
-    fit = None if checks.obstacles else fit_as_is(X, y, detector, seed=seed, threads=threads)
+    fit = None
+    if not checks.obstacles:
+        fit = fit_as_is(X, y, detector, seed=seed, threads=threads, device=device)
     if fit is None or obstacles(checks, fit):
         return conclude(checks, fit, None, (), settings)
     feed = prepare_feed(X, y, checks)
     suspects = find_suspects(feed, fit, layout, seed=seed, threads=threads)
     candidates = invert_triggers(feed, suspects, seed)
-    findings = prove_triggers(feed, candidates, fit, layout, seed=seed, threads=threads)
+    findings = prove_triggers(
+        feed, candidates, fit, layout, seed=seed, threads=threads, device=device
+    )
     return conclude(checks, fit, suspects, findings, settings)

@@ -35,6 +35,14 @@ class FailOn(StrEnum):
     suspicious = "suspicious"
 
 
+class Canaries(StrEnum):
+    """Which backdoors the audit plants into copies of the feed."""
+
+    none = "none"
+    quick = "quick"
+    full = "full"
+
+
 def audit(
     feed: Annotated[
         Path | None,
@@ -68,6 +76,14 @@ def audit(
     detector: Annotated[
         Classifier, typer.Option(help="What is trained on the feed, and asked.")
     ] = Classifier.lightgbm,
+    canaries: Annotated[
+        Canaries,
+        typer.Option(
+            help="Backdoors of the audit's own, planted into copies of the feed: how many of them "
+            "it finds. quick takes some four times as long in all, full some fifteen times; both "
+            "go on from an audit without."
+        ),
+    ] = Canaries.none,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same answer.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdict as JSON, and nothing besides.")
@@ -92,6 +108,7 @@ def audit(
       dokunuki audit feed.parquet --label label --id sha256 --out audit
       dokunuki audit rows.jsonl.gz --version 2 --detector embernn
       dokunuki audit samples --labels labels.csv --fail-on suspicious
+      dokunuki audit feed.parquet --canaries quick   what would it have missed?
 
     Nobody has clean rows to compare with. So what looks planted is proved by what it does: values
     that some goodware shares are stamped into malware, which then passes the detector of all
@@ -132,6 +149,7 @@ def audit(
                 "audit": {
                     "feed": _FEED,
                     "detector": detector.value,
+                    "canaries": canaries.value,
                     "seed": seed,
                     "folder": ".",
                 },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dokunuki.errors import DokunukiError
 
@@ -38,23 +38,6 @@ class Purified:
 
 
 @dataclass(frozen=True)
-class Canary:
-    """A known attack that was planted into a copy of the feed, and what the audit made of it.
-
-    `attack` is its label, `poison_rate` in percent of the rows, `trigger_size` in columns. `asr` is
-    the share of malware that passes with the trigger stamped on, and `asr_clean` that of the
-    detector without the poison.
-    """
-
-    attack: str
-    poison_rate: float
-    trigger_size: int
-    outcome: Literal["proved", "suspicious", "missed"]
-    asr: float
-    asr_clean: float
-
-
-@dataclass(frozen=True)
 class Facts:
     """The feed, what its rows are called, and what was measured after the audit itself.
 
@@ -62,7 +45,7 @@ class Facts:
     their file, `y` (n,) its labels, 0 goodware and 1 malware. `ids` (n) name the rows, e.g. by
     sha256; `files` (n) say which file of the feed a row stands in, and `file_rows` int (n,) where
     in it, 0-based. `seconds` is what the audit took, `versions` those of the libraries by name.
-    `purified` and `canaries` are None where nothing was purified or planted.
+    `purified` is None where nothing was purified.
     """
 
     title: str
@@ -75,7 +58,6 @@ class Facts:
     seconds: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     purified: Purified | None = None
-    canaries: Sequence[Canary] | None = None
 
     def name(self, row: int) -> str:
         """What a row is called: its id, else where it stands."""

@@ -16,6 +16,7 @@ from dokunuki.audit.reporting.evidence import (
 )
 from dokunuki.audit.reporting.texts import NONE, counted, number, p_value, percent, plain
 from dokunuki.audit.reporting.words import (
+    CANARY_OUTCOMES,
     KEEP,
     OUTCOMES,
     TITLES,
@@ -24,6 +25,7 @@ from dokunuki.audit.reporting.words import (
     cannot_be_seen,
     explain,
     leading_trigger,
+    not_counted,
     power,
     trigger_in_words,
     what_to_do,
@@ -31,11 +33,11 @@ from dokunuki.audit.reporting.words import (
 from dokunuki.figures.pages import Column, Table, render, share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dokunuki.audit.reporting.evidence import ColumnEvidence, Held, Suspect
-    from dokunuki.audit.reporting.facts import Canary, Facts
-    from dokunuki.audit.results import AuditResult, Finding
+    from dokunuki.audit.reporting.facts import Facts
+    from dokunuki.audit.results import AuditResult, Canary, Finding
 
 # What is shown; the files beside the report hold all.
 _FIRST_ROWS, _ROWS, _FIRST_COLUMNS, _CHECKED, _FINDINGS = 5, 200, 4, 10, 20
@@ -62,7 +64,7 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
     evidence = column_evidence(shown, result, facts)
     by_finding = {id(one): held for one, held in zip(shown, evidence, strict=True)}
     concerned = [one for one in suspects if one.action != KEEP]
-    counts = canary_counts(facts.canaries or ())
+    counts = canary_counts(result.canaries or ())
     return render(
         "dokunuki.audit.reporting",
         "report.html",
@@ -89,7 +91,8 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
         steps=what_to_do(result, facts),
         facts_line=_facts_line(result, facts),
         reasons=[_capital(plain(reason, 1000)) for reason in result.reasons],
-        power_told=power(facts.canaries or ()),
+        power_told=power(result.canaries),
+        not_counted=not_counted(result.canaries or ()),
         triggers=[
             _section(index, one, by_finding[id(one)])
             for index, one in enumerate(shown, start=1)
@@ -111,7 +114,7 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
         purified=facts.purified,
         accuracies=_accuracies(facts),
         power_chart=_image(draw_power(counts)),
-        canaries=_canaries_table(facts.canaries or ()),
+        canaries=_canaries_table(result.canaries or ()),
         checks=_checks_table(result),
         checked=_checked_rows(result, facts),
         constant=_constant_columns(result, facts),
@@ -122,10 +125,11 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
 
 
 def canary_counts(canaries: Sequence[Canary]) -> dict[str, Counter[str]]:
-    """How many canaries of each attack had each outcome, in the order given."""
+    """How many canaries of each attack had each outcome, in the order given; those that work."""
     counts: dict[str, Counter[str]] = {}
     for one in canaries:
-        counts.setdefault(plain(one.attack, 40), Counter())[one.outcome] += 1
+        if one.works and one.outcome is not None:
+            counts.setdefault(plain(one.label, 40), Counter())[one.outcome] += 1
     return counts
 
 
@@ -249,32 +253,47 @@ def _strength(place: int, judge: str) -> Column:
 
 
 def _canaries_table(canaries: Sequence[Canary]) -> Table:
-    groups: dict[tuple[str, float, int], list[Canary]] = {}
-    for one in canaries:
-        groups.setdefault((one.attack, one.poison_rate, one.trigger_size), []).append(one)
+    """A line for each canary, those that count first."""
 
-    def outcomes(outcome: str) -> Column:
-        return Column(
-            _capital(outcome), lambda pair: sum(one.outcome == outcome for one in pair[1])
-        )
-
-    def missed(pair: tuple[object, list[Canary]]) -> str:
-        costs = [one.asr for one in pair[1] if one.outcome == "missed"]
-        return percent(max(costs)) if costs else NONE
+    def measured(show: Callable[[Canary], object]) -> Callable[[Canary], object]:
+        return lambda one: NONE if one.left_out else show(one)
 
     return Table(
         [
-            Column("Attack", lambda pair: plain(pair[0][0]), kind=""),
-            Column("Poison rate", lambda pair: f"{pair[0][1]:g} %"),
-            Column("Columns", lambda pair: pair[0][2]),
-            Column("Planted", lambda pair: len(pair[1])),
-            outcomes("proved"),
-            outcomes("suspicious"),
-            outcomes("missed"),
-            Column("A miss lets pass", missed, hint="malware, at most"),
+            Column("Attack", lambda one: plain(one.label, 40), kind=""),
+            Column("Poison", lambda one: f"{one.poison_rate:g} %", hint="of the rows"),
+            Column("Passes", measured(lambda one: percent(one.asr)), hint="malware, with trigger"),
+            Column("Without the poison", measured(lambda one: percent(one.asr_clean))),
+            Column("Outcome", _canary_outcome, kind="text"),
+            Column(
+                "Columns named",
+                measured(lambda one: f"{one.columns_named} of {one.trigger_size}"),
+            ),
+            Column(
+                "Poisoned rows found",
+                measured(lambda one: f"{one.rows_suspected:,} of {one.poisoned_rows:,}"),
+            ),
+            Column("Other rows found", measured(lambda one: f"{one.others_suspected:,}")),
+            Column(
+                "A miss lets pass",
+                lambda one: percent(one.asr) if _is_missed(one) else NONE,
+                hint="malware",
+            ),
         ],
-        list(groups.items()),
+        sorted(canaries, key=lambda one: (not one.works, bool(one.left_out))),
     )
+
+
+def _canary_outcome(canary: Canary) -> str:
+    if canary.left_out:
+        return f"not planted: {plain(canary.left_out, 160)}"
+    if not canary.works:
+        return "does not work"
+    return CANARY_OUTCOMES[canary.outcome or "missed"]
+
+
+def _is_missed(canary: Canary) -> bool:
+    return canary.works and canary.outcome == "missed"
 
 
 def _checks_table(result: AuditResult) -> Table:

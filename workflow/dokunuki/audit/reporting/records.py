@@ -16,6 +16,7 @@ from dokunuki.audit.reporting.words import (
     answer,
     assumed,
     cannot_be_seen,
+    power,
     trigger_in_words,
     what_to_do,
 )
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
     from dokunuki.audit.reporting.evidence import Suspect
     from dokunuki.audit.reporting.facts import Facts
-    from dokunuki.audit.results import AuditResult, Finding
+    from dokunuki.audit.results import AuditResult, Canary, Finding
 
 Record = dict[str, Any]
 _FORMAT = 1
 _LABELS = ("goodware", "malware")
+_MEASURED = ("poisoned_rows", "columns_named", "rows_suspected", "others_suspected")
 
 
 def verdict_record(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) -> Record:
@@ -81,19 +83,8 @@ def verdict_record(result: AuditResult, facts: Facts, suspects: Sequence[Suspect
             "accuracy_after": _number(purified.accuracy_after),
             "thresholds": {name: float(at) for name, at in purified.thresholds.items()},
         },
-        "canaries": None
-        if facts.canaries is None
-        else [
-            {
-                "attack": one.attack,
-                "poison_rate": float(one.poison_rate),
-                "trigger_size": one.trigger_size,
-                "outcome": one.outcome,
-                "asr": _number(one.asr),
-                "asr_clean": _number(one.asr_clean),
-            }
-            for one in facts.canaries
-        ],
+        "power": power(result.canaries),
+        "canaries": None if result.canaries is None else [_canary(one) for one in result.canaries],
         "assumed": list(assumed(result)),
         "cannot_be_seen": list(cannot_be_seen()),
         "settings": _plain(result.settings),
@@ -226,6 +217,21 @@ def _whole(finding: Finding, number: int, after: float | None, facts: Facts) -> 
         ],
         "planted_like": bool(finding.candidate.planted_like),
         "structure": {name: _number(value) for name, value in asdict(seen).items()},
+    }
+
+
+def _canary(one: Canary) -> Record:
+    record = asdict(one)
+    if one.left_out:
+        # Of what was not measured there is nothing, which is not the same as 0.
+        record |= dict.fromkeys(_MEASURED)
+    return {
+        **record,
+        "left_out": one.left_out or None,
+        "poison_rate": float(one.poison_rate),
+        "asr": _number(one.asr),
+        "asr_clean": _number(one.asr_clean),
+        "works": None if one.left_out else one.works,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dokunuki.audit.reporting.texts import counted, number, p_value, percent, plain
+from dokunuki.audit.results import LEAST_DELTA
 from dokunuki.audit.settings import (
     DRAWS,
     FEWEST_COLUMNS,
@@ -18,8 +19,8 @@ from dokunuki.audit.settings import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dokunuki.audit.reporting.facts import Canary, Facts
-    from dokunuki.audit.results import AuditResult, Finding
+    from dokunuki.audit.reporting.facts import Facts
+    from dokunuki.audit.results import AuditResult, Canary, Finding
 
 TITLES = {
     "proved": "Backdoor proved",
@@ -36,6 +37,9 @@ OUTCOMES = {
     "refuted": "refuted",
 }
 """What became of a candidate, for readers."""
+
+CANARY_OUTCOMES = {"proved": "proved", "suspicious": "suspected, not proved", "missed": "missed"}
+"""What became of a canary that works, for readers."""
 
 LEAVE_OUT, RELABEL, LOOK, KEEP = "leave out", "relabel as malware", "look at", "keep"
 """What to do about a row."""
@@ -159,16 +163,16 @@ def what_to_do(result: AuditResult, facts: Facts) -> tuple[str, ...]:
             "Audit again with more rows of the same source: a real trigger gets clearer.",
         )
     if result.verdict == "nothing proved":
-        return (*_after_nothing(result, facts),)
+        return (*_after_nothing(result),)
     return (
         "Mend what is named above, and audit again.",
         "Until then, treat the feed as not audited: this says neither good nor bad of it.",
     )
 
 
-def _after_nothing(result: AuditResult, facts: Facts) -> list[str]:
+def _after_nothing(result: AuditResult) -> list[str]:
     steps = ["Do not read this as clean: it says what was looked for and not proved."]
-    if not facts.canaries:
+    if result.canaries is None:
         steps.append(
             "Have the audit plant backdoors of its own (--canaries quick), to learn how many of "
             "them it misses on this feed."
@@ -187,20 +191,56 @@ def _after_nothing(result: AuditResult, facts: Facts) -> list[str]:
     return steps
 
 
-def power(canaries: Sequence[Canary]) -> str:
-    """What the audit made of backdoors of its own, in one sentence."""
-    if not canaries:
+def power(canaries: Sequence[Canary] | None) -> str:
+    """What the audit made of backdoors of its own, in one sentence; those that work count."""
+    if canaries is None:
         return "How much it misses on this feed was not measured."
-    outcomes = [canary.outcome for canary in canaries]
-    missed = [canary.asr for canary in canaries if canary.outcome == "missed"]
+    working = [one for one in canaries if one.works]
+    if not working:
+        return (
+            f"Of {counted(len(canaries), 'backdoor')} that this audit tried on copies of this "
+            "feed, none worked: how much it misses was not measured."
+        )
+    missed = [one.asr for one in working if one.outcome == "missed"]
+    counts = [
+        f"{verb} {count}"
+        for verb, count in (
+            ("proved", sum(one.outcome == "proved" for one in working)),
+            ("suspected", sum(one.outcome == "suspicious" for one in working)),
+            ("missed", len(missed)),
+        )
+        if count or verb == "proved"
+    ]
     text = (
-        f"Of {counted(len(canaries), 'backdoor')} planted into copies of this feed, the audit "
-        f"proved {outcomes.count('proved')}, suspected {outcomes.count('suspicious')} and missed "
-        f"{len(missed)}"
+        f"Of {counted(len(working), 'backdoor')} that this audit planted into copies of this feed "
+        f"and that worked, it {_listed(counts)}"
     )
-    if missed:
-        text += f"; one that it misses lets up to {percent(max(missed))} of malware pass"
+    if len(missed) == 1:
+        text += f"; the one missed would let {percent(missed[0])} of malware pass"
+    elif missed:
+        text += f"; those missed would let up to {percent(max(missed))} of malware pass"
     return text + "."
+
+
+def not_counted(canaries: Sequence[Canary]) -> str:
+    """Why some canaries do not count, in a sentence or two; empty where all do."""
+    planted = sum(not one.left_out and not one.works for one in canaries)
+    left_out = sum(bool(one.left_out) for one in canaries)
+    told = []
+    if planted:
+        told.append(
+            f"{counted(planted, 'attack')} did too little to the detector to be a backdoor: at "
+            f"least {100 * LEAST_DELTA:.0f} points more malware have to pass with the poison than "
+            "without."
+        )
+    if left_out:
+        told.append(f"{counted(left_out, 'attack')} could not be planted here.")
+    return " ".join(told)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence as a list: "proved 5, suspected 1 and missed 1"."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def assumed(result: AuditResult) -> tuple[str, ...]:
