@@ -109,6 +109,7 @@ def place(tmp_path_factory, tiny_release) -> Place:
     write_methods(folder / "my" / "methods", "README.md")
     write_methods(folder / "my" / "methods", "docs/methods.md")
     (folder / "my.yaml").write_text("grid: {seeds: [1]}\n")
+    (folder / "sizes.yaml").write_text("grid: {trigger_sizes: [2, 4, 8], fixed_trigger_size: 8}\n")
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name in PROGRAMS:
