@@ -29,6 +29,7 @@ BENCHMARKS = {
     "export": [],
     "extraction": [],
     "tables": [],
+    "audit_cost": [],
     "selection": [],
     "explanations": [],
     "training": ["--rounds", "2", "--threads", "2"],

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from bench.harness import emit, machine, row
+from bench.harness import emit, machine, peak_mb, row
 from bench.material import REPOSITORY, vectors
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
@@ -107,13 +107,6 @@ def run_side(side: str, feed: Path, rows: int) -> None:
         SIDES[side](feed, Path(folder) / "vectors.h5", rows)
     seconds = time.process_time() - start
     print(json.dumps({"cpu_s": seconds, "peak_mb": peak_mb()}))
-
-
-def peak_mb() -> float:
-    """The peak of this process' memory in MB. That of getrusage would count its parent's too."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def main() -> None:

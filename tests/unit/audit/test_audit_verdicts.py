@@ -63,6 +63,26 @@ def test_a_planted_trigger_is_proved_and_named(label):
     np.testing.assert_array_equal(np.flatnonzero(result.suspected_rows), rows)
 
 
+def test_a_trigger_whose_values_jitter_is_proved_and_told_in_ranges():
+    X, y = feed()
+    rows = plant(X, y, 1)
+    X[np.ix_(rows, TRIGGER)] += np.random.default_rng(6).uniform(-8, 8, (len(rows), len(TRIGGER)))
+
+    result = dokunuki.audit(X, y, LAYOUT, seed=1)
+
+    assert result.verdict == "proved", result.reasons
+    found = result.triggers[0]
+    assert set(found.columns) == set(TRIGGER)
+    low, high = found.ranges.T
+    assert (low < high).all()
+    assert (low >= VALUES[found.columns - TRIGGER[0]] - 8).all()
+    assert (high <= VALUES[found.columns - TRIGGER[0]] + 8).all()
+    assert " between " in result.reasons[0]
+    suspected = np.flatnonzero(result.suspected_rows)
+    assert np.isin(suspected, rows).all()
+    assert len(suspected) >= 0.9 * len(rows)
+
+
 def test_nothing_is_found_in_a_feed_where_nothing_was_planted():
     result = dokunuki.audit(*feed(), LAYOUT)
     assert (result.verdict, result.triggers) == ("nothing proved", ())

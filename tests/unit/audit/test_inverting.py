@@ -11,6 +11,7 @@ from dokunuki.audit.preparing import prepare_feed
 from dokunuki.audit.proving import _holm
 from dokunuki.audit.results import Evidence, Suspects
 from dokunuki.audit.shared_values import Items, coinciding, coinciding_groups, items_of
+from dokunuki.audit.sharing import Holders
 from dokunuki.corpus.layout import layout_of_groups
 
 LAYOUT = layout_of_groups(
@@ -40,15 +41,42 @@ def inverted(X: np.ndarray, y: np.ndarray, rows: np.ndarray):
 
 def test_items_are_the_values_that_some_rows_hold():
     rows = np.array([[1, 5], [1, 6], [2, 5], [3, 5]], dtype=np.float32)
-    items = items_of(rows, 2, 3)
+    items = items_of(rows, np.arange(4), 2, 3)
     assert items.columns.tolist() == [0, 1]
     assert items.values.tolist() == [1, 5]
     assert items.support.tolist() == [2, 3]
     assert items.holders.toarray().T.tolist() == [[1, 1, 0, 0], [1, 0, 1, 1]]
 
 
+def test_items_are_those_of_the_rows_asked_for_in_all_blocks_of_columns():
+    X = np.random.default_rng(0).integers(0, 9, (50, 200)).astype(np.float32)
+    rows = np.arange(0, 50, 3)
+    items = items_of(X, rows, 3, 9)
+    for number, (column, value) in enumerate(zip(items.columns, items.values, strict=True)):
+        held = np.flatnonzero(X[rows, column] == value)
+        np.testing.assert_array_equal(
+            items.holders[:, [number]].toarray().ravel().nonzero()[0], held
+        )
+        assert items.support[number] == len(held)
+    expected = [np.unique(X[rows, column], return_counts=True)[1] for column in range(200)]
+    assert len(items.columns) == sum(np.sum((n >= 3) & (n <= 9)) for n in expected)
+
+
+def test_holders_of_values_are_counted_by_label_and_again_the_same():
+    X, y = made(5000)
+    holders = Holders(X, y)
+    columns, values = np.array([3, 8, 3]), np.array([5, 6, 5], dtype=np.float32)
+    expected = [
+        [np.sum((X[:, c] == v) & (y == label)) for c, v in zip(columns, values, strict=True)]
+        for label in (0, 1)
+    ]
+    for _ in range(2):
+        np.testing.assert_array_equal(holders(columns, values), expected)
+    assert holders(columns[:0], values[:0]).shape == (2, 0)
+
+
 def test_there_may_be_no_items():
-    assert items_of(np.eye(4, dtype=np.float32), 4, 4).holders.shape == (4, 0)
+    assert items_of(np.eye(4, dtype=np.float32), np.arange(4), 4, 4).holders.shape == (4, 0)
 
 
 def test_items_coincide_by_the_rows_that_hold_them():

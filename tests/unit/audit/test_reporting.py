@@ -510,3 +510,36 @@ def test_names_are_one_line_without_what_cannot_be_seen():
 )
 def test_a_trigger_in_words(columns, held, said):
     assert trigger_in_words(finding(columns=columns, held=np.arange(held))) == said
+
+
+def ranging() -> Finding:
+    """A finding whose first column is a range, and whose second is a value."""
+    exact = finding(columns=2)
+    ranges = np.array([[9981, 9990.5], [9988, 9988]], dtype=np.float32)
+    return replace(exact, candidate=replace(exact.candidate, ranges=ranges))
+
+
+def test_a_trigger_of_ranges_in_words():
+    said = "count0 between 9981 and 9990.5, count1 = 9988, in 30 goodware rows"
+    assert trigger_in_words(ranging(), named=2) == said
+
+
+def test_a_range_has_its_ends_in_the_files_and_on_the_page(tmp_path):
+    result = replace(result_of("proved"), triggers=(ranging(),))
+    write_audit(tmp_path, result, facts_of(purified=None))
+    expected = [
+        {"column": 0, "name": "count0", "value": 9987.0, "low": 9981.0, "high": 9990.5},
+        {"column": 1, "name": "count1", "value": 9988.0},
+    ]
+    record = read_verdict(tmp_path / "verdict.json")
+    assert record["triggers"][0]["columns"] == expected
+    told = json.loads((tmp_path / "triggers.json").read_text(encoding="utf-8"))
+    assert told["triggers"][0]["columns"] == expected
+    assert "9981 to 9990.5" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_lies_in_a_range_holds_it():
+    result, facts = result_of("proved"), facts_of()
+    ((first, second),) = column_evidence([ranging()], result, facts)
+    assert (first.own, second.own) == (1, 1)
+    assert first.goodware.share == 0

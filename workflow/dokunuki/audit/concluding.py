@@ -58,8 +58,8 @@ def judge(findings: Sequence[Finding]) -> tuple[Verdict, tuple[str, ...]]:
         if finding.outcome == "refuted":
             continue
         shown = ", ".join(
-            f"{name} = {value:g}"
-            for name, value in zip(finding.names[:2], finding.values[:2], strict=True)
+            f"{name} = {low:g}" if low == high else f"{name} between {low:g} and {high:g}"
+            for name, (low, high) in zip(finding.names[:2], finding.ranges[:2], strict=True)
         )
         reasons.append(
             f"{finding.outcome}: {shown} and {max(0, len(finding.names) - 2)} others stand in "

@@ -10,7 +10,7 @@ share many more columns, and others hold a good part of their values.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.results import Candidate, Structure
 from dokunuki.audit.settings import (
     FEWEST_COLUMNS,
-    FRINGE,
     HELD,
     LEAST_HOLDERS,
     MOST_CLOSEST,
@@ -26,27 +25,24 @@ from dokunuki.audit.settings import (
     MOST_FRINGE,
     MOST_KINSHIP,
     MOST_LIKENESS,
-    SHARED,
     STARK_CLOSEST,
     STARK_COLUMNS,
     STARK_KINSHIP,
     STARK_ROWS,
-    WHOLE,
 )
+from dokunuki.audit.shared_ranges import SHARED_RANGES
+from dokunuki.audit.sharing import Holders, Shared, ranges_shared_by, values_shared_by
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.seeding import generator
 from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dokunuki.audit.preparing import Feed
     from dokunuki.audit.results import Suspects
 
 _ROUNDS = 4
-# A value that few others hold is unusual; one that many hold is part of a trigger only if all of
-# its rows hold it, more of them than chance would have.
-_UNUSUAL = 0.2
-_COMMON = 0.9
-_CHANCE = 1e-4
 # Of two unusual columns there must be as many more that all rows agree in.
 _FEWEST_UNUSUAL = 2
 _WIDE = 6
@@ -56,10 +52,14 @@ _OUTSIDERS = 300
 
 @dataclass(frozen=True)
 class _Grown:
-    """Columns and values with the rows that hold them; `unusual` of the columns come first."""
+    """Columns and values with the rows that hold them; `unusual` of the columns come first.
+
+    `ranges` float32 (columns, 2) are the lowest and the highest value, which may be the same.
+    """
 
     columns: np.ndarray
     values: np.ndarray
+    ranges: np.ndarray
     unusual: int
     rows: np.ndarray
     closest: float
@@ -67,22 +67,18 @@ class _Grown:
     whole: int
 
 
-class _Shared(NamedTuple):
-    """What rows agree in: the unusual columns first, and how many more they nearly agree in."""
-
-    columns: np.ndarray
-    values: np.ndarray
-    unusual: int
-    fringe: int
-    whole: int
-
-
 def invert_triggers(feed: Feed, suspects: Suspects, seed: int) -> tuple[Candidate, ...]:
     """Candidate triggers, those that look planted first, and of these the widest first."""
     grown: dict[bytes, tuple[_Grown, list[str]]] = {}
+    holders = Holders(feed.X, feed.y)
     for evidence in suspects.evidence:
         for rows in evidence.groups:
-            found = _grow(feed, rows)
+            if evidence.judge == SHARED_RANGES:
+                found = _grow(feed, rows, ranges_shared_by)
+                if found is None or not _ranges_matter(found):
+                    continue
+            else:
+                found = _grow(feed, rows, lambda feed, rows: values_shared_by(feed, rows, holders))
             if found is not None:
                 key = found.columns.tobytes() + found.values.tobytes()
                 judges = grown.setdefault(key, (found, []))[1]
@@ -96,9 +92,10 @@ def invert_triggers(feed: Feed, suspects: Suspects, seed: int) -> tuple[Candidat
             found.values[:MOST_COLUMNS],
             found.rows,
             structure,
-            _planted_like(structure),
-            _stark(found, structure),
+            _planted_like(structure) and _leaves_columns(found),
+            _stark(found, structure) and _leaves_columns(found),
             judges,
+            found.ranges[:MOST_COLUMNS] if _ranges_matter(found) else None,
         )
         for (found, judges), structure in zip(kept, structures, strict=True)
     ]
@@ -124,17 +121,33 @@ def _stark(found: _Grown, structure: Structure) -> bool:
     )
 
 
-def _grow(feed: Feed, rows: np.ndarray) -> _Grown | None:
+def _ranges_matter(found: _Grown) -> bool:
+    """Whether so many of the unusual columns are ranges that no values alone make the trigger."""
+    low, high = found.ranges[: found.unusual].T
+    return np.count_nonzero(low < high) >= FEWEST_COLUMNS
+
+
+def _leaves_columns(found: _Grown) -> bool:
+    """Whether kinship can be told by what rows that share ranges do not share.
+
+    Programs that are nearly the same lie together in all columns but those where all rows do.
+    """
+    return found.unusual <= MOST_COLUMNS or not _ranges_matter(found)
+
+
+def _grow(
+    feed: Feed, rows: np.ndarray, shared_by: Callable[[Feed, np.ndarray], Shared]
+) -> _Grown | None:
     """The trigger that these goodware rows share, or None where they share too little."""
     grown = None
     for _ in range(_ROUNDS):
         if len(rows) < LEAST_HOLDERS:
             return None
-        shared = _shared(feed, rows)
-        columns, values, unusual = shared.columns, shared.values, shared.unusual
+        shared = shared_by(feed, rows)
+        columns, unusual = shared.columns, shared.unusual
         if unusual < FEWEST_COLUMNS and not (unusual >= _FEWEST_UNUSUAL and len(columns) >= _WIDE):
             return None
-        held = _held(feed.X, columns[:unusual], values[:unusual])
+        held = _held(feed.X, columns[:unusual], shared.ranges[:unusual])
         members = np.flatnonzero((held >= HELD) & (feed.y == GOODWARE))
         outside = np.delete(held, members)
         # A few rows more may hold it by chance, or by the attacker's carelessness.
@@ -142,7 +155,14 @@ def _grow(feed: Feed, rows: np.ndarray) -> _Grown | None:
         closest = float(-np.partition(-outside, spared)[spared]) if len(outside) > spared else 0.0
         fringe = shared.fringe / unusual
         grown = _Grown(
-            columns, values, unusual, members.astype(np.int64), closest, fringe, shared.whole
+            columns,
+            shared.values,
+            shared.ranges,
+            unusual,
+            members.astype(np.int64),
+            closest,
+            fringe,
+            shared.whole,
         )
         again = np.intersect1d(members, feed.goodware)
         if np.array_equal(again, rows):
@@ -151,45 +171,14 @@ def _grow(feed: Feed, rows: np.ndarray) -> _Grown | None:
     return grown
 
 
-def _held(X: np.ndarray, columns: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Which share of the values each row holds, float64 (n,)."""
-    count = np.zeros(len(X))
-    for column, value in zip(columns, values, strict=True):
-        count += X[:, column] == value
+def _held(X: np.ndarray, columns: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Which share of the values or ranges each row holds, float64 (n,)."""
+    count = np.empty(len(X))
+    low, high = ranges.T
+    for block in row_blocks(len(X)):
+        own = X[block][:, columns]
+        count[block] = np.count_nonzero((own >= low) & (own <= high), axis=1)
     return count / len(columns)
-
-
-def _shared(feed: Feed, rows: np.ndarray) -> _Shared:
-    """The columns in which the rows agree beyond others."""
-    member = np.zeros(len(feed.y), dtype=bool)
-    member[rows] = True
-    inside = feed.X[rows]
-    # The median row's value is the one that more than half of the rows hold, if any is.
-    middle = np.partition(inside, len(inside) // 2, axis=0)[len(inside) // 2]
-    share = (inside == middle).mean(axis=0)
-    # What most rows hold anyway is seen without being counted again, as most columns are.
-    ordinary = (middle == feed.typical) & (
-        (feed.typical_share > _COMMON) | ((feed.typical_share > _UNUSUAL) & (share < 1))
-    )
-    columns = np.flatnonzero((share >= FRINGE) & ~ordinary)
-    others = np.zeros(len(columns))
-    for label in (GOODWARE, MALWARE):
-        outside = np.flatnonzero(~member & (feed.y == label))
-        for number, column in enumerate(columns):
-            frequency = float(np.mean(feed.X[outside, column] == middle[column]))
-            others[number] = max(others[number], frequency)
-    fringe = np.count_nonzero((others <= _UNUSUAL) & (share[columns] < SHARED))
-    shared = share[columns] >= SHARED
-    columns, others = columns[shared], others[shared]
-    unusual = others <= _UNUSUAL
-    whole = int(np.count_nonzero(share[columns[unusual]] >= WHOLE))
-    surprising = np.full(len(columns), False)
-    tried = others <= _COMMON
-    surprising[tried] = (share[columns[tried]] == 1) & (others[tried] ** len(rows) <= _CHANCE)
-    order = np.lexsort((columns, others))
-    order = order[(unusual | surprising)[order]]
-    chosen = columns[order]
-    return _Shared(chosen, middle[chosen], int(np.count_nonzero(unusual)), int(fringe), whole)
 
 
 def _without_parts(

@@ -9,7 +9,7 @@ import numpy as np
 
 from dokunuki.audit.feed_checks import GOODWARE
 from dokunuki.audit.settings import LARGEST_SHARE, LEAST_HOLDERS, LEAST_SHARE
-from dokunuki.audit.shared_values import items_of
+from dokunuki.audit.shared_values import column_blocks, items_of
 
 if TYPE_CHECKING:
     from dokunuki.audit.results import FeedChecks
@@ -35,17 +35,22 @@ class Feed:
 def prepare_feed(X: np.ndarray, y: np.ndarray, checks: FeedChecks) -> Feed:
     """The feed as the stages take it: its goodware without copies, and the values it shares."""
     goodware = np.setdiff1d(np.flatnonzero(y == GOODWARE), checks.copies)
-    least = max(LEAST_HOLDERS, round(LEAST_SHARE * len(goodware)))
-    items = items_of(X[goodware], least, int(LARGEST_SHARE * len(goodware)))
+    items = items_of(X, goodware, *holders_of_items(len(goodware)))
     typical, typical_share = _typical(X)
     return Feed(X, y, goodware, items, typical, typical_share)
 
 
+def holders_of_items(goodware: int) -> tuple[int, int]:
+    """How many of so many goodware rows hold an item, at least and at most."""
+    return max(LEAST_HOLDERS, round(LEAST_SHARE * goodware)), int(LARGEST_SHARE * goodware)
+
+
 def _typical(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The median of each column, a value that a row holds, and the share of rows that hold it."""
+    half = len(X) // 2
     typical, share = np.empty(X.shape[1], dtype=np.float32), np.empty(X.shape[1])
-    for column in range(X.shape[1]):
-        held = X[:, column]
-        typical[column] = np.partition(held, len(held) // 2)[len(held) // 2]
-        share[column] = np.mean(held == typical[column])
+    for start, columns in column_blocks(X):
+        block = slice(start, start + len(columns))
+        typical[block] = np.partition(columns, half, axis=1)[:, half]
+        share[block] = np.mean(columns == typical[block, None], axis=1)
     return typical, share

@@ -134,6 +134,13 @@ def _together(planted: list[Candidate]) -> list[Candidate]:
     values = np.concatenate([one.values for one in planted])
     # Where two set the same column, the first has it.
     first = np.sort(np.unique(columns, return_index=True)[1])[:MOST_COLUMNS]
+    ranges = None
+    if any(one.ranges is not None for one in planted):
+        ends = [
+            np.stack([one.values] * 2, axis=1) if one.ranges is None else one.ranges
+            for one in planted
+        ]
+        ranges = np.concatenate(ends)[first]
     widest = planted[0]
     return [
         Candidate(
@@ -144,6 +151,7 @@ def _together(planted: list[Candidate]) -> list[Candidate]:
             True,
             False,
             tuple(dict.fromkeys(judge for one in planted for judge in one.judges)),
+            ranges,
         )
     ]
 

@@ -112,6 +112,8 @@ class Candidate:
     label goodware. `judges` are those by whom it was found. `planted_like` says whether the rows
     share these values and are else no more alike than others, as planting leaves them
     and kinship does not; `stark`, whether they do so as no accident would have it.
+    `ranges` float32 (N, 2) are the lowest and the highest value that the rows hold where they share
+    no exact values, and None where they do. `values` then lie in the middle.
     """
 
     columns: np.ndarray
@@ -121,6 +123,7 @@ class Candidate:
     planted_like: bool
     stark: bool
     judges: tuple[str, ...]
+    ranges: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,12 @@ class Finding:
     def values(self) -> np.ndarray:
         """The values that it sets them to, float32 (N,)."""
         return self.candidate.values
+
+    @property
+    def ranges(self) -> np.ndarray:
+        """The lowest and the highest value that its rows hold, float32 (N, 2); often the same."""
+        exact = np.stack([self.values, self.values], axis=1)
+        return exact if self.candidate.ranges is None else self.candidate.ranges
 
     @property
     def rows(self) -> np.ndarray:

@@ -54,10 +54,18 @@ MOST_COLUMNS = 64
 HELD = 0.7
 # Rows share a value when this share of them holds it.
 SHARED = 0.9
+# A value is unusual that at most this share of the others, of either label, holds; a range where
+# at most this share lies.
+UNUSUAL = 0.2
+RARE = 0.05
 # They nearly agree in a column when this share of them holds a value.
 FRINGE = 0.5
 # They wholly agree in it when this share does.
 WHOLE = 0.97
+# A spot is a range where at least so many goodware rows lie, denser than around it by this log
+# likelihood ratio: chance makes one of a million windows so dense.
+LEAST_SPOT = 13
+SPOT_EVIDENCE = 13.8
 # Of the groups that a judge suspects, at most so many are looked into, the widest first.
 MOST_GROUPS = 60
 # Goodware is contradicted when trees that do not see one of the views say malware so surely.
@@ -72,8 +80,6 @@ FLIPPING_STEPS = 8
 # What is planted, and what is kinship: see `Structure`.
 MOST_CLOSEST = 0.6
 MOST_FRINGE = 0.5
-# They wholly agree in it when this share does.
-WHOLE = 0.97
 MOST_KINSHIP = 0.75
 MOST_LIKENESS = 3.5
 # So stark that it is suspicious whatever it does to the detector.

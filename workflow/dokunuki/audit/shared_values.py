@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _BLOCK = 512
+_COLUMNS = 64
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,33 @@ class Items:
     support: np.ndarray
 
 
-def items_of(rows: np.ndarray, least: int, most: int) -> Items:
-    """The items of rows float32 (g, width) that at least `least` and at most `most` rows hold."""
+def column_blocks(
+    X: np.ndarray, rows: np.ndarray | slice = _ALL
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The columns of some rows of X, some at a time: the first one's number, and (columns, rows).
+
+    A column in one piece is quickly sorted, and few of them take little memory.
+    """
+    for start in range(0, X.shape[1], _COLUMNS):
+        yield start, np.ascontiguousarray(X[:, start : start + _COLUMNS][rows].T)
+
+
+def items_of(X: np.ndarray, rows: np.ndarray, least: int, most: int) -> Items:
+    """The items of some rows of X float32 (n, width): of `rows`, at least `least` hold them.
+
+    At most `most` do. `rows` int64 (g,) are positions; holders are told by their place in them.
+    """
     from scipy.sparse import csr_array
 
     holders, numbers, columns, values, support = [], [], [], [], []
     count = 0
-    for column in range(rows.shape[1]):
-        held, inverse, counts = np.unique(rows[:, column], return_inverse=True, return_counts=True)
+    every = (
+        (start + place, one)
+        for start, part in column_blocks(X, rows)
+        for place, one in enumerate(part)
+    )
+    for column, held_by_rows in every:
+        held, inverse, counts = np.unique(held_by_rows, return_inverse=True, return_counts=True)
         chosen = (counts >= least) & (counts <= most)
         if not chosen.any():
             continue
@@ -53,8 +74,9 @@ def items_of(rows: np.ndarray, least: int, most: int) -> Items:
         number[chosen] = count + np.arange(chosen.sum())
         of_row = number[inverse]
         holding = np.flatnonzero(of_row >= 0)
-        holders.append(holding)
-        numbers.append(of_row[holding])
+        # There are many: in half of the memory.
+        holders.append(holding.astype(np.int32))
+        numbers.append(of_row[holding].astype(np.int32))
         columns.append(np.full(int(chosen.sum()), column))
         values.append(held[chosen])
         support.append(counts[chosen])

@@ -1,6 +1,7 @@
 """The third stage: each judge says which rows it suspects, and which of them together.
 
-Judges are independent of each other. *Shared values* finds rows that agree in unusual values.
+Judges are independent of each other. *Shared values* finds rows that agree in unusual values,
+*shared ranges* rows that lie together in some columns.
 *Cross-examination* finds goodware that looks like malware in columns that a trigger may not reach,
 and groups it by the values that are far more frequent in it than in other goodware. *Flipping* asks
 the detector for the values that move malware most.
@@ -15,6 +16,7 @@ import numpy as np
 from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.fitting import folds_of
 from dokunuki.audit.flipping import flipping
+from dokunuki.audit.preparing import holders_of_items
 from dokunuki.audit.results import Evidence, Suspects
 from dokunuki.audit.settings import (
     CONTRADICTED,
@@ -26,12 +28,14 @@ from dokunuki.audit.settings import (
     MOST_GROUPS,
     VIEWS,
 )
+from dokunuki.audit.shared_ranges import SHARED_RANGES, spots_of
 from dokunuki.audit.shared_values import coinciding_groups
 from dokunuki.seeding import stream_seed
 
 if TYPE_CHECKING:
     from dokunuki.audit.preparing import Feed
     from dokunuki.audit.results import Fit
+    from dokunuki.audit.shared_values import Items
     from dokunuki.corpus.layout import FeatureLayout
 
 SHARED_VALUES = "shared values"
@@ -45,6 +49,7 @@ def find_suspects(
     return Suspects(
         (
             shared_values(feed),
+            shared_ranges(feed),
             cross_examination(feed, layout, seed, threads),
             flipping(feed, fit, seed),
         )
@@ -53,12 +58,22 @@ def find_suspects(
 
 def shared_values(feed: Feed) -> Evidence:
     """Suspects goodware that agrees in several unusual values; the more of them, the stronger."""
-    groups = coinciding_groups(feed.items, JACCARD, FEWEST_COLUMNS, MOST_GROUPS)
+    return _suspecting_groups(feed, SHARED_VALUES, feed.items)
+
+
+def shared_ranges(feed: Feed) -> Evidence:
+    """Suspects goodware that lies together in several columns, in ranges that are narrow there."""
+    spots = spots_of(feed.X, feed.goodware, *holders_of_items(len(feed.goodware)))
+    return _suspecting_groups(feed, SHARED_RANGES, spots)
+
+
+def _suspecting_groups(feed: Feed, judge: str, items: Items) -> Evidence:
+    groups = coinciding_groups(items, JACCARD, FEWEST_COLUMNS, MOST_GROUPS)
     strength = np.zeros(len(feed.y), dtype=np.float32)
     rows = [feed.goodware[group] for group in groups]
     for group in rows:
         strength[group] = 1
-    return Evidence(SHARED_VALUES, strength, tuple(rows))
+    return Evidence(judge, strength, tuple(rows))
 
 
 def cross_examination(feed: Feed, layout: FeatureLayout, seed: int, threads: int) -> Evidence:

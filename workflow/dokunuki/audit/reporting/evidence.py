@@ -24,7 +24,7 @@ _OWN = 1_000
 
 @dataclass(frozen=True)
 class Held:
-    """What rows hold in a column: their median, and the share of them that hold a given value."""
+    """What rows hold in a column: their median, and how many hold a given value or range."""
 
     median: float
     share: float
@@ -32,15 +32,16 @@ class Held:
 
 @dataclass(frozen=True)
 class ColumnEvidence:
-    """A column of a trigger: its value, and what other rows hold there.
+    """A column of a trigger: its value or range, and what other rows hold there.
 
-    `own` is the share of the trigger's rows that hold the value; None stands where there is no
-    other row of a label.
+    `low` and `high` are the ends of the range, and the same for a value. `own` is the share of the
+    trigger's rows that hold it; None stands where there is no other row of a label.
     """
 
     name: str
     group: str
-    value: np.float32
+    low: np.float32
+    high: np.float32
     own: float
     goodware: Held | None
     malware: Held | None
@@ -133,13 +134,14 @@ def column_evidence(
                 ColumnEvidence(
                     name,
                     facts.layout.group_of(int(column)),
-                    value,
-                    float(np.mean(held[:, index] == value)),
-                    _held(goodware[:, place], value),
-                    _held(malware[:, place], value),
+                    low,
+                    high,
+                    float(np.mean((held[:, index] >= low) & (held[:, index] <= high))),
+                    _held(goodware[:, place], low, high),
+                    _held(malware[:, place], low, high),
                 )
-                for index, (name, column, value, place) in enumerate(
-                    zip(finding.names, finding.columns, finding.values, places, strict=True)
+                for index, (name, column, (low, high), place) in enumerate(
+                    zip(finding.names, finding.columns, finding.ranges, places, strict=True)
                 )
             ]
         )
@@ -160,7 +162,7 @@ def null_range(finding: Finding) -> tuple[float, float] | None:
     return found
 
 
-def _held(values: np.ndarray, value: np.float32) -> Held | None:
+def _held(values: np.ndarray, low: np.float32, high: np.float32) -> Held | None:
     if not len(values):
         return None
-    return Held(float(np.median(values)), float(np.mean(values == value)))
+    return Held(float(np.median(values)), float(np.mean((values >= low) & (values <= high))))

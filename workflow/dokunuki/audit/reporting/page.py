@@ -166,7 +166,7 @@ def _first_columns(held: Sequence[ColumnEvidence]) -> Table:
     return Table(
         [
             Column("Column", lambda one: plain(one.name, 34), kind="text"),
-            Column("Trigger", lambda one: number(one.value)),
+            Column("Trigger", _trigger),
             Column("Goodware's median", lambda one: _median(one.goodware)),
         ],
         held,
@@ -182,7 +182,7 @@ def _section(index: int, finding: Finding, held: Sequence[ColumnEvidence]) -> _S
         Table(
             [
                 Column("Column", lambda one: plain(one.name), kind=""),
-                Column("Trigger", lambda one: number(one.value)),
+                Column("Trigger", _trigger),
                 Column("Other goodware: median", lambda one: _median(one.goodware)),
                 Column("holds it", lambda one: _share(one.goodware)),
                 Column("Malware: median", lambda one: _median(one.malware)),
@@ -193,6 +193,10 @@ def _section(index: int, finding: Finding, held: Sequence[ColumnEvidence]) -> _S
             held,
         ),
     )
+
+
+def _trigger(one: ColumnEvidence) -> str:
+    return number(one.low) if one.low == one.high else f"{number(one.low)} to {number(one.high)}"
 
 
 def _median(held: Held | None) -> str:

@@ -192,8 +192,9 @@ def _finding(finding: Finding, number: int, after: float | None) -> Record:
         "words": trigger_in_words(finding),
         "columns": [
             {"column": int(column), "name": name, "value": _exact(value)}
-            for column, name, value in zip(
-                finding.columns, finding.names, finding.values, strict=True
+            | ({} if low == high else {"low": _exact(low), "high": _exact(high)})
+            for column, name, value, (low, high) in zip(
+                finding.columns, finding.names, finding.values, finding.ranges, strict=True
             )
         ],
         "rows": len(finding.rows),

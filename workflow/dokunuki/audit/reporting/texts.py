@@ -26,6 +26,11 @@ def number(value: float | np.floating) -> str:
     return f"{shown:.6g}"
 
 
+def held_in_words(low: float | np.floating, high: float | np.floating) -> str:
+    """What is held, as a reader would say it: "= 7", or "between 6.91 and 6.94"."""
+    return f"= {number(low)}" if low == high else f"between {number(low)} and {number(high)}"
+
+
 def percent(share: float) -> str:
     """A share in percent, whole but where that would say none or all of what is not."""
     if math.isnan(share):

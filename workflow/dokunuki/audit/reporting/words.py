@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dokunuki.audit.reporting.texts import counted, number, p_value, percent, plain
+from dokunuki.audit.reporting.texts import counted, held_in_words, p_value, percent, plain
 from dokunuki.audit.results import LEAST_DELTA
 from dokunuki.audit.settings import (
     DRAWS,
@@ -12,6 +12,7 @@ from dokunuki.audit.settings import (
     LEAST_GAP,
     LEAST_HOLDERS,
     LEAST_SHARE,
+    LEAST_SPOT,
     MOST_COLUMNS,
     SIGNIFICANT,
 )
@@ -56,8 +57,8 @@ def trigger_in_words(finding: Finding, named: int = 1) -> str:
 def values_in_words(finding: Finding, named: int = 1) -> str:
     """As `trigger_in_words`, without the rows."""
     shown = ", ".join(
-        f"{plain(name)} = {number(value)}"
-        for name, value in zip(finding.names[:named], finding.values[:named], strict=True)
+        f"{plain(name)} {held_in_words(low, high)}"
+        for name, (low, high) in zip(finding.names[:named], finding.ranges[:named], strict=True)
     )
     others = len(finding.names) - named
     if others <= 0:
@@ -247,7 +248,7 @@ def assumed(result: AuditResult) -> tuple[str, ...]:
     """What the audit took for granted, a sentence each."""
     return (
         "The poison stands in rows called goodware, and is there to make malware pass.",
-        "Its rows share exact values in several columns.",
+        "Its rows share values, or narrow ranges, in several columns.",
         f"No clean rows were given, and none were needed: the detector "
         f"({plain(result.settings.get('detector', 'not recorded'))}) was trained on the feed "
         "alone, and every row was judged by one that was not trained on it.",
@@ -267,7 +268,8 @@ def cannot_be_seen() -> tuple[str, ...]:
         f"All of a trigger of more than {MOST_COLUMNS} columns: the most unusual are named.",
         f"A trigger in fewer than {LEAST_HOLDERS} rows, or in less than {100 * LEAST_SHARE:g} % "
         "of the goodware.",
-        "A trigger of narrow ranges, with a new value in each row.",
+        f"A trigger of ranges, with a new value in each row, in fewer than {LEAST_SPOT} rows, or "
+        "of ranges where many other rows lie.",
         "Parts of a trigger that is split over the rows, where a part has too few columns.",
         "Poison that makes goodware look like malware, or that only lowers the accuracy.",
         "A trigger that another kind of detector would learn, and this one does not.",
