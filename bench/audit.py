@@ -4,6 +4,7 @@ Feeds are drawn from the simulated corpus (a corpus of its own for each seed) or
 poisoned with the library's own planting code. A line of a CSV file is written for each feed:
 what the attack does to the detector (ASR with and without the poison, on malware that stands in
 nobody's rows), the audit's verdict, and what it names of the true trigger and of the poisoned rows.
+An attack's name with `-jittered` behind it gives its values noise.
 A line that is there is not made again. `--summary` prints the bounds of `bench.audit_bounds`.
 
 Usage: python -m bench.audit [--corpus simulated|FOLDER] [--rows N] [--seeds A-B] [--attacks NAMES]
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
@@ -70,6 +72,10 @@ ATTACKS = (
 )
 # In nobody's catalogue, and in no feed that a constant was chosen on.
 KEPT_ASIDE = "transplant"
+# After an attack's name: each poisoned row holds values of its own near those of the trigger.
+JITTERED = "-jittered"
+# So far from them, in standard deviations of the column; whole numbers by two at least.
+JITTER = 0.02
 LARGEST = 32
 MALWARE_THRESHOLD = 0.5
 SURROGATE = "embernn"
@@ -217,10 +223,29 @@ def poisoned(feed: Feed, threads: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     X, y = vectors(feed.corpus, feed.rows, feed.seed).part("train")
     if feed.attack == "none":
         return X, y, np.empty(0, np.float32), None
-    values, whole = planted_once(feed.corpus, feed.rows, feed.seed, feed.attack, threads)
+    attack = feed.attack.removesuffix(JITTERED)
+    values, whole = planted_once(feed.corpus, feed.rows, feed.seed, attack, threads)
     poison = whole.cell(min(feed.size, len(whole.columns)), feed.rate)
+    if attack != feed.attack:
+        noise = _jitter(X[:, poison.columns], poison.count, feed.seed)
+        poison = replace(poison, values=poison.values + noise)
     poison.apply(X, y)
     return X, y, values[: len(poison.columns)], poison
+
+
+def _jitter(clean: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Noise for `count` rows of the columns of clean rows, float32 (count, columns).
+
+    Whole numbers stay whole, and columns of up to three values, such as flags, stay as they are.
+    """
+    draw = np.random.default_rng(1000 + seed)
+    spread = JITTER * clean.std(axis=0)
+    noise = draw.uniform(-1, 1, (count, clean.shape[1])) * spread
+    for column, held in enumerate(clean.T):
+        if (held == np.round(held)).all():
+            most = max(2, round(spread[column])) if len(np.unique(held)) > 3 else 0
+            noise[:, column] = draw.integers(-most, most + 1, count)
+    return noise.astype(np.float32)
 
 
 @cache
@@ -346,6 +371,8 @@ def main() -> None:
     parser.add_argument("--plant", action="store_true", help="only plant")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
+    # Else LightGBM's threads wait in a loop for one another on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if arguments.summary:
         print(bounds(pd.read_csv(arguments.output)).to_string(index=False))
         return

@@ -106,6 +106,42 @@ UNMEASURED = {
         "minutes": {"base": 0.2, "per_1000_rows": 0},
     },
 }
+# The audit's stages: `python -m bench audit_cost` measures them as a whole, with LightGBM. Those
+# that fit detectors have the minutes of EmberNN, an estimate.
+AUDIT = {
+    "check_feed": {
+        "mem_mb": {"base": 350, "per_1000_rows": 12},
+        "minutes": {"base": 0.05, "per_1000_rows": 0.01},
+    },
+    "find_suspects": {
+        "mem_mb": {"base": 700, "per_1000_rows": 18},
+        "minutes": {"base": 0.5, "per_1000_rows": 0.1},
+    },
+    "fit_as_is": {
+        "mem_mb": {"base": 550, "per_1000_rows": 16},
+        "minutes": {"base": 0.15, "per_1000_rows": 0.5},
+    },
+    "invert_triggers": {
+        "mem_mb": {"base": 450, "per_1000_rows": 14},
+        "minutes": {"base": 0.05, "per_1000_rows": 0.03},
+    },
+    "prove_triggers": {
+        "mem_mb": {"base": 600, "per_1000_rows": 16},
+        "minutes": {"base": 0.3, "per_1000_rows": 0.6},
+    },
+    "purify": {
+        "mem_mb": {"base": 700, "per_1000_rows": 35},
+        "minutes": {"base": 0.2, "per_1000_rows": 1.0},
+    },
+    "read_feed": {
+        "mem_mb": {"base": 205.0, "per_1000_rows": 1.0},
+        "minutes": {"base": 0.01, "per_1000_rows": 0.01},
+    },
+    "write_audit": {
+        "mem_mb": {"base": 400, "per_1000_rows": 12},
+        "minutes": {"base": 0.2, "per_1000_rows": 0.05},
+    },
+}
 RESOURCES_HEADER = """\
 # Peak memory and processor minutes (one thread) of one job of each rule: base + per_1000_rows for
 # every 1,000 rows of the sample; of the corpus for simulate_corpus, extract_programs,
@@ -438,7 +474,7 @@ def write_results(measured: pd.DataFrame) -> None:
         if rule not in LOCAL_RULES
     }
     with atomic_write(RESOURCES) as temporary:
-        content = RESOURCES_HEADER + yaml.safe_dump({**requests, **UNMEASURED})
+        content = RESOURCES_HEADER + yaml.safe_dump({**requests, **UNMEASURED, **AUDIT})
         temporary.write_text(content, encoding="utf-8")
     largest = max(rules["rows"])
     ratio = memory[largest] / matrix_mib(largest)

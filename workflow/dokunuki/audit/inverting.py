@@ -124,7 +124,7 @@ def _stark(found: _Grown, structure: Structure) -> bool:
 def _ranges_matter(found: _Grown) -> bool:
     """Whether so many of the unusual columns are ranges that no values alone make the trigger."""
     low, high = found.ranges[: found.unusual].T
-    return np.count_nonzero(low < high) >= FEWEST_COLUMNS
+    return int(np.count_nonzero(low < high)) >= FEWEST_COLUMNS
 
 
 def _leaves_columns(found: _Grown) -> bool:

@@ -179,7 +179,7 @@ def _narrowest(inside: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray
 
 def _inside(inside: np.ndarray, ranges: np.ndarray) -> np.ndarray:
     within = (inside >= ranges[:, :1]) & (inside <= ranges[:, 1:])
-    return np.count_nonzero(within, axis=1)
+    return np.asarray(np.count_nonzero(within, axis=1))
 
 
 class _Others:
