@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pandas as pd
 import pytest
 
 from checkout import REPOSITORY
+from dokunuki.audit.canaries.planned import LEVELS
 from dokunuki.audit.reporting.records import read_verdict
 from dokunuki.corpus.own_layout import read_layout
 from dokunuki.detector import Detector
@@ -116,6 +119,48 @@ def test_nothing_is_proved_of_a_clean_feed_and_the_same_command_does_nothing(fee
     again = audit("clean.parquet", *options, "--fail-on", "suspicious", cwd=feeds)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr
+
+
+@pytest.fixture(scope="module")
+def with_canaries(planted, feeds):
+    """The same audit with canaries, which go into a feed that holds a backdoor already."""
+    _, folder = planted
+    out = shutil.copytree(folder, feeds / "canaries")
+    before = {path: path.stat().st_mtime_ns for path in (out / "results/feed/audit").glob("*.h5")}
+    options = ["--layout", "layout.yaml", "--label", "verdict", "--id", "ticket", "--cores", "2"]
+    options += ["--out", "canaries", "--json", "--canaries", "quick"]
+    done = audit("planted.csv", *options, cwd=feeds)
+    assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
+    return before, options, out, json.loads(done.stdout)
+
+
+def test_canaries_tell_what_was_missed_and_nothing_before_is_done_again(with_canaries):
+    before, _, folder, told = with_canaries
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [one["attack"] for one in told["canaries"]] == [cell.attack for cell in LEVELS["quick"]]
+    # 600 rows without those of the backdoor and the malware that triggers are tried on.
+    rows = 600 - POISONED - (300 - POISONED) // 5
+    for one in told["canaries"]:
+        assert one["left_out"] is None
+        assert one["poisoned_rows"] == round(0.04 * rows)
+        # The backdoor that the feed holds is no part of the copies.
+        assert one["others_suspected"] < POISONED
+    assert told["power"] in html.unescape((folder / "report.html").read_text())
+
+
+def test_a_canary_that_is_lost_is_planted_again_alone_to_the_same_bytes(with_canaries, feeds):
+    _, options, folder, told = with_canaries
+    verdict = (folder / "verdict.json").read_bytes()
+    lost, kept = (
+        folder / f"results/feed/audit/canaries/{cell.id}.h5" for cell in LEVELS["quick"][:2]
+    )
+    made = kept.stat().st_mtime_ns
+    (folder / "verdict.json").unlink()
+    lost.unlink()
+    done = audit("planted.csv", *options, cwd=feeds)
+    assert json.loads(done.stdout) == told
+    assert kept.stat().st_mtime_ns == made
+    assert (folder / "verdict.json").read_bytes() == verdict
 
 
 def test_a_killed_audit_goes_on(planted, feeds):
