@@ -73,6 +73,8 @@ VIEWS = ("non_hashed", "all", "undefended")
 CONTRADICTED = 0.6
 JUDGE_FOLDS = 3
 JUDGE_TREES = 60
+# They learn from at most so many rows, which are copied: more of them would say the same.
+JUDGE_ROWS = 20_000
 # Values are tried on so much malware of each fold; the strongest are tried together, in steps.
 FLIPPED_MALWARE = 16
 FLIPPING_ITEMS = 200

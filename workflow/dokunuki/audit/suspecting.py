@@ -23,6 +23,7 @@ from dokunuki.audit.settings import (
     FEWEST_COLUMNS,
     JACCARD,
     JUDGE_FOLDS,
+    JUDGE_ROWS,
     JUDGE_TREES,
     LEAST_HOLDERS,
     MOST_GROUPS,
@@ -109,12 +110,13 @@ def _scores(
     """The probability of malware of `rows` by trees of the columns `seen` of the `others`."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    forest = ExtraTreesClassifier(
-        JUDGE_TREES,
-        random_state=stream_seed(seed, "audit", CROSS_EXAMINATION, stream) % 2**31,
-        n_jobs=threads,
-    )
-    forest.fit(feed.X[np.ix_(np.flatnonzero(others), seen)], feed.y[others])
+    random_state = stream_seed(seed, "audit", CROSS_EXAMINATION, stream) % 2**31
+    forest = ExtraTreesClassifier(JUDGE_TREES, random_state=random_state, n_jobs=threads)
+    learned = np.flatnonzero(others)
+    if len(learned) > JUDGE_ROWS:
+        rng = np.random.default_rng(random_state)
+        learned = np.sort(rng.choice(learned, JUDGE_ROWS, replace=False))
+    forest.fit(feed.X[np.ix_(learned, seen)], feed.y[learned])
     # Several threads add the trees' votes up in an order of chance.
     forest.set_params(n_jobs=1)
     return np.asarray(forest.predict_proba(feed.X[np.ix_(rows, seen)])[:, MALWARE])
