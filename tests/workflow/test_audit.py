@@ -50,7 +50,10 @@ def feeds(tmp_path_factory) -> Path:
     planted = make_feed(planted=True).rename(columns={"sha256": "ticket"})
     planted["ticket"] = [f"ticket {row}" for row in range(len(planted))]
     planted.to_csv(folder / "planted.csv", index=False)
-    make_feed(planted=False).to_parquet(folder / "clean.parquet")
+    clean = make_feed(planted=False)
+    # The first program comes again, called malware this time.
+    again = clean.iloc[[0]].assign(verdict="malware")
+    pd.concat([clean, again]).to_parquet(folder / "clean.parquet")
     return folder
 
 
@@ -116,6 +119,15 @@ def test_nothing_is_proved_of_a_clean_feed_and_the_same_command_does_nothing(fee
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert f"The report is at {feeds / 'clean' / 'report.html'}" in done.stdout
     assert len(pd.read_parquet(feeds / "clean" / "clean_feed.parquet")) == 600
+    told = read_verdict(feeds / "clean" / "verdict.json")["feed_checks"]
+    assert (told["repeated_ids"], told["contrary_ids"]) == (1, 1)
+    with (feeds / "clean" / "feed_checks.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["problem"] == "id with both labels"]
+    assert {row["id"] for row in rows} == {f"{1:064x}"}
+    assert [(row["file"], row["label"]) for row in rows] == [
+        ("clean.parquet:1", "goodware"),
+        ("clean.parquet:601", "malware"),
+    ]
     again = audit("clean.parquet", *options, "--fail-on", "suspicious", cwd=feeds)
     assert again.returncode == 0
     assert "Nothing to be done" in again.stderr

@@ -289,6 +289,7 @@ rule write_audit:
     input:
         vectors=f"{STAGES}/vectors.h5",
         rows=f"{STAGES}/rows.csv",
+        scan=f"results/{FEED}/corpus.json",
         result=f"{STAGES}/result.h5",
         repair=f"{STAGES}/repair.h5",
         canaries=[f"{STAGES}/canaries/{canary}.h5" for canary in CANARIES],

@@ -9,6 +9,7 @@ from dokunuki.audit.storing import read_record
 from dokunuki.corpus.sampling import read_split
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.job import logged
+from dokunuki.storage.files import read_json
 
 with logged(snakemake.log[0]):
     canaries = tuple(read_record(path) for path in snakemake.input.get("canaries", ()))
@@ -19,5 +20,6 @@ with logged(snakemake.log[0]):
         read_record(snakemake.input.repair),
         result,
         title=snakemake.params.title,
+        scan=read_json(snakemake.input.scan),
     )
     write_audit(Path(snakemake.output[0]).parent, result, facts)

@@ -14,7 +14,7 @@ import pytest
 
 from dokunuki.audit.reporting import write_audit
 from dokunuki.audit.reporting.evidence import column_evidence
-from dokunuki.audit.reporting.facts import Facts, Purified
+from dokunuki.audit.reporting.facts import Facts, Purified, RepeatedIds
 from dokunuki.audit.reporting.records import read_verdict, verdict_record, write_verdict
 from dokunuki.audit.reporting.texts import number, percent, plain
 from dokunuki.audit.reporting.words import power, trigger_in_words
@@ -290,6 +290,20 @@ def test_triggers_hold_all_rows_by_id(tmp_path):
     assert [one["row"] for one in record["triggers"][0]["rows"]] == HELD.tolist()
     assert record["triggers"][0]["rows"][1]["id"] == f"{2:064x}"
     assert record["refuted"][0]["number"] == 2
+
+
+def test_ids_with_both_labels_are_told_wherever_one_looks(tmp_path):
+    listed = (("ab" * 32, (("part.parquet:1", 0), ("part.parquet:9", 1))),)
+    facts = facts_of(repeated=RepeatedIds(rows=3, contrary=1, listed=listed))
+    write_audit(tmp_path, result_of("nothing proved"), facts)
+    assert read_verdict(tmp_path / "verdict.json")["feed_checks"]["contrary_ids"] == 1
+    lines = (tmp_path / "feed_checks.csv").read_text().splitlines()
+    assert lines[-2:] == [
+        f"id with both labels,,{'ab' * 32},part.parquet:1,,goodware",
+        f"id with both labels,,{'ab' * 32},part.parquet:9,,malware",
+    ]
+    page = (tmp_path / "report.html").read_text()
+    assert "Look at the rows of 1 id with both labels" in page
 
 
 def test_feed_checks_are_listed(tmp_path):

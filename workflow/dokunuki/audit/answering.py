@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dokunuki.audit.reporting.facts import Facts, Purified
+from dokunuki.audit.reporting.facts import Facts, Purified, RepeatedIds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +20,18 @@ _LIBRARIES = ("dokunuki", "numpy", "scikit-learn", "lightgbm", "torch")
 
 
 def facts_of(
-    vectors: Vectors, rows: Split, repair: Repair | None, result: AuditResult, *, title: str
+    vectors: Vectors,
+    rows: Split,
+    repair: Repair | None,
+    result: AuditResult,
+    *,
+    title: str,
+    scan: Mapping[str, Any],
 ) -> Facts:
     """The rows with their names and places, and what became of the detector.
 
-    `rows` says where the rows of `vectors` stand; `title` is what the feed is called.
+    `rows` says where the rows of `vectors` stand; `title` is what the feed is called, and `scan`
+    the report of `corpus.index.build_index`.
     """
     ids = np.where(rows.sample_id != "", rows.sample_id, rows.sha256)
     purified = None
@@ -47,6 +54,19 @@ def facts_of(
         file_rows=rows.line - 1,
         versions=_versions(),
         purified=purified,
+        repeated=_repeated(scan["duplicates"]),
+    )
+
+
+def _repeated(duplicates: Mapping[str, Any]) -> RepeatedIds:
+    contrary = duplicates["contradicting_labels"]
+    return RepeatedIds(
+        rows=duplicates["count"],
+        contrary=contrary["count"],
+        listed=tuple(
+            (one["sha256"], tuple((row["row"], row["label"]) for row in one["rows"]))
+            for one in contrary["listed"]
+        ),
     )
 
 

@@ -38,6 +38,19 @@ class Purified:
 
 
 @dataclass(frozen=True)
+class RepeatedIds:
+    """Rows that were not audited, since their id stands in an earlier row of the feed.
+
+    `rows` counts them. `contrary` counts the ids that stand with both labels, and `listed` has the
+    first of these: each id with its rows, as texts of where they stand, and their labels.
+    """
+
+    rows: int = 0
+    contrary: int = 0
+    listed: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """The feed, what its rows are called, and what was measured after the audit itself.
 
@@ -45,7 +58,8 @@ class Facts:
     their file, `y` (n,) its labels, 0 goodware and 1 malware. `ids` (n) name the rows, e.g. by
     sha256; `files` (n) say which file of the feed a row stands in, and `file_rows` int (n,) where
     in it, 0-based. `seconds` is what the audit took, `versions` those of the libraries by name.
-    `purified` is None where nothing was purified.
+    `purified` is None where nothing was purified. `repeated` are rows that are not among those of
+    `X`.
     """
 
     title: str
@@ -58,6 +72,7 @@ class Facts:
     seconds: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     purified: Purified | None = None
+    repeated: RepeatedIds = RepeatedIds()
 
     def name(self, row: int) -> str:
         """What a row is called: its id, else where it stands."""

@@ -115,7 +115,7 @@ def report_page(result: AuditResult, facts: Facts, suspects: Sequence[Suspect]) 
         accuracies=_accuracies(facts),
         power_chart=_image(draw_power(counts)),
         canaries=_canaries_table(result.canaries or ()),
-        checks=_checks_table(result),
+        checks=_checks_table(result, facts),
         checked=_checked_rows(result, facts),
         constant=_constant_columns(result, facts),
         assumed=assumed(result),
@@ -300,9 +300,11 @@ def _is_missed(canary: Canary) -> bool:
     return canary.works and canary.outcome == "missed"
 
 
-def _checks_table(result: AuditResult) -> Table:
+def _checks_table(result: AuditResult, facts: Facts) -> Table:
     checks = result.checks
     lines = [
+        ("Rows left out, since an earlier one has their id", facts.repeated.rows),
+        ("Ids with both labels, of which the first row was audited", facts.repeated.contrary),
         ("Rows that repeat an earlier one, with the same label", len(checks.copies)),
         ("Rows whose vector stands with the other label too", len(checks.conflicts)),
         ("Rows of zeros alone", len(checks.zero_rows)),

@@ -62,6 +62,8 @@ def verdict_record(result: AuditResult, facts: Facts, suspects: Sequence[Suspect
             "conflicts": len(checks.conflicts),
             "zero_rows": len(checks.zero_rows),
             "constant_columns": len(checks.constant_columns),
+            "repeated_ids": facts.repeated.rows,
+            "contrary_ids": facts.repeated.contrary,
         },
         "layout": facts.layout.name,
         "accuracy": _number(result.accuracy),
@@ -147,7 +149,11 @@ def write_suspects(
 
 
 def write_feed_checks(path: str | Path, result: AuditResult, facts: Facts) -> None:
-    """Write feed_checks.csv: rows that repeat another, conflict with one, or hold zeros alone."""
+    """Write feed_checks.csv: rows that repeat another, conflict with one, or hold zeros alone.
+
+    Rows of an id that stands with both labels come last, with the place where each stands; the
+    first of an id was audited, and the others were not.
+    """
     checks = result.checks
     lines = (
         [problem, *_row(int(row), facts)]
@@ -158,7 +164,12 @@ def write_feed_checks(path: str | Path, result: AuditResult, facts: Facts) -> No
         )
         for row in rows
     )
-    _write_csv(path, ["problem", *_ROW_COLUMNS], lines)
+    contrary = (
+        ["id with both labels", "", sample_id, where, "", _LABELS[label]]
+        for sample_id, rows in facts.repeated.listed
+        for where, label in rows
+    )
+    _write_csv(path, ["problem", *_ROW_COLUMNS], [*lines, *contrary])
 
 
 _ROW_COLUMNS = ("row", "id", "file", "file_row", "label")

@@ -164,14 +164,14 @@ def what_to_do(result: AuditResult, facts: Facts) -> tuple[str, ...]:
             "Audit again with more rows of the same source: a real trigger gets clearer.",
         )
     if result.verdict == "nothing proved":
-        return (*_after_nothing(result),)
+        return (*_after_nothing(result, facts),)
     return (
         "Mend what is named above, and audit again.",
         "Until then, treat the feed as not audited: this says neither good nor bad of it.",
     )
 
 
-def _after_nothing(result: AuditResult) -> list[str]:
+def _after_nothing(result: AuditResult, facts: Facts) -> list[str]:
     steps = ["Do not read this as clean: it says what was looked for and not proved."]
     if result.canaries is None:
         steps.append(
@@ -183,6 +183,11 @@ def _after_nothing(result: AuditResult) -> list[str]:
         steps.append(
             f"Look at the {counted(conflicts, 'row')} whose vector stands with both labels "
             "(feed_checks.csv)."
+        )
+    if facts.repeated.contrary:
+        steps.append(
+            f"Look at the rows of {counted(facts.repeated.contrary, 'id')} with both labels "
+            "(feed_checks.csv): only the first of each was audited."
         )
     if any(one.outcome == "evasion" for one in result.triggers):
         steps.append(
