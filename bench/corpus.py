@@ -21,6 +21,7 @@ from bench.harness import emit, interleaved, machine, row
 from bench.material import release
 from dokunuki.corpus import ember_vectoriser
 from dokunuki.corpus.index import build_index
+from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.protocol import BATCH_ROWS
 from dokunuki.corpus.release import open_release
 from dokunuki.corpus.vectoriser import entry_name_hashes, vectorise
@@ -41,7 +42,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     folder = release(arguments.rows)
     opened = open_release(folder, 1)
-    with opened.files[0].open("rb") as file:
+    files = list(opened.files.values())
+    with files[0].open("rb") as file:
         lines = [line for line, _ in zip(file, range(ROWS), strict=False)]
     extractor = ember_vectoriser._extractor(1)
 
@@ -62,11 +64,11 @@ def main() -> None:
             extractor.process_raw_features(json.loads(line))
 
     compared = np.ones(vectorise([], 1).shape[1], dtype=bool)
-    compared[entry_name_hashes([json.loads(lines[0])], 1)[0]] = False
+    compared[entry_name_hashes([json.loads(lines[0])], feature_layout(1))[0]] = False
     same = np.array_equal(ours()[:EMBER_ROWS, compared], theirs()[:, compared])
     # The scan alone: a published release has no checksum of a whole file to compare.
-    total_bytes = sum(file.stat().st_size for file in opened.files)
-    opened._streams = lambda: ((file.name, file.open("rb", 1 << 20)) for file in opened.files)
+    total_bytes = sum(file.stat().st_size for file in files)
+    opened._streams = lambda: ((file.name, file.open("rb", 1 << 20)) for file in files)
     seconds = interleaved(
         {
             ("ours", "parsed"): ours,

@@ -152,9 +152,10 @@ def test_poison_is_drawn_as_a_share_and_as_a_number(drawn):
         for (name, held), rate in itertools.product(datasets.items(), rates)
     ]
     (share, number), legend = drawn("poison-count", rows, spec, counts)
-    assert places(share, "o") == [(0.25, 0.125), (1.0, 0.5)]
-    assert places(number, "o") == [(5, 0.125), (20, 0.5)]
-    assert places(number, "s") == [(20, 0.125), (80, 0.5)]
+    # The solid line of each sample, then the dotted one of evasion.
+    assert places(share, "o") == [(0.25, 0.125), (1.0, 0.5), (0.25, 0.1), (1.0, 0.1)]
+    assert places(number, "o") == [(5, 0.125), (20, 0.5), (5, 0.1), (20, 0.1)]
+    assert places(number, "s") == [(20, 0.125), (80, 0.5), (20, 0.1), (80, 0.1)]
     assert list(number.get_xticks()) == [5, 20, 80]
     assert (share.get_xlabel(), number.get_xlabel()) == ("Poison rate p (%)", "Poisoned rows")
     assert legend == ["2,000 training rows", "8,000 training rows"]

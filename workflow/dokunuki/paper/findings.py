@@ -216,6 +216,7 @@ def _draw_poison_count(figure: Figure, title: str, table: pd.DataFrame, spec: Sp
             style: dict[str, Any] = {"color": colour, "marker": marker}
             for panel, x in zip(axes[row], (rates, rows), strict=True):
                 _errorbar(panel, x, here, "asr", style)
+                panel.plot(x, here["asr_clean_mean"], linestyle=":", linewidth=1.0, **style)
             if not row:
                 label = f"{spec['train_rows'][dataset]:,} training rows"
                 handles.append(Line2D([], [], label=label, **style))
@@ -226,7 +227,7 @@ def _draw_poison_count(figure: Figure, title: str, table: pd.DataFrame, spec: Sp
             panel.set_xlabel(label)
             panel.set_title(spec["attacks"][attack], loc="left", fontsize=9)
         axes[row, 0].set_ylabel("Attack success rate (%)")
-    _legend(body, handles, "Mean and 95 % interval over seeds.")
+    _legend(body, handles, "Dotted: the same trigger without any poison.")
 
 
 def _errorbar(

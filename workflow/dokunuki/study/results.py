@@ -171,9 +171,12 @@ def finding_spec(config: Config, name: str) -> dict[str, Any]:
         for sample in [sample_spec(config, dataset)]
     }
     parts = [config["classifiers"][classifier]["params"] for classifier in grid["classifiers"]]
-    rates = "" if grid["figure"] == "poison-count" else f", p = {rate:g} %"
+    # The legend tells samples of several sizes apart, and the axis has their rates.
+    said = [f"N = {size}"]
+    if grid["figure"] != "poison-count":
+        said = [*labels["datasets"].values(), *said, f"p = {rate:g} %"]
     return {
-        "subtitle": f"{', '.join(labels['datasets'].values())}, N = {size}{rates}",
+        "subtitle": ", ".join(said),
         "datasets": labels["datasets"],
         "attacks": labels["attacks"],
         "classifiers": labels["classifiers"],
