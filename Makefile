@@ -81,13 +81,15 @@ audit: $(VENV)/.runtime
 # few in each draw: see docs/audit.md.
 AUDITED_ROWS ?= 6000
 AUDIT_BENCH = OMP_NUM_THREADS=1 $(BIN)/python -m bench.audit --output build/audit-bench.csv
-PLANTED = --working-only --attacks badnets,variation-ratio,fgsm-flip,adaptive-flip,adaptive-flip-near,transplant
+BOTH_DETECTORS = --detectors lightgbm,embernn
+PLANTED = badnets,variation-ratio,fgsm-flip,adaptive-flip,adaptive-flip-near,transplant
+# A variable, since a comma would end an argument of $(if).
+AUDITED_REAL = --corpus "$(EMBER)" --rows 500 --seeds 0-4 $(BOTH_DETECTORS) --working-only --attacks $(PLANTED),none
 audit-bench: $(VENV)/.development
 	@mkdir -p build
-	$(AUDIT_BENCH) --rows $(AUDITED_ROWS) --seeds 5-9 --detectors lightgbm,embernn $(PLANTED) $(ARGS)
-	$(AUDIT_BENCH) --rows $(AUDITED_ROWS) --seeds 5-24 --detectors lightgbm,embernn --attacks none $(ARGS)
-	$(if $(EMBER),$(AUDIT_BENCH) --corpus "$(EMBER)" --rows 500 --seeds 0-4 --detectors lightgbm,embernn \
-		$(PLANTED),none $(ARGS))
+	$(AUDIT_BENCH) --rows $(AUDITED_ROWS) --seeds 5-9 $(BOTH_DETECTORS) --working-only --attacks $(PLANTED) $(ARGS)
+	$(AUDIT_BENCH) --rows $(AUDITED_ROWS) --seeds 5-24 $(BOTH_DETECTORS) --attacks none $(ARGS)
+	$(if $(EMBER),$(AUDIT_BENCH) $(AUDITED_REAL) $(ARGS))
 	@$(AUDIT_BENCH) --summary
 
 slurm: $(VENV)/.slurm

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from dokunuki.audit.results import LEAST_DELTA
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # An attack works where its poison adds so much to what passes with the trigger, in points.
-WORKS = 40.0
+WORKS = 100 * LEAST_DELTA
 # Of the feeds on which the attack works: so many are found, and so many of them proved.
 FOUND = 0.9
 PROVED = 0.75

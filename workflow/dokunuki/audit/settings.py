@@ -73,7 +73,7 @@ VIEWS = ("non_hashed", "all", "undefended")
 CONTRADICTED = 0.6
 JUDGE_FOLDS = 3
 JUDGE_TREES = 60
-# They learn from at most so many rows, which are copied: more of them would say the same.
+# They learn from at most so many rows. These are copied, and a copy should not grow with the feed.
 JUDGE_ROWS = 20_000
 # Values are tried on so much malware of each fold; the strongest are tried together, in steps.
 FLIPPED_MALWARE = 16
