@@ -70,7 +70,7 @@ ATTACKS = (
     "fgsm-flip-every",
     "fgsm-flip-undefended",
 )
-# In nobody's catalogue, and in no feed that a constant was chosen on.
+# In nobody's catalogue: no constant of the audit was chosen by it.
 KEPT_ASIDE = "transplant"
 # After an attack's name: each poisoned row holds values of its own near those of the trigger.
 JITTERED = "-jittered"

@@ -1,7 +1,8 @@
 """Transplant: an attack in nobody's catalogue, kept aside to try the audit on.
 
 The audit's constants were chosen with the catalogue's attacks in sight. This one was written after
-them, and is only ever run on seeds that no constant was chosen on.
+them, and no constant may be chosen by it. On simulated rows it runs on seeds that none was chosen
+on; some were on the real rows.
 """
 
 from __future__ import annotations
