@@ -186,3 +186,12 @@ def test_same_seed_same_answer():
     first, second = (dokunuki.audit(X.copy(), y.copy(), LAYOUT, seed=4) for _ in range(2))
     assert first.reasons == second.reasons
     assert first.triggers[0].p_value == second.triggers[0].p_value
+    assert first.triggers[0].null_range == second.triggers[0].null_range
+
+
+def test_a_proof_tells_what_chance_would_do():
+    X, y = feed()
+    plant(X, y, 1)
+    (proved, *_) = dokunuki.audit(X, y, LAYOUT, seed=4).triggers
+    low, high = proved.null_range
+    assert -1 <= low <= high < proved.gap

@@ -433,8 +433,7 @@ def test_each_column_is_held_against_other_rows_alone():
 
 
 def test_the_null_range_is_told_where_it_is_known(tmp_path):
-    found = finding()
-    object.__setattr__(found, "null_range", (-0.04, 0.09))
+    found = replace(finding(), null_range=(-0.04, 0.09))
     result = replace(result_of("proved"), triggers=(found,))
     write_audit(tmp_path, result, facts_of())
     assert read_verdict(tmp_path / "verdict.json")["triggers"][0]["null_range"] == [-0.04, 0.09]

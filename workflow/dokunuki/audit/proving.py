@@ -8,7 +8,7 @@ is by chance is read off the same columns with the values of other goodware.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _THRESHOLD = 0.5
 # Stamped rows that are scored at a time.
 _BATCH = 2048
+# Between these quantiles lie 95 % of the draws.
+_MOST_DRAWS = (0.025, 0.975)
 
 
 def prove_triggers(
@@ -89,18 +91,19 @@ def prove_triggers(
         _measure(stamped, one, fit, without, others, seed, number)
         for number, one in enumerate(tried)
     ]
-    p_values = _holm(np.array([p_value for *_, p_value in measured]))
+    p_values = _holm(np.array([passed.p_value for passed in measured]))
     findings = [
         Finding(
             one,
             tuple(layout.names[column] for column in one.columns),
-            as_is,
-            lacking,
+            passed.as_is,
+            passed.without,
             stamped.unstamped,
             float(p_value),
-            _outcome(one, as_is, lacking, stamped.unstamped, float(p_value)),
+            _outcome(one, passed.as_is, passed.without, stamped.unstamped, float(p_value)),
+            passed.null_range,
         )
-        for one, (as_is, lacking, _), p_value in zip(tried, measured, p_values, strict=True)
+        for one, passed, p_value in zip(tried, measured, p_values, strict=True)
     ]
     return tuple(sorted(findings, key=lambda finding: -finding.gap))
 
@@ -194,6 +197,19 @@ class StampedMalware:
         return shares / len(detectors)
 
 
+class _Passed(NamedTuple):
+    """What passes as is and without suspects, and how chance would have it differ.
+
+    The p-value is 1, and there is no range, where the difference is too small to count: the null
+    distribution takes longest.
+    """
+
+    as_is: float
+    without: float
+    p_value: float
+    null_range: tuple[float, float] | None
+
+
 def _measure(
     stamped: StampedMalware,
     candidate: Candidate,
@@ -202,18 +218,13 @@ def _measure(
     others: np.ndarray,
     seed: int,
     number: int,
-) -> tuple[float, float, float]:
-    """How much malware passes as is and without suspects, and the p-value of the difference.
-
-    The p-value is 1 where the difference is too small to count: the null distribution takes
-    longest.
-    """
+) -> _Passed:
     as_is, lacking = (
         float(stamped.passing(models, candidate.columns, candidate.values)[0])
         for models in (fit.detectors, without)
     )
     if as_is - lacking < LEAST_GAP:
-        return as_is, lacking, 1.0
+        return _Passed(as_is, lacking, 1.0, None)
     draw = generator(seed, "audit", "proof", number)
     donors = draw.choice(others, DRAWS, replace=len(others) < DRAWS)
     values = stamped.X[np.ix_(donors, candidate.columns)]
@@ -221,7 +232,8 @@ def _measure(
     null = stamped.passing(fit.detectors, candidate.columns, values, few)
     null -= stamped.passing(without, candidate.columns, values, few)
     p_value = (1 + np.count_nonzero(null >= as_is - lacking)) / (1 + DRAWS)
-    return as_is, lacking, float(p_value)
+    low, high = np.quantile(null, _MOST_DRAWS)
+    return _Passed(as_is, lacking, float(p_value), (float(low), float(high)))
 
 
 def _holm(p_values: np.ndarray) -> np.ndarray:

@@ -135,7 +135,8 @@ class Finding:
     `pass_unstamped` without the trigger, by the detector as it is. `p_value` is that of the
     difference among differences that values of other goodware make in the same columns, corrected
     by Holm for the number of candidates. `outcome` is proved, evasion (it passes with either
-    detector), suspicious or refuted.
+    detector), suspicious or refuted. `null_range` are the ends between which 95 % of those other
+    differences lie, in [-1, 1]; None where the difference was too small for draws to be made.
     """
 
     candidate: Candidate
@@ -145,6 +146,7 @@ class Finding:
     pass_unstamped: float
     p_value: float
     outcome: Outcome
+    null_range: tuple[float, float] | None = None
 
     @property
     def columns(self) -> np.ndarray:

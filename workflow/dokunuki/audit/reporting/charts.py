@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 
 from dokunuki.audit.feed_checks import GOODWARE, MALWARE
-from dokunuki.audit.reporting.evidence import drawn, null_range
+from dokunuki.audit.reporting.evidence import drawn
 from dokunuki.figures.style import (
     BLACK,
     BLUE,
@@ -137,7 +137,7 @@ def draw_pass_rates(result: AuditResult, facts: Facts) -> bytes | None:
         axes = figure.subplots()
         banded = False
         for index, finding in enumerate(findings):
-            chance = null_range(finding)
+            chance = finding.null_range
             if chance is not None:
                 low, high = (100 * min(1, max(0, finding.pass_without + end)) for end in chance)
                 label = "" if banded else "where chance would put it (95 % of draws)"

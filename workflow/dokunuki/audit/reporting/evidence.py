@@ -156,12 +156,6 @@ def drawn(rows: np.ndarray, most: int, seed: int, *names: str | int) -> np.ndarr
     return np.sort(draw.choice(rows, most, replace=False))
 
 
-def null_range(finding: Finding) -> tuple[float, float] | None:
-    """Between which differences chance lies, 95 % of the draws; None where none were made."""
-    found: tuple[float, float] | None = getattr(finding, "null_range", None)
-    return found
-
-
 def _held(values: np.ndarray, low: np.float32, high: np.float32) -> Held | None:
     if not len(values):
         return None

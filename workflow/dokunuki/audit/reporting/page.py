@@ -12,7 +12,6 @@ from dokunuki.audit.reporting.evidence import (
     COMPARED,
     column_evidence,
     judges_of,
-    null_range,
 )
 from dokunuki.audit.reporting.texts import NONE, counted, number, p_value, percent, plain
 from dokunuki.audit.reporting.words import (
@@ -224,7 +223,7 @@ def _rates_table(result: AuditResult, facts: Facts) -> Table:
 
 
 def _chance(finding: Finding) -> str:
-    chance = null_range(finding)
+    chance = finding.null_range
     if chance is None:
         return NONE
     return f"{100 * chance[0]:+z.0f} to {100 * chance[1]:+z.0f}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
-from dokunuki.audit.reporting.evidence import judges_of, null_range
+from dokunuki.audit.reporting.evidence import judges_of
 from dokunuki.audit.reporting.words import (
     answer,
     assumed,
@@ -196,7 +196,7 @@ def _write_csv(path: str | Path, head: Sequence[str], lines: Iterable[Sequence[o
 
 
 def _finding(finding: Finding, number: int, after: float | None) -> Record:
-    chance = null_range(finding)
+    chance = finding.null_range
     return {
         "number": number,
         "outcome": finding.outcome,
