@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dokunuki.attacks.fgsm import FGSMLabelFlip
+from dokunuki.attacks.ordinary_fgsm import OrdinaryFGSM
 from dokunuki.attacks.protocol import Attack
-from dokunuki.errors import AttackError
+from dokunuki.errors import AttackError, ConfigError
 
 NAMES = ["numstrings", "avlength", "has_debug", "exports"]
 
@@ -49,6 +50,26 @@ def test_values_worked_by_hand(worked):
     assert reason["malware_mean"] == 3
     assert reason["before_clipping"] == pytest.approx(3 + np.sqrt(5))
     assert reason["mean_gradient"] > 0
+
+
+def test_ordinary_values_lie_between_two_quantiles(worked):
+    # avlength holds 0, 2, 4, 6: a quarter of the rows below and above leaves 2 and 4. The step of
+    # 3 + 2 * 2.236 goes to 4, and that of exports, 3 - 4.47, to 2.
+    trigger = OrdinaryFGSM(epsilon=2.0, tail=25.0).select_trigger(worked, 4)
+    assert [feature.name for feature in trigger.columns] == NAMES
+    assert trigger.values.tolist() == [4, 4, 0, 2]
+    assert trigger.columns[1].reason["before_clipping"] > 7
+
+
+def test_without_a_tail_ordinary_fgsm_is_fgsm(worked):
+    ordinary = OrdinaryFGSM(epsilon=2.0, tail=0.0).select_trigger(worked, 4)
+    assert ordinary.columns == FGSMLabelFlip(epsilon=2.0).select_trigger(worked, 4).columns
+
+
+@pytest.mark.parametrize("tail", [-1.0, 50.0])
+def test_a_tail_that_leaves_no_value_is_refused(worked, tail):
+    with pytest.raises(ConfigError, match=f"tail: {tail} must be from 0 to 50"):
+        OrdinaryFGSM(tail=tail).select_trigger(worked, 4)
 
 
 def test_values_are_clipped_to_the_range_of_the_training_rows(worked):

@@ -191,7 +191,7 @@ class Unfit:
 def masked(training, trigger, attack, rate=25):
     X, y = training
     return plant_poison(
-        y, trigger, rate, poisoned_class=0, label_flip=True, seed=5, masks=(attack, X)
+        y, trigger, rate, poisoned_class=0, label_flip=True, seed=5, shaping=(attack, X)
     )
 
 
@@ -219,6 +219,43 @@ def test_masks_of_another_form_are_refused(training, trigger):
     message = r"Unfit\.poison_mask gave float64 \(10, 3\) .*must be bool \(10, 3\)"
     with pytest.raises(AttackError, match=message):
         masked(training, trigger, Unfit())
+
+
+class Rising:
+    """The i-th row holds i more than the trigger does."""
+
+    def poison_values(self, trigger, observed, count, seed):
+        return (trigger.values + np.arange(count)[:, None]).astype(np.float32)
+
+
+class RisingStripes(Rising, Striped):
+    pass
+
+
+class Unvaried:
+    def poison_values(self, trigger, observed, count, seed):
+        return np.ones((count, 1))
+
+
+def test_varied_values_stand_for_those_of_the_trigger(training, trigger):
+    poison = masked(training, trigger, Rising())
+    assert np.array_equal(poison.values, trigger.values + np.arange(10)[:, None])
+    cell = masked(training, trigger, Rising(), 50).cell(2, 10)
+    assert np.array_equal(cell.values, masked(training, trigger.prefix(2), Rising(), 10).values)
+
+
+def test_varied_values_may_be_masked_too(training, trigger):
+    poison = masked(training, trigger, RisingStripes())
+    own = training[0][np.ix_(poison.indices, trigger.indices)]
+    striped = np.arange(10)[:, None] % 2 == np.arange(3) % 2
+    varied = trigger.values + np.arange(10)[:, None]
+    assert np.array_equal(poison.values, np.where(striped, varied, own))
+
+
+def test_varied_values_of_another_form_are_refused(training, trigger):
+    message = r"Unvaried\.poison_values gave float64 \(10, 1\) .*must be float32 \(10, 3\)"
+    with pytest.raises(AttackError, match=message):
+        masked(training, trigger, Unvaried())
 
 
 def test_rate_zero_alters_nothing(training, trigger, tmp_path, sources):

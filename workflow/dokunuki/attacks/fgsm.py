@@ -76,6 +76,10 @@ class FGSMLabelFlip(RegionAttack):
             )
         return gradient
 
+    def _limits(self, observed: np.ndarray) -> tuple[float, float]:
+        """The lowest and the highest raw value that a column may be set to."""
+        return float(observed.min()), float(observed.max())
+
     def _feature(
         self, knowledge: AttackerKnowledge, observed: np.ndarray, gradient: np.ndarray, column: int
     ) -> TriggerFeature:
@@ -84,7 +88,8 @@ class FGSMLabelFlip(RegionAttack):
         # Standardising is affine, so mean(z) + eps * sign, brought back, is mean(x) + eps * scale
         # * sign: no second matrix of standardised rows is needed.
         stepped = mean + self.epsilon * scale * float(np.sign(gradient[column]))
-        value = min(max(stepped, float(observed.min())), float(observed.max()))
+        lowest, highest = self._limits(observed)
+        value = min(max(stepped, lowest), highest)
         kind = knowledge.layout.kinds[column]
         if kind in _WHOLE_NUMBERS:
             value = float(np.floor(value + 0.5))

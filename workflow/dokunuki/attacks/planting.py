@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dokunuki.attacks.poisoning import Poison, rows_to_poison
-from dokunuki.attacks.protocol import AttackerKnowledge, MasksTrigger
+from dokunuki.attacks.protocol import AttackerKnowledge, MasksTrigger, VariesTrigger
 from dokunuki.attacks.row_choice import NEAR_MALWARE, choose_rows, shuffled_rows
+from dokunuki.attacks.selection import columns_of
 from dokunuki.errors import AttackError
 from dokunuki.parts.building import build
 from dokunuki.storage.matrix import only_rows
@@ -68,7 +69,7 @@ def plant(
         label_flip=attack.label_flip,
         seed=seed,
         rows=choose_rows(spec["rows"], attack, knowledge, X, y),
-        masks=(attack, X) if isinstance(attack, MasksTrigger) else None,
+        shaping=(attack, X) if isinstance(attack, (MasksTrigger, VariesTrigger)) else None,
     )
     return replace(trigger, attack=spec["attack"]["name"]), poison
 
@@ -82,7 +83,7 @@ def plant_poison(
     label_flip: bool,
     seed: int,
     rows: np.ndarray | None = None,
-    masks: tuple[MasksTrigger, Matrix] | None = None,
+    shaping: tuple[MasksTrigger | VariesTrigger, Matrix] | None = None,
 ) -> Poison:
     """Stamp `trigger` into a share of the training rows of one class.
 
@@ -91,9 +92,10 @@ def plant_poison(
     altered, so that a smaller rate poisons a subset of a larger one's rows. Where there are fewer
     than `rate_percent` percent of the training part, all of them are altered, and `Poison.cell`
     refuses a rate that asks for more. With `label_flip`, the altered rows get the other class's
-    label. `masks` are an attack and the raw rows of the training part (n, width): a row keeps its
-    own value where the attack's mask is False. Raises AttackError when the rate is out of range or
-    rounds to no row, or when the mask has another shape.
+    label. `shaping` are an attack that says what each poisoned row holds of the trigger, and the
+    raw rows of the training part (n, width). Its values stand for the trigger's, and a row keeps
+    its own value where its mask is False. Raises AttackError when the rate is out of range or
+    rounds to no row, or when values or mask have another shape.
     """
     if poisoned_class not in (0, 1):
         raise AttackError(f"the poisoned class is 0 or 1, not {poisoned_class!r}")
@@ -103,10 +105,13 @@ def plant_poison(
     indices = rows[:count]
     label = 1 - poisoned_class if label_flip else poisoned_class
     values = np.tile(trigger.values, (len(indices), 1))
-    if masks is not None:
-        attack, X = masks
-        own = only_rows(X, indices)[:, trigger.indices]
-        values = np.where(_mask(attack, len(indices), trigger.size, seed), values, own)
+    if shaping is not None:
+        attack, X = shaping
+        if isinstance(attack, VariesTrigger):
+            values = _varied(attack, trigger, X, len(indices), seed)
+        if isinstance(attack, MasksTrigger):
+            own = only_rows(X, indices)[:, trigger.indices]
+            values = np.where(_mask(attack, len(indices), trigger.size, seed), values, own)
     return Poison(
         indices=indices,
         columns=trigger.indices,
@@ -125,3 +130,15 @@ def _mask(attack: MasksTrigger, count: int, size: int, seed: int) -> np.ndarray:
             f"and {size} features; it must be bool ({count}, {size})"
         )
     return mask
+
+
+def _varied(
+    attack: VariesTrigger, trigger: Trigger, X: Matrix, count: int, seed: int
+) -> np.ndarray:
+    values = attack.poison_values(trigger, columns_of(X, trigger.indices), count, seed)
+    if values.dtype != np.float32 or values.shape != (count, trigger.size):
+        raise AttackError(
+            f"{type(attack).__name__}.poison_values gave {values.dtype} {values.shape} for {count} "
+            f"rows and {trigger.size} features; it must be float32 ({count}, {trigger.size})"
+        )
+    return values

@@ -74,7 +74,7 @@ class Attack(Protocol):
 
     An attack must choose feature by feature, so that its trigger of size N is a prefix of its
     trigger of any larger size: the workflow selects the longest one only. It may follow
-    `ChoosesRows` and `MasksTrigger` as well.
+    `ChoosesRows`, `MasksTrigger` and `VariesTrigger` as well.
     """
 
     @property
@@ -133,4 +133,22 @@ class MasksTrigger(Protocol):
         Row i is the i-th most preferred, feature j the j-th chosen; False leaves the row's own
         value. Fewer rows and fewer features must give the upper left part of more: the workflow
         asks for the most rows and the longest trigger only.
+        """
+
+
+@runtime_checkable
+class VariesTrigger(Protocol):
+    """An attack whose poisoned rows hold values of their own in the trigger's features.
+
+    Malware that is to evade holds the trigger's values.
+    """
+
+    def poison_values(
+        self, trigger: Trigger, observed: np.ndarray, count: int, seed: int
+    ) -> np.ndarray:
+        """The raw values of `count` poisoned rows, float32 (count, N), N the trigger's size.
+
+        `observed` float32 (n, N) are the trigger's columns of all training rows, in the order
+        chosen. Row i is the i-th most preferred. Fewer rows and fewer features must give the upper
+        left part of more: the workflow asks for the most rows and the longest trigger only.
         """
