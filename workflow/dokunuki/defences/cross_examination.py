@@ -20,11 +20,11 @@ themselves, which nothing here notices. docs/benchmark.md has the numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from dokunuki.defences.filtering import GOODWARE, Filter
+from dokunuki.defences.filtering import GOODWARE, RANDOM_STATES, Filter
 from dokunuki.errors import ConfigError, DokunukiError
 
 if TYPE_CHECKING:
@@ -70,41 +70,62 @@ class CrossExaminationFilter(Filter):
         self.contradicted_ = np.zeros(len(X), dtype=bool)
         for region in self.hide:
             seen = np.setdiff1d(np.arange(X.shape[1]), self.layout.columns(region))
-            scores = self._out_of_fold(np.ascontiguousarray(X[:, seen]), y)
+            scores = scores_out_of_fold(self, np.ascontiguousarray(X[:, seen]), y)
             self.contradicted_ |= (y == GOODWARE) & (scores >= self.threshold)
         return self.contradicted_
 
-    def _out_of_fold(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The probability of malware of each row by trees that were not trained on it, (n,)."""
-        from sklearn.ensemble import ExtraTreesClassifier
-        from sklearn.model_selection import StratifiedKFold
-
-        smallest = min(int((y == GOODWARE).sum()), int((y != GOODWARE).sum()))
-        if smallest < self.folds:
-            raise DokunukiError(
-                f"{type(self).__name__}: {self.folds} folds of a class with {smallest} rows; lower "
-                "folds or give more rows"
-            )
-        scores = np.empty(len(X))
-        split = StratifiedKFold(self.folds, shuffle=True, random_state=self._random_state)
-        for others, held_out in split.split(X, y):
-            forest = ExtraTreesClassifier(
-                self.trees, random_state=self._random_state, n_jobs=self.threads
-            ).fit(X[others], y[others])
-            # Several threads add the trees' votes up in an order of chance.
-            forest.set_params(n_jobs=1)
-            scores[held_out] = forest.predict_proba(X[held_out])[:, 1]
-        return scores
-
     def _check_parameters(self) -> None:
-        if not 0.5 <= self.threshold <= 1:
-            raise ConfigError(f"threshold: {self.threshold!r} must be in [0.5, 1]")
-        if self.folds < 2:
-            raise ConfigError(f"folds: {self.folds!r} must be at least 2")
-        if self.trees < 1:
-            raise ConfigError(f"trees: {self.trees!r} must be at least 1")
+        check_examination(self)
         if isinstance(self.hide, str) or not len(self.hide):
             raise ConfigError(f"hide: {self.hide!r} must be a list of at least one region")
+
+
+class Examination(Protocol):
+    """What a defence that questions labels out of fold is asked for."""
+
+    threshold: float
+    folds: int
+    trees: int
+    seed: int
+    threads: int
+
+
+def check_examination(examination: Examination) -> None:
+    """Raise ConfigError for a threshold below 0.5 or above 1, too few folds or no trees."""
+    if not 0.5 <= examination.threshold <= 1:
+        raise ConfigError(f"threshold: {examination.threshold!r} must be in [0.5, 1]")
+    if examination.folds < 2:
+        raise ConfigError(f"folds: {examination.folds!r} must be at least 2")
+    if examination.trees < 1:
+        raise ConfigError(f"trees: {examination.trees!r} must be at least 1")
+
+
+def scores_out_of_fold(examination: Examination, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The probability of malware of each row by trees that were not trained on it, float64 (n,).
+
+    `X` float32 (n, columns) are the columns that the trees may see. Raises DokunukiError for fewer
+    rows of a class than folds.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+    from sklearn.model_selection import StratifiedKFold
+
+    smallest = min(int((y == GOODWARE).sum()), int((y != GOODWARE).sum()))
+    if smallest < examination.folds:
+        raise DokunukiError(
+            f"{type(examination).__name__}: {examination.folds} folds of a class with {smallest} "
+            "rows; lower folds or give more rows"
+        )
+    scores = np.empty(len(X))
+    random_state = examination.seed % RANDOM_STATES
+    split = StratifiedKFold(examination.folds, shuffle=True, random_state=random_state)
+    for others, held_out in split.split(X, y):
+        forest = ExtraTreesClassifier(
+            examination.trees, random_state=random_state, n_jobs=examination.threads
+        ).fit(X[others], y[others])
+        # Several threads add the trees' votes up in an order of chance.
+        forest.set_params(n_jobs=1)
+        scores[held_out] = forest.predict_proba(X[held_out])[:, 1]
+    return scores
 
 
 class CrossExamination(CrossExaminationFilter):

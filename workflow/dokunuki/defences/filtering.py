@@ -14,7 +14,7 @@ GOODWARE = 0
 _SMALLEST_PROBABILITY = 1e-7
 
 # scikit-learn takes seeds below 2^32, LightGBM below 2^31.
-_RANDOM_STATES = 2**31
+RANDOM_STATES = 2**31
 
 
 def goodware_losses(model: Any, rows: np.ndarray) -> np.ndarray:  # noqa: ANN401 - any classifier
@@ -68,4 +68,4 @@ class Filter(Estimator):
 
     @property
     def _random_state(self) -> int:
-        return self.seed % _RANDOM_STATES
+        return self.seed % RANDOM_STATES
