@@ -76,7 +76,7 @@ class GroupVote(Filter):
                 judges.append(name)
                 self.votes_ += scores >= self.threshold
         self.judges_ = tuple(judges)
-        self.contradicted_ = goodware & (self.votes_ >= self.quorum)
+        self.contradicted_: np.ndarray = goodware & (self.votes_ >= self.quorum)
         return self.contradicted_
 
     def _check_parameters(self) -> None:
