@@ -76,8 +76,9 @@ class GroupVote(Filter):
                 judges.append(name)
                 self.votes_ += scores >= self.threshold
         self.judges_ = tuple(judges)
-        self.contradicted_: np.ndarray = goodware & (self.votes_ >= self.quorum)
-        return self.contradicted_
+        contradicted: np.ndarray = goodware & (self.votes_ >= self.quorum)
+        self.contradicted_ = contradicted
+        return contradicted
 
     def _check_parameters(self) -> None:
         check_examination(self)
