@@ -33,7 +33,7 @@ from bench.material import BUILD, REPOSITORY
 from dokunuki.attacks.planting import plant
 from dokunuki.attacks.poisoning import Poison
 from dokunuki.audit.canaries.measuring import judged, pass_rate
-from dokunuki.audit.repairing import corrected
+from dokunuki.audit.purifying import corrected
 from dokunuki.audit.results import Canary
 from dokunuki.audit.running import audit_rows
 from dokunuki.audit.settings import unfitted_detector

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dokunuki.audit.feed_checks import MALWARE
 from dokunuki.audit.results import Purification
 from dokunuki.audit.suspecting import CROSS_EXAMINATION
 
@@ -34,3 +35,12 @@ def purify(findings: Sequence[Finding], suspects: Suspects) -> Purification:
         np.flatnonzero(held & ~contradicted).astype(np.int64),
         np.flatnonzero(held & contradicted).astype(np.int64),
     )
+
+
+def corrected(y: np.ndarray, purification: Purification) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that stay, int64 (k,), and the labels of all rows, int8 (n,), once corrected."""
+    kept = np.ones(len(y), dtype=bool)
+    kept[purification.leave_out] = False
+    labels = y.astype(np.int8)
+    labels[purification.relabel] = MALWARE
+    return np.flatnonzero(kept), labels

@@ -11,6 +11,7 @@ from dokunuki.audit.concluding import conclude, settings_of
 from dokunuki.audit.feed_checks import GOODWARE, MALWARE
 from dokunuki.audit.fitting import fit_folds
 from dokunuki.audit.proving import StampedMalware
+from dokunuki.audit.purifying import corrected
 from dokunuki.audit.results import Repair
 from dokunuki.audit.settings import unfitted_detector
 from dokunuki.corpus.exporting import GROUP_ROWS, Exported, write_table
@@ -34,15 +35,6 @@ if TYPE_CHECKING:
 
 # Rows of the feed that the exported detector has to score as the original does.
 _EXPORT_ROWS = 1000
-
-
-def corrected(y: np.ndarray, purification: Purification) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that stay, int64 (k,), and the labels of all rows, int8 (n,), once corrected."""
-    kept = np.ones(len(y), dtype=bool)
-    kept[purification.leave_out] = False
-    labels = y.astype(np.int8)
-    labels[purification.relabel] = MALWARE
-    return np.flatnonzero(kept), labels
 
 
 def repair(
