@@ -9,6 +9,7 @@ import yaml
 from checkout import SETTABLE
 from dokunuki.errors import ConfigError
 from dokunuki.study.configuration import load_config, used_methods
+from dokunuki.study.grid import all_grids
 from dokunuki.study.samples import sample_spec
 from dokunuki.surrogate.explanations import EXPECTED_GRADIENTS
 
@@ -282,6 +283,25 @@ def test_presets_are_valid(raw, presets):
         overlay = (REPOSITORY / "workflow" / "presets" / f"{preset}.yaml").read_text()
         _merge(raw, yaml.safe_load(overlay))
     load_config(raw, WORKFLOW)
+
+
+@pytest.mark.parametrize("preset", ["paper", "paper-points", "paper-sample"])
+def test_what_a_preset_of_the_paper_adds_is_run(raw, preset):
+    # Tags are not inherited: an entry without its own stood in no grid, and the map lacked it.
+    raw["grid"] |= yaml.safe_load((REPOSITORY / "config.yaml").read_text())["grid"]
+    overlay = yaml.safe_load((WORKFLOW / "presets" / f"{preset}.yaml").read_text())
+    _merge(raw, overlay)
+    config = load_config(raw, WORKFLOW)
+    grids = list(all_grids(config).values())
+    run = {
+        kind: {name for grid in grids for name in grid[kind]}
+        for kind in ("attacks", "defences", "classifiers")
+    }
+    run["classifiers"] |= {config["attacks"][name]["surrogate"] for name in run["attacks"]}
+    run["autoencoders"] = {config["defences"][name]["autoencoder"] for name in run["defences"]}
+    for kind, used in run.items():
+        catalogue = {path.stem for path in (WORKFLOW / "catalogue" / kind).glob("*.yaml")}
+        assert set(overlay.get(kind, {})) - catalogue <= used, kind
 
 
 def test_the_configuration_shows_the_quick_run_and_no_more():
