@@ -24,7 +24,12 @@ def test_the_target_builds_the_leaderboard_and_its_report(tmp_path, tiny_release
     folder = tmp_path / "results" / "benchmark"
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        *(f"leaderboard.{suffix}" for suffix in ("md", "csv", "html")),
+        *(
+            f"{page}.{suffix}"
+            for page in ("leaderboard", "attacks", "details")
+            for suffix in ("md", "html")
+        ),
+        *("leaderboard.csv", "standings.csv"),
         *(f"{figure}.{suffix}" for figure in ("pareto", "heatmap") for suffix in ("svg", "png")),
         *(f"defences/{name}.md" for name in DEFENCES),
         "report.html",
@@ -35,7 +40,14 @@ def test_the_target_builds_the_leaderboard_and_its_report(tmp_path, tiny_release
     }
     assert set(cells["status"]) == {"ok"}
     report = (folder / "report.html").read_text()
-    for name in ("leaderboard.html", "leaderboard.csv", "pareto.svg", "heatmap.svg"):
+    for name in (
+        "attacks.html",
+        "leaderboard.html",
+        "details.html",
+        "leaderboard.csv",
+        "pareto.svg",
+        "heatmap.svg",
+    ):
         assert f"results/benchmark/{name}" in report
     opening = report_text(report)
     assert "Benchmark" in opening

@@ -4,6 +4,12 @@ BENCHMARK_FIGURES = {
     "heatmap": "ASR by attack and defence",
 }
 
+BENCHMARK_PAGES = {
+    "attacks": "attacks without a defence",
+    "leaderboard": "leaderboard",
+    "details": "leaderboard in detail",
+}
+
 
 rule benchmark:
     input:
@@ -18,19 +24,23 @@ rule write_leaderboard:
         metrics="results/metrics.csv",
         timings="results/timings.csv",
     output:
-        markdown="results/benchmark/leaderboard.md",
+        markdown=expand("results/benchmark/{page}.md", page=BENCHMARK_PAGES),
         csv=report(
             "results/benchmark/leaderboard.csv",
             caption="../report/leaderboard.rst",
             category="Benchmark",
             labels={"table": "leaderboard, one row per cell (CSV)"},
         ),
-        html=report(
-            "results/benchmark/leaderboard.html",
-            caption="../report/leaderboard.rst",
-            category="Benchmark",
-            labels={"table": "leaderboard"},
-        ),
+        order="results/benchmark/standings.csv",
+        html=[
+            report(
+                f"results/benchmark/{page}.html",
+                caption=f"../report/{page}.rst",
+                category="Benchmark",
+                labels={"table": label},
+            )
+            for page, label in BENCHMARK_PAGES.items()
+        ],
         figures=[
             report(
                 f"results/benchmark/{figure}.svg",
@@ -48,7 +58,7 @@ rule write_leaderboard:
         "results/logs/write_leaderboard.log",
     benchmark:
         "results/benchmarks/write_leaderboard.tsv"
-    # It asks the defences' classes what they assume, and so imports them.
+    # It asks the classes what defences assume and whether attacks flip labels, and imports them.
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -58,7 +68,9 @@ rule write_leaderboard:
     params:
         study=results.benchmark_study(CONFIG),
         # Not while the workflow is parsed: most runs make no leaderboard.
-        code=lambda wildcards: code("write_leaderboard", defences=GRID["defences"]),
+        code=lambda wildcards: code(
+            "write_leaderboard", attacks=GRID["attacks"], defences=GRID["defences"]
+        ),
     script:
         "../scripts/write_leaderboard.py"
 
@@ -70,7 +82,7 @@ use rule write_report as write_benchmark_report with:
         metrics="results/metrics.csv",
         timings="results/timings.csv",
         tables=[
-            rules.write_leaderboard.output.html,
+            *rules.write_leaderboard.output.html,
             rules.write_leaderboard.output.csv,
             *rules.write_tables.output,
         ],

@@ -24,11 +24,15 @@ DEFENCES = {"none": {"label": "No Defence"}} | {
     }
     for number in range(1, 30)
 }
+CLASSES = {
+    "flips": {"class": "dokunuki.attacks.badnets.BadNets", "params": {"region": "non_hashed"}},
+    "clean": {"class": "dokunuki.attacks.greedy.GreedyCombinedSelection", "params": {}},
+}
 STUDY = {
     "datasets": {"feed": "Feed (simulated corpus)"},
     "attacks": {
-        "badnets": {"label": "BadNets", "loud": True},
-        "greedy": {"label": "Greedy Combined Selection"},
+        "badnets": {"label": "BadNets", "loud": True} | CLASSES["flips"],
+        "greedy": {"label": "Greedy Combined Selection"} | CLASSES["clean"],
         "adaptive": {"label": "<b>Adaptive</b>", "adaptive_to": "d04"},
     },
     "defences": DEFENCES,
@@ -92,5 +96,8 @@ def benchmark():
     tables = {"metrics": pd.DataFrame(rows), "timings": pd.DataFrame(timings)}
     cells = build_cells(**tables, study=study)
     return SimpleNamespace(
-        **tables, study=study, cells=cells, standings=build_standings(cells, study)
+        **tables,
+        study=study,
+        cells=cells,
+        standings=build_standings(cells, tables["metrics"], study),
     )

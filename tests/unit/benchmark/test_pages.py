@@ -10,11 +10,15 @@ import pytest
 
 from dokunuki.benchmark.leaderboard import write_leaderboard
 from dokunuki.benchmark.pages import (
+    HARDLY_POISONS,
+    attacks_page,
     defence_page,
+    details_page,
     leaderboard_csv,
     leaderboard_page,
     zero_bound,
 )
+from dokunuki.benchmark.standings import build_cells, build_standings
 from html_reader import Reader, assert_self_contained
 
 from .conftest import DIVERGED, MISSED, STUDY
@@ -24,7 +28,7 @@ NET, TREES = "Feed (simulated corpus), Net", "Feed (simulated corpus), Trees"
 
 @pytest.fixture(scope="module")
 def page(benchmark):
-    return Reader(leaderboard_page(benchmark.cells, benchmark.standings, benchmark.study, "html"))
+    return Reader(details_page(benchmark.cells, benchmark.standings, benchmark.study, "html"))
 
 
 def column(table, name):
@@ -32,10 +36,97 @@ def column(table, name):
     return [row[heads.index(name)] for row in rows]
 
 
+BOARD_COLUMNS = [
+    *("Defence", "Told", "Worst ASR", "Mean ΔASR", "Accuracy lost", "Cost", "Rank interval", "Note")
+]
+
+
+@pytest.fixture(scope="module")
+def board(benchmark):
+    return Reader(leaderboard_page(benchmark.cells, benchmark.standings, benchmark.study, "html"))
+
+
+def row_of(table, label):
+    (row,) = [row for row in table[1:] if row[0] == label]
+    return dict(zip(table[0], row, strict=True))
+
+
+def test_the_leaderboard_is_one_table_of_eight_columns_a_classifier(board):
+    assert list(board.sections) == [(NET, ""), (TREES, "")]
+    assert all(table[0] == BOARD_COLUMNS for table in board.sections.values())
+    # The ranked ones of both tiers in one order, then those without a rank, each with the reason.
+    net = board.sections[NET, ""]
+    ranks = column(net, "Rank interval")
+    assert len(ranks) == 30
+    assert ranks[24:] == ["–"] * 6
+    assert all(re.fullmatch(r"\d+=? \(\d+ to \d+\)", rank) for rank in ranks[:24])
+    places = [int(re.match(r"\d+", rank)[0]) for rank in ranks[:24]]
+    assert (places[0], places) == (1, sorted(places))
+    notes = {label: row_of(net, f"A defence | number {label}")["Note"] for label in (1, 6, 26, 29)}
+    assert notes[1].startswith("port not validated: it finds 25 % of the loud control's poison")
+    assert notes[6].startswith("not ranked: a result in 2 of 4 attacked cells")
+    assert notes[26].startswith("ours; worst: ")
+    assert notes[29].startswith("knows the poison: not ranked; worst: ")
+    # What was not run with a classifier is said once, below its table.
+    assert len(board.sections[TREES, ""]) - 1 == 4
+    assert "A defence | number 29: not run: Trees is compared with No Defence" in board.text
+
+
+def test_the_leaderboard_says_what_a_defence_costs(benchmark, board):
+    net = board.sections[NET, ""]
+    own = benchmark.standings.query("classifier == 'net' and defence == 'd02'").iloc[0]
+    row = row_of(net, "A defence | number 2")
+    assert row["Cost"] == "3.2 s (1.0 ×)"
+    assert row["Mean ΔASR"] == "+10.0"
+    lost, half = (100 * own[f"accuracy_difference{end}"] for end in ("", "_half"))
+    assert row["Accuracy lost"] == f"{-lost:+.1f} ± {half:.1f}"
+    none = row_of(net, "No Defence")
+    assert none["Accuracy lost"] == "–"
+    assert none["Note"].startswith("accuracy 96.")
+
+
+def test_one_seed_has_ranks_without_interval(benchmark):
+    metrics, timings = (
+        table[table["seed"] == 0] for table in (benchmark.metrics, benchmark.timings)
+    )
+    study = replace(benchmark.study, seeds=[0])
+    cells = build_cells(metrics, timings, study)
+    text = leaderboard_page(cells, build_standings(cells, metrics, study), study, "html")
+    ranks = column(Reader(text).sections[NET, ""], "Rank interval")
+    assert all(rank.rstrip("=").isdigit() for rank in ranks[:24])
+    assert "one seed allows no interval" in re.sub(r"\s+", " ", text)
+
+
+def test_the_attacks_have_a_page_that_says_which_of_them_poison(benchmark, board):
+    cells = benchmark.cells.copy()
+    greedy = cells["attack"].eq("greedy") & cells["trigger_size"].eq(32)
+    cells.loc[greedy, ["delta_asr_mean", "delta_asr_half"]] = 0.2, 0.01
+    page = Reader(attacks_page(cells, benchmark.standings, benchmark.study, "html"))
+    table = page.sections[NET, ""]
+    assert table[0] == [
+        *("Attack", "Poisoned rows", "N", "p (%)", "ASR", "ASR without poison", "ΔASR", "Note")
+    ]
+    assert len(table) - 1 == 6
+    greedy = [dict(zip(table[0], row, strict=True)) for row in table[1:] if "Greedy" in row[0]]
+    assert [(row["N"], row["ΔASR"], row["Note"]) for row in greedy] == [
+        ("8", "+10.0 ± 0.0", HARDLY_POISONS),
+        ("32", "+20.0 ± 1.0", ""),
+    ]
+    assert {row["Poisoned rows"] for row in greedy} == {"clean-label"}
+    loud = dict(zip(table[0], table[1], strict=True))
+    assert (loud["Poisoned rows"], loud["Note"]) == (
+        "labels flipped",
+        f"{HARDLY_POISONS}; loud control",
+    )
+    assert (loud["ASR without poison"], loud["Attack"]) == ("4.0 ± 0.0", "BadNets")
+    # The leaderboard names them below its tables, the loud control apart.
+    assert board.text.count("Greedy Combined Selection, <b>Adaptive</b>") == 2
+
+
 def test_what_a_label_says_is_not_said_again(benchmark):
     said = replace(benchmark.study.attacks["badnets"], label="BadNets (loud control)")
     study = replace(benchmark.study, attacks={**benchmark.study.attacks, "badnets": said})
-    text = leaderboard_page(benchmark.cells, benchmark.standings, study, "html")
+    text = details_page(benchmark.cells, benchmark.standings, study, "html")
     assert (NET, "BadNets (loud control)") in Reader(text).sections
 
 
@@ -92,7 +183,7 @@ def test_certificates_stand_apart_from_measured_asr(page):
 def test_what_small_samples_cannot_say_is_said(benchmark, page):
     def text(goodware=60.0):
         cells = benchmark.cells.assign(calibration_goodware=goodware)
-        return leaderboard_page(cells, benchmark.standings, benchmark.study, "md")
+        return details_page(cells, benchmark.standings, benchmark.study, "md")
 
     assert "About 60 calibration rows are labelled goodware." in text()
     assert (
@@ -118,8 +209,9 @@ def test_the_page_needs_nothing_else_and_shows_text_as_it_is(benchmark, page):
 
 
 def test_markdown_holds_the_same_tables(benchmark, page):
-    text = leaderboard_page(benchmark.cells, benchmark.standings, benchmark.study, "md")
-    assert text.startswith("# Leaderboard\n\nShares in percent: mean ± half of the 95 % interval")
+    text = details_page(benchmark.cells, benchmark.standings, benchmark.study, "md")
+    opening = "Shares in percent: mean ± half of the 95 % interval"
+    assert text.startswith(f"# Leaderboard in detail\n\n{opening}")
     rows = [line for line in text.splitlines() if line.startswith("| ") and "| ---" not in line]
     assert len(rows) == len(page.rows)
     for line, row in zip(rows, page.rows, strict=True):
@@ -161,9 +253,12 @@ def test_everything_is_written_from_the_two_tables(benchmark, tmp_path, monkeypa
     def written(name):
         folder = tmp_path / name
         files = {
-            "markdown": folder / "l.md",
-            "html": folder / "l.html",
+            **{
+                page: (folder / f"{page}.md", folder / f"{page}.html")
+                for page in ("leaderboard", "attacks", "details")
+            },
             "csv": folder / "l.csv",
+            "order": folder / "o.csv",
             "pareto": (folder / "p.svg", folder / "p.png"),
             "heatmap": (folder / "h.svg", folder / "h.png"),
             "defences": [folder / f"{defence}.md" for defence in STUDY["defences"]],
@@ -176,6 +271,6 @@ def test_everything_is_written_from_the_two_tables(benchmark, tmp_path, monkeypa
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
     files = written("one")
-    assert len(files) == 7 + 30
+    assert len(files) == 12 + 30
     assert b"# A defence \\| number 3" in files["d03.md"]
     assert files == written("two")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -99,9 +100,9 @@ def timing_rows(rows):
 
 def built(rows, **changes):
     study = study_of(STUDY | changes)
-    timings = pd.DataFrame(timing_rows(rows))
-    cells = build_cells(pd.DataFrame(rows), timings, study)
-    return cells, build_standings(cells, study)
+    metrics = pd.DataFrame(rows)
+    cells = build_cells(metrics, pd.DataFrame(timing_rows(rows)), study)
+    return cells, build_standings(cells, metrics, study)
 
 
 def cell_of(cells, attack, defence, classifier="net", rate=4.0):
@@ -325,3 +326,43 @@ def test_the_region_that_a_defence_assumes_is_what_its_parameters_say(steps, reg
     study = study_of({**STUDY, "defences": {"x": {"label": "X", "steps": listed}}})
     several = {1: ("all", "undefended"), 2: ("non_hashed", "feasible")}[len(steps) or 1]
     assert study.defences["x"].ledger.regions == (several if regions is None else regions)
+
+
+def test_ranks_have_intervals_where_there_are_seeds_and_a_rank():
+    _, standings = built(metric_rows())
+    ends = standings[["rank_low", "rank_high"]].to_numpy()
+    ranked = standings["place"].notna().to_numpy()
+    assert np.isnan(ends[~ranked]).all()
+    # Spectral is lowest under both attacks; AE and Mine differ under Greedy alone.
+    net = {name: standing_of(standings, name) for name in ("spectral", "ae", "mine", "none")}
+    assert {name: (row["rank_low"], row["rank_high"]) for name, row in net.items()} == {
+        "spectral": (1, 2),
+        "ae": (2, 3),
+        "mine": (1, 2),
+        "none": (4, 4),
+    }
+    _, alone = built([row for row in metric_rows() if row["seed"] == 0], seeds=[0])
+    assert alone["rank_low"].isna().all()
+    # No other defence's row, and not the order of rows, changes an interval's draws.
+    _, again = built(metric_rows()[::-1])
+    pd.testing.assert_frame_equal(standings, again)
+
+
+def test_the_mean_of_what_poison_caused_leaves_out_the_loud_control():
+    rows = [
+        row | {"delta_asr": {"greedy": 0.2, "fgsm": 0.4, "badnets": 0.9}.get(row["attack"])}
+        for row in metric_rows()
+    ]
+    assert standing_of(built(rows)[1], "ae")["mean_delta_asr"] == pytest.approx(0.3)
+    assert math.isnan(standing_of(built(metric_rows())[1], "ae")["mean_delta_asr"])
+
+
+def test_an_attack_flips_labels_as_its_class_says():
+    split = "dokunuki.attacks.split_adaptive.SplitAutoencoderAdaptive"
+    attacks = {
+        "greedy": {"label": "Greedy"},
+        "clean": {"label": "Clean", "class": split, "params": {}},
+        "flip": {"label": "Flip", "class": split, "params": {"label_flip": True}},
+    }
+    found = study_of({**STUDY, "attacks": attacks}).attacks
+    assert [found[name].flips for name in attacks] == [None, False, True]

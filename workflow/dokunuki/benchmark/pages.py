@@ -1,4 +1,8 @@
-"""The leaderboard and the pages of the defences: what their templates show, cell by cell."""
+"""The benchmark's pages: what their templates show, cell by cell.
+
+The leaderboard is what is read first, and narrow. The attacks have a page that says which of them
+poison at all. All else that was measured is on the page of the details and on the defences' pages.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from dokunuki.benchmark.ranks import RANK_DRAWS
 from dokunuki.benchmark.standings import (
+    BASELINE,
     LOUD_MARGIN,
     NOT_VALIDATED,
     SECONDS,
@@ -17,7 +23,7 @@ from dokunuki.study.catalogue import RANKED_TIERS, TIERS
 from dokunuki.study.keys import NO_ATTACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -31,6 +37,18 @@ _TIER_TITLES = {
     "ours": "Ours, fitted on contaminated rows alone",
     "clean-rows": "With clean rows, which the others have not (not ranked)",
     "bound": "Bounds: told which rows are poison (not ranked)",
+}
+LITTLE_POISONING = 0.2
+"""An attack whose ΔASR without a defence is below this is marked: what it does is hardly poisoning.
+
+A choice: a fifth of the malware that is stopped otherwise.
+"""
+
+HARDLY_POISONS = "hardly poisons here"
+
+_UNRANKED_TIERS = {
+    "clean-rows": "has clean rows: not ranked",
+    "bound": "knows the poison: not ranked",
 }
 _CERTIFICATES = {"rows": "training rows altered", "features": "feature columns altered"}
 # The least goodware that can say anything about a target FPR, by what columns and text call it.
@@ -53,6 +71,29 @@ def _worst(row: Row) -> str:
     if not row["worst_attack"]:
         return NONE
     return f"{row['attack_label']}, {_point(row['worst_trigger_size'], row['worst_poison_rate'])}"
+
+
+def _rank(row: Row) -> str:
+    """The rank with its interval, e.g. "2= (1 to 4)"."""
+    if math.isnan(row["place"]):
+        return NONE
+    if math.isnan(row["rank_low"]):
+        return str(row["rank"])
+    return f"{row['rank']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
+
+
+def _seconds(row: Row) -> float:
+    """Wall-clock seconds of one detector: defence, training and scoring."""
+    return sum(float(row[name]) for name in SECONDS)
+
+
+def _price(row: Row) -> str:
+    """Seconds of one detector, and how many times No Defence's they are."""
+    seconds = _seconds(row)
+    if math.isnan(seconds):
+        return NONE
+    base = row["baseline_seconds"]
+    return f"{seconds:.1f} s" + (f" ({seconds / base:.1f} ×)" if base > 0 else "")
 
 
 def _point(size: int, rate: float, separator: str = ", ") -> str:
@@ -127,6 +168,26 @@ _ORDER = (
     _shares("Recall there", "loud_recall"),
     *_cost(""),
     Column("Note", lambda row: row["rank"].partition(": ")[2], "text"),
+)
+# All that the leaderboard shows, so that it fits a screen.
+_BOARD = (
+    *_DEFENCE,
+    _shares("Worst ASR", "worst_asr", "worst_asr_half"),
+    _shares("Mean ΔASR", "mean_delta_asr", signed=True),
+    _shares("Accuracy lost", "accuracy_lost", "accuracy_difference_half", signed=True),
+    Column("Cost", _price),
+    Column("Rank interval", _rank),
+    Column("Note", itemgetter("note"), "text"),
+)
+_ATTACKS = (
+    _ATTACK,
+    Column("Poisoned rows", itemgetter("poisoned"), ""),
+    Column("N", itemgetter("trigger_size")),
+    Column("p (%)", lambda row: f"{row['poison_rate']:g}"),
+    _mean("ASR", "asr"),
+    _mean("ASR without poison", "asr_clean"),
+    _mean("ΔASR", "delta_asr", signed=True),
+    Column("Note", itemgetter("note"), "text"),
 )
 _RESULTS = (
     *_CELL,
@@ -212,30 +273,140 @@ def _special(cells: pd.DataFrame, study: Study) -> dict[str, Any]:
 def leaderboard_page(
     cells: pd.DataFrame, standings: pd.DataFrame, study: Study, form: Format
 ) -> str:
-    """The leaderboard: the rules, then the order and all cells of every dataset and classifier."""
+    """The leaderboard: one table of eight columns for every dataset and classifier."""
     return render(
         __package__,
         "leaderboard.j2",
         form,
         title="Leaderboard",
         seeds=len(study.seeds),
+        attacks=len({attack for attack, _, _ in _ranking(study)}),
+        draws=RANK_DRAWS,
         none_mark=NONE,
-        loud=[attack.label for attack in study.attacks.values() if attack.loud],
+        loud=_loud(study),
+        settings=[
+            {"title": title, **_board(here, order, study)}
+            for title, here, order in _settings(cells, standings, study)
+        ],
+    )
+
+
+def attacks_page(cells: pd.DataFrame, standings: pd.DataFrame, study: Study, form: Format) -> str:
+    """The attacks without a defence: which of them poison, and which evade without poison."""
+    return render(
+        __package__,
+        "attacks.j2",
+        form,
+        title="Attacks without a defence",
+        seeds=len(study.seeds),
+        little=f"{100 * LITTLE_POISONING:.0f}",
+        hardly=HARDLY_POISONS,
+        settings=[
+            {"title": title, "attacks": Table(_ATTACKS, _undefended(here, study))}
+            for title, here, _ in _settings(cells, standings, study)
+        ],
+    )
+
+
+def details_page(cells: pd.DataFrame, standings: pd.DataFrame, study: Study, form: Format) -> str:
+    """All that was measured: the rules, then the order and all cells of every setting."""
+    return render(
+        __package__,
+        "details.j2",
+        form,
+        title="Leaderboard in detail",
+        seeds=len(study.seeds),
+        none_mark=NONE,
+        loud=_loud(study),
         loud_margin=f"{100 * LOUD_MARGIN:.0f}",
         not_validated=NOT_VALIDATED,
         comparisons=int(cells[["asr_p", "accuracy_p"]].notna().sum().sum()),
         settings=[
-            _setting(
-                cells[(cells["dataset"] == dataset) & (cells["classifier"] == classifier)],
-                standings[
-                    (standings["dataset"] == dataset) & (standings["classifier"] == classifier)
-                ],
-                study,
-            )
-            | {"title": f"{study.datasets[dataset]}, {study.classifiers[classifier]}"}
-            for dataset, classifier in study.settings()
+            {"title": title, **_setting(here, order, study)}
+            for title, here, order in _settings(cells, standings, study)
         ],
     )
+
+
+def _settings(
+    cells: pd.DataFrame, standings: pd.DataFrame, study: Study
+) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Title, cells and standings of every dataset and classifier."""
+    for dataset, classifier in study.settings():
+        here, order = (
+            table[(table["dataset"] == dataset) & (table["classifier"] == classifier)]
+            for table in (cells, standings)
+        )
+        yield f"{study.datasets[dataset]}, {study.classifiers[classifier]}", here, order
+
+
+def _loud(study: Study) -> list[str]:
+    return [attack.label for attack in study.attacks.values() if attack.loud]
+
+
+def _ranking(study: Study) -> list[tuple[str, int, float]]:
+    """The attacked cells that the order rests on."""
+    return [cell for cell in study.cells if cell[2] > 0 and not study.attacks[cell[0]].loud]
+
+
+def _board(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> dict[str, Any]:
+    """The table of one dataset and classifier, and what is said below it."""
+    ran = standings["run"].astype(bool)
+    ordered = standings[ran].sort_values("place", kind="stable", na_position="last")
+    rows = _records(ordered, study)
+    base = [_seconds(row) for row in rows if row["defence"] == BASELINE]
+    # With one N and p for all, the column of notes need not repeat it.
+    several = len({cell[1:] for cell in _ranking(study)}) > 1
+    for row in rows:
+        row["accuracy_lost"] = -row["accuracy_difference"]
+        row["baseline_seconds"] = base[0] if base else math.nan
+        row["note"] = _board_note(row, several=several)
+    left_out: dict[str, list[str]] = {}
+    for row in _records(standings[~ran], study):
+        left_out.setdefault(row["status"], []).append(row["label"])
+    hardly = [
+        row["attack_label"]
+        for row in _undefended(cells, study)
+        if HARDLY_POISONS in row["note"] and not study.attacks[row["attack"]].loud
+    ]
+    return {
+        "order": Table(_BOARD, rows),
+        "left_out": left_out,
+        "hardly": list(dict.fromkeys(hardly)),
+    }
+
+
+def _board_note(row: Row, *, several: bool) -> str:
+    """Why a defence has no rank, whose it is, and which attack is worst for it."""
+    unranked = str(row["rank"]) if math.isnan(row["place"]) else ""
+    worst = _worst(row) if several else row["attack_label"]
+    facts = [
+        _UNRANKED_TIERS.get(unranked, unranked),
+        "ours" if row["tier"] == "ours" else "",
+        f"accuracy {share(row['accuracy_mean'])}" if row["defence"] == BASELINE else "",
+        f"worst: {worst}" if row["worst_attack"] else "",
+    ]
+    return "; ".join(fact for fact in facts if fact)
+
+
+def _undefended(cells: pd.DataFrame, study: Study) -> list[Row]:
+    """What each attack does to No Defence, by attack, N and p, in the study's order."""
+    order = {name: place for place, name in enumerate(study.attacks)}
+    rows = cells[(cells["defence"] == BASELINE) & (cells["poison_rate"] > 0)]
+    rows = rows.sort_values("attack", key=lambda names: names.map(order), kind="stable")
+    kinds = {True: "labels flipped", False: "clean-label", None: NONE}
+    records = _records(rows, study)
+    for row in records:
+        attack = study.attacks[row["attack"]]
+        little = row["delta_asr_mean"] < LITTLE_POISONING
+        facts = [
+            HARDLY_POISONS if little else "",
+            "loud control" if attack.loud and "loud" not in attack.label.lower() else "",
+            "" if row["status"] == "ok" else str(row["status"]),
+        ]
+        row["poisoned"] = kinds[attack.flips]
+        row["note"] = "; ".join(fact for fact in facts if fact)
+    return records
 
 
 def _setting(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> dict[str, Any]:
@@ -280,9 +451,14 @@ def _attack_note(name: str, study: Study) -> str:
 
 def leaderboard_csv(cells: pd.DataFrame, standings: pd.DataFrame) -> str:
     """Every cell as CSV, shares between 0 and 1, with the rank of its defence."""
-    ranks = standings[["dataset", "classifier", "defence", "rank"]]
+    ranks = standings[["dataset", "classifier", "defence", "rank", "rank_low", "rank_high"]]
     table = cells.merge(ranks, on=["dataset", "classifier", "defence"], how="left")
     return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def standings_csv(standings: pd.DataFrame) -> str:
+    """Every defence as CSV, in order, shares between 0 and 1; columns as in `build_standings`."""
+    return str(standings.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def _parameters(step: Mapping[str, Any]) -> str:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dokunuki.benchmark.ranks import order_keys, places, rank_intervals
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.defences.protocol import assumed_regions
 from dokunuki.errors import DokunukiError
 from dokunuki.evaluation.comparisons import compare, holm
 from dokunuki.evaluation.summary import seed_intervals
 from dokunuki.parts.building import build
+from dokunuki.seeding import generator
 from dokunuki.study.catalogue import RANKED_TIERS, TIERS
 from dokunuki.study.keys import NO_ATTACK
 from dokunuki.victims.scores import OK
@@ -59,9 +61,6 @@ _REGIONS = {
     "all": "the attackable columns",
     "undefended": "the byte histograms",
 }
-
-# Numbers that are printed alike are a tie: shares to 0.1 percentage points.
-_PRINTED = 3
 
 
 @dataclass(frozen=True)
@@ -109,11 +108,15 @@ class Defence:
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack as the configuration describes it."""
+    """An attack as the configuration describes it; `flips` labels, or not, as its class says.
+
+    None where no class is named.
+    """
 
     label: str
     loud: bool = False
     adaptive_to: str | None = None
+    flips: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
         defences[name] = Defence(**{**entry, "ledger": ledger})
     return Study(
         datasets=values["datasets"],
-        attacks={name: Attack(**entry) for name, entry in values["attacks"].items()},
+        attacks={name: _attack(entry) for name, entry in values["attacks"].items()},
         defences=defences,
         classifiers=values["classifiers"],
         seeds=values["seeds"],
@@ -170,6 +173,13 @@ def study_of(values: Mapping[str, Any]) -> Study:
         restricted=values.get("restricted", {}),
         not_applicable=values.get("not_applicable", {}),
     )
+
+
+def _attack(entry: Mapping[str, Any]) -> Attack:
+    shown = {key: value for key, value in entry.items() if key not in ("class", "params")}
+    if "class" not in entry:
+        return Attack(**shown)
+    return Attack(**shown, flips=build(entry["class"], entry.get("params", {})).label_flip)
 
 
 def _regions(steps: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -365,8 +375,10 @@ def _gate(recall: float | None, lost: float, study: Study) -> str:
     return ""
 
 
-def build_standings(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
+def build_standings(cells: pd.DataFrame, metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     """One row per dataset, classifier and defence, in order: by tier, then rank.
+
+    `cells` are those that `build_cells` made of `metrics`.
 
     The order among `RANKED_TIERS`: the lowest worst case first, that is the highest mean ASR over
     the cells of all attacks at p > 0 but for the loud control; equal ones by accuracy without
@@ -375,11 +387,14 @@ def build_standings(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     that lack a result in any of those cells.
 
     Columns: `SETTING`, `defence`, `tier`, `family`, `told`, `rank` (text), `place` (number or NaN),
-    `status` (why it has none, as far as its cells say so), `run` (whether any cell was);
+    `rank_low` and `rank_high` (the 95 % interval of the place over seeds and attacks, see
+    `rank_intervals`; NaN for one seed), `status` (why it has no place, as far as its cells say so),
+    `run` (whether any cell was);
     of the row without attack `accuracy_mean`, `accuracy_half`, `fpr_mean`, `roc_auc_mean`,
     `accuracy_difference`, `accuracy_difference_half`, `accuracy_p_holm`; of the worst cell
     `worst_attack`, `worst_trigger_size`, `worst_poison_rate`, `worst_asr`, `worst_asr_half`,
-    `worst_delta_asr`; `loud_asr` (the highest mean on the loud control), `loud_recall`; over all
+    `worst_delta_asr`; `mean_delta_asr` (over the attacked cells, the loud control's apart);
+    `loud_asr` (the highest mean on the loud control), `loud_recall`; over all
     cells `seconds_defence`, `seconds_training`, `seconds_scoring` (means per detector),
     `peak_memory_mib` (the largest) and `trainings` (the sum); `cells_ok` of `cells` attacked ones.
     """
@@ -401,6 +416,7 @@ def build_standings(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     ranked = [rank for rows in _by_setting(table, study) for rank in _ranks(rows)]
     table["rank"] = [rank for rank, _ in ranked]
     table["place"] = np.array([place for _, place in ranked], dtype=np.float64)
+    table = _with_intervals(table, metrics, study)
     order = {name: number for number, name in enumerate(study.defences)}
     table["_tier"] = table["tier"].map(TIERS.index)
     table["_order"] = table["defence"].map(order)
@@ -438,6 +454,7 @@ def _standing(
         "worst_asr": math.nan if worst is None else float(worst["asr_mean"]),
         "worst_asr_half": math.nan if worst is None else float(worst["asr_half"]),
         "worst_delta_asr": math.nan if worst is None else float(worst["delta_asr_mean"]),
+        "mean_delta_asr": float(attacked["delta_asr_mean"].mean()),
         "loud_asr": float(control["asr_mean"].max()) if len(control) else math.nan,
         "loud_recall": math.nan if recall is None else recall,
     }
@@ -464,19 +481,50 @@ def _overall_status(group: pd.DataFrame) -> str:
 def _ranks(group: pd.DataFrame) -> list[tuple[str, float]]:
     """Text and number of the rank of each defence of one setting."""
     reasons = [_unranked(row) for row in group.to_dict("records")]
-    keys = [
-        (round(worst, _PRINTED), -round(accuracy, _PRINTED))
-        for worst, accuracy in zip(group["worst_asr"], group["accuracy_mean"], strict=True)
-    ]
-    valid = [key for key, reason in zip(keys, reasons, strict=True) if not reason]
+    valid = np.array([not reason for reason in reasons], dtype=bool)
+    ordered = group[valid]
+    keys = order_keys(ordered["worst_asr"].to_numpy(), ordered["accuracy_mean"].to_numpy())
+    found = zip(keys, places(keys), strict=True)
     ranks = []
-    for key, reason in zip(keys, reasons, strict=True):
+    for reason in reasons:
         if reason:
             ranks.append((reason, math.nan))
             continue
-        place = 1 + sum(other < key for other in valid)
-        ranks.append((f"{place}=" if valid.count(key) > 1 else str(place), float(place)))
+        key, place = next(found)
+        ranks.append((f"{place}=" if (keys == key).sum() > 1 else str(place), float(place)))
     return ranks
+
+
+def _with_intervals(standings: pd.DataFrame, metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The standings with the intervals of the ranks, NaN where there is no rank or one seed."""
+    table = standings.assign(rank_low=math.nan, rank_high=math.nan)
+    cells = [cell for cell in study.cells if cell[2] > 0 and not study.attacks[cell[0]].loud]
+    names = list(dict.fromkeys(attack for attack, _, _ in cells))
+    attacks = np.array([names.index(attack) for attack, _, _ in cells], dtype=np.int64)
+    values = metrics[metrics["status"] == OK].set_index([*KEY, "seed"])[["asr", "accuracy"]]
+    values = values.astype("float64")
+    for rows in _by_setting(standings, study):
+        ranked = rows[rows["place"].notna()]
+        if ranked.empty:
+            continue
+        setting = (ranked["dataset"].iloc[0], ranked["classifier"].iloc[0])
+        asr, accuracy = (
+            values[measure]
+            .reindex(
+                [
+                    (*setting, *cell, defence, seed)
+                    for defence, cell, seed in product(ranked["defence"], which, study.seeds)
+                ]
+            )
+            .to_numpy()
+            .reshape(len(ranked), len(which), len(study.seeds))
+            for measure, which in (("asr", cells), ("accuracy", [(NO_ATTACK, 0, 0.0)]))
+        )
+        stream = generator(0, "rank-interval", *setting)
+        low, high = rank_intervals(asr, accuracy[:, 0], attacks, stream)
+        table.loc[ranked.index, "rank_low"] = low
+        table.loc[ranked.index, "rank_high"] = high
+    return table
 
 
 def _unranked(row: Mapping[Any, Any]) -> str:

@@ -9,7 +9,7 @@ from dokunuki.study.datasets import corpus_of
 from dokunuki.study.grid import UNPOISONED, Cell, all_grids, defended_classifiers, grid_cells
 from dokunuki.study.keys import NO_ATTACK
 from dokunuki.study.samples import sample_spec
-from dokunuki.study.specs import defence_spec
+from dokunuki.study.specs import defence_spec, part_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,6 +101,7 @@ def benchmark_study(config: Config) -> dict[str, Any]:
             labels["datasets"][name] = f"{title} (simulated corpus)"
     attacks = {
         name: {"label": label}
+        | {key: part_spec(config, "attacks", name)[key] for key in ("class", "params")}
         | {key: config["attacks"][name][key] for key in ("loud", "adaptive_to")}
         for name, label in labels["attacks"].items()
     }
