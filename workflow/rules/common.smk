@@ -2,6 +2,7 @@
 # What needs no wildcards is in the library, workflow/dokunuki/study, typed and tested. Parsing stays
 # light: nothing here may import torch, pandas or scikit-learn, or write a file.
 import os.path
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ sys.path.insert(0, str(WORKFLOW))
 from dokunuki.audit.canaries import planned
 from dokunuki.corpus.release import is_packed
 from dokunuki.errors import DokunukiError
-from dokunuki.study import configuration, programs, results, samples, specs
+from dokunuki.study import batches, configuration, programs, results, samples, specs
 from dokunuki.study.catalogue import autoencoder_of
 from dokunuki.study.datasets import given_files, used_datasets
 from dokunuki.study.grid import UNPOISONED, cell_of_id
@@ -66,6 +67,12 @@ THREADS = CONFIG["compute"]["threads"]
 # As configured: what auto means on a machine is like its device no part of what a job is asked for.
 PRECISION = CONFIG["compute"]["precision"]
 
+# Which seeds share a job (compute.seeds_a_job), and which runs they do so for, as patterns.
+BATCHES = batches.seed_batches(CONFIG)
+VICTIMS = batches.victims_pattern(CONFIG)
+UNPOISONED_RUNS = batches.unpoisoned_pattern(CONFIG)
+AUTOENCODERS = batches.autoencoders_pattern(CONFIG)
+
 # Of which seeds autoencoders stay when they were used, and of which they do not, as patterns.
 FIRST, NO_SEED = GRID["seeds"][0], r"(?!)\d+"
 KEPT_SEEDS, OTHER_SEEDS = {
@@ -112,6 +119,23 @@ def seed_of(purpose):
 
 def seed_folder(wildcards):
     return f"results/{wildcards.dataset}/seed-{wildcards.seed}"
+
+
+def each_seed(seeds, function):
+    """What a function of wildcards gives with each of these seeds, in one list."""
+
+    def collected(wildcards):
+        named = [{**dict(wildcards.items()), "seed": str(seed)} for seed in seeds]
+        found = [function(type(wildcards)(fromdict=each)) for each in named]
+        lists = [one if isinstance(one, list) else [one] for one in found]
+        return [value for each in lists for value in each]
+
+    return collected
+
+
+def kept_or_temporary(seed, path):
+    """An autoencoder that stays or goes when it was used: see compute.keep_models."""
+    return path if re.fullmatch(KEPT_SEEDS, str(seed)) else temp(path)
 
 
 def cell_extent(wildcards):
@@ -384,6 +408,15 @@ def planting_minutes(wildcards, attempt):
 
 def victim_epochs(wildcards):
     return specs.victim_epochs(CONFIG, wildcards.defence, wildcards.classifier)
+
+
+def autoencoder_epochs(wildcards):
+    return specs.epochs(CONFIG, "autoencoders", wildcards.autoencoder)
+
+
+def times_seeds(seeds, epochs):
+    """The epochs of a job that trains with several seeds."""
+    return lambda wildcards: len(seeds) * epochs(wildcards)
 
 
 def surrogate_epochs(wildcards):

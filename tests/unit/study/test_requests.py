@@ -12,14 +12,18 @@ from dokunuki.study.requests import Line, Request, read_requests
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 REQUESTS = read_requests(REPOSITORY / "workflow" / "resources.yaml")
-RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", flags=re.DOTALL | re.MULTILINE)
+# Those that a loop generates are indented, and have no name of their own there.
+RULE = re.compile(
+    r"^ *rule(?: (\w+))?:\n(.*?)(?=^ *rule\b[^\n]*:\n|\Z)", flags=re.DOTALL | re.MULTILINE
+)
 
 
 def rules_with_scripts():
     for file in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk")):
         for name, body in RULE.findall(file.read_text()):
             if "script:" in body and "localrule" not in body:
-                yield pytest.param(body, id=name)
+                script = re.search(r"scripts/(\w+)\.py", body)[1]
+                yield pytest.param(body, id=name or script)
 
 
 def test_requests_cover_what_was_measured_and_grow_with_rows_and_attempts():

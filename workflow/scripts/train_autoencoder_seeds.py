@@ -1,0 +1,23 @@
+"""Train one autoencoder on the contaminated rows of a cell with several seeds."""
+
+from dokunuki.job import logged
+from dokunuki.victims.batches.autoencoders import AutoencoderRun, train_autoencoder_seeds
+from dokunuki.victims.compute import Compute
+
+given, made = snakemake.input, snakemake.output
+
+with logged(snakemake.log[0]):
+    train_autoencoder_seeds(
+        map(
+            AutoencoderRun,
+            snakemake.params.seed,
+            given.vectors,
+            # The unpoisoned cell has none.
+            given.get("poison") or [""] * len(given.vectors),
+            made.autoencoder,
+            made.cost,
+        ),
+        snakemake.params.spec,
+        snakemake.params.cell,
+        Compute(snakemake.resources.device, snakemake.params.threads, snakemake.params.precision),
+    )
