@@ -49,7 +49,8 @@ def rank_intervals(
     attack brings all of its cells (N and p). Every draw takes the same seeds and attacks for all
     defences, as the comparison itself does, and ranks by the same criterion (`order_keys`). The
     interval is that of the percentiles. About a third of the draws lack the attack that is worst
-    for a defence, so that the interval may leave its rank out.
+    for a defence, so that the interval may leave its rank out. With few seeds it is too narrow: n
+    seeds that are drawn from n vary by (n - 1) / n of what their variance is estimated at.
 
     Where a draw has none of the seeds in which a cell gave a result, the mean over those seeds
     stands. With fewer than two seeds that gave anything there is no interval: both are NaN. With
