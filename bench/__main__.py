@@ -31,6 +31,8 @@ BENCHMARKS = {
     "tables": [],
     "audit_cost": [],
     "selection": [],
+    "large_selection": [],
+    "trees": [],
     "explanations": [],
     "training": ["--rounds", "2", "--threads", "2"],
     "keras": [],

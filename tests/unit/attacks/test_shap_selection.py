@@ -5,6 +5,8 @@ The plain formulation (`bench.plain_selection`) is the reference for the vectori
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,8 @@ from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
 from dokunuki.attacks.protocol import Attack
 from dokunuki.errors import AttackError, ConfigError
+from dokunuki.storage.arrays import write_arrays
+from dokunuki.storage.matrix import StoredMatrix
 
 NAMES = ["numstrings", "avlength", "printables"]
 ALL_ATTACKS = [
@@ -134,6 +138,45 @@ def test_vectorised_selection_equals_the_plain_one(layout, widened, knowing, dra
     assert pairs(GreedyCombinedSelection().select_trigger(knowledge, size)) == plain_greedy(
         X, S, manipulable, size
     )
+
+
+@pytest.mark.parametrize("at_a_time", [1, 3, 256])
+@pytest.mark.parametrize("attack", ALL_ATTACKS, ids=repr)
+def test_rows_left_in_their_file_give_the_same_trigger_in_any_blocks(
+    layout, widened, knowing, rng, tmp_path, monkeypatch, attack, at_a_time
+):
+    # Sums of thirds are rounded: they are equal only where they add up in the same order.
+    columns = layout.non_hashed
+    X = widened(rng.integers(0, 3, (30, len(columns))), columns)
+    S = widened(rng.normal(size=(30, len(columns))) / 3, columns)
+    whole = attack.select_trigger(knowing(X, S), 9)
+    monkeypatch.setattr("dokunuki.storage.row_blocks._BLOCK_ROWS", 7)
+    for module in ("selection", "greedy"):
+        monkeypatch.setattr(f"dokunuki.attacks.{module}.COLUMNS_AT_A_TIME", at_a_time)
+    write_arrays(tmp_path / "rows.h5", {"X": X, "S": S})
+    stored = [StoredMatrix(tmp_path / "rows.h5", name) for name in ("X", "S")]
+    assert attack.select_trigger(knowing(*stored), 9) == whole
+
+
+def test_a_selection_from_files_holds_no_second_matrix(layout, rng, tmp_path, knowing, monkeypatch):
+    rows, columns = 1500, layout.columns("all")
+    monkeypatch.setattr("dokunuki.storage.row_blocks._BLOCK_ROWS", 128)
+    write_arrays(
+        tmp_path / "rows.h5",
+        {
+            "X": rng.integers(0, 2, (rows, layout.width)).astype(np.float32),
+            "S": rng.integers(-2, 2, (rows, layout.width)).astype(np.float32),
+        },
+    )
+    knowledge = knowing(*(StoredMatrix(tmp_path / "rows.h5", name) for name in ("X", "S")))
+    matrix = rows * len(columns) * 4
+    # Blocks and what is made of them take some MB, whatever the number of rows.
+    for attack, matrices in ((GreedyCombinedSelection(region="all"), 1.3), (ALL_ATTACKS[0], 0)):
+        tracemalloc.start()
+        attack.select_trigger(knowledge, 3)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < matrices * matrix + 6e6
 
 
 def test_vectorised_selection_equals_the_plain_one_on_real_rows(

@@ -10,7 +10,7 @@ import pytest
 from dokunuki.errors import DataFileError
 from dokunuki.storage import arrays
 from dokunuki.storage.arrays import write_arrays
-from dokunuki.storage.matrix import StoredMatrix, only_rows
+from dokunuki.storage.matrix import StoredMatrix, blocks_of, only_rows
 from dokunuki.storage.seals import check_seal
 
 
@@ -101,3 +101,35 @@ def test_some_rows_stay_where_the_matrix_is(matrix, stored):
     assert isinstance(only_rows(stored, rows), StoredMatrix)
     for held in (matrix, stored):
         assert np.array_equal(only_rows(held, rows)[:], matrix[rows])
+
+
+@pytest.mark.parametrize("kept", [slice(None), np.arange(50) % 3 == 0, [40, 3, 12], [4, 4, 5]])
+def test_its_blocks_are_all_rows_in_their_order(matrix, stored, kept):
+    for held in (matrix[kept], stored.only(kept)):
+        blocks = list(blocks_of(held))
+        assert [place.start for place, _ in blocks] == sorted(place.start for place, _ in blocks)
+        together = np.full_like(matrix[kept], np.nan)
+        for place, rows in blocks:
+            together[place] = rows
+        np.testing.assert_array_equal(together, matrix[kept])
+
+
+def test_blocks_of_some_rows(matrix, stored):
+    rows = np.array([1, 2, 9, 30, 49])
+    for held in (matrix, stored):
+        blocks = [part for _, part in blocks_of(held, rows)]
+        np.testing.assert_array_equal(np.concatenate(blocks), matrix[rows])
+
+
+def test_blocks_read_each_part_of_the_file_once(stored, monkeypatch):
+    from dokunuki.storage import matrix
+
+    read = []
+
+    def spying(file, name, rows, read_array=matrix.read_array):
+        read.append(rows.start)
+        return read_array(file, name, rows)
+
+    monkeypatch.setattr(matrix, "read_array", spying)
+    list(stored.only(np.array([1, 2, 9, 30, 31, 49])).blocks())
+    assert read == [0, 8, 24, 48]

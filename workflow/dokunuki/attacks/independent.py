@@ -7,6 +7,7 @@ values. A clean-label attack: goodware rows are poisoned and keep their label.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,8 +15,8 @@ import numpy as np
 from dokunuki.attacks.region import RegionAttack
 from dokunuki.attacks.selection import (
     ValueTable,
-    column_sums,
-    columns_of,
+    column_totals,
+    each_column,
     largest_first,
     require_finite,
 )
@@ -23,7 +24,7 @@ from dokunuki.attacks.trigger import trigger_feature
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dokunuki.attacks.protocol import AttackerKnowledge
     from dokunuki.attacks.trigger import TriggerFeature
@@ -51,40 +52,41 @@ class IndependentSelection(RegionAttack):
 
     def _features(
         self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
-    ) -> Iterable[TriggerFeature]:
+    ) -> Iterator[TriggerFeature]:
         if self.values not in _VALUES:
             raise ConfigError(
                 f"values: unknown rule {self.values!r} of independent selection; known: "
                 f"{', '.join(_VALUES)}"
             )
-        magnitudes = columns_of(knowledge.required_explanations(), columns)
-        np.abs(magnitudes, out=magnitudes)
-        totals = column_sums(magnitudes)
+        explanations = knowledge.required_explanations()
+        totals = column_totals(explanations, columns, absolute=True)
         # No sum of float32 overflows: it is finite where all that it adds is.
         require_finite(totals, "the explanations")
-        X = columns_of(knowledge.X, columns)
-        return [
-            self._feature(
-                knowledge.layout,
-                int(columns[k]),
-                X[:, k],
-                magnitudes[:, k],
-                float(totals[k]),
+        order = largest_first(totals)[:size]
+        chosen = columns[order]
+        # MinPopulation needs no more than the sums: of its columns S is not read again.
+        by_count = self.values == "min_population"
+        magnitudes: Iterable[np.ndarray | None] = (
+            repeat(None, size) if by_count else map(np.abs, each_column(explanations, chosen))
+        )
+        for k, observed, magnitude in zip(
+            order, each_column(knowledge.X, chosen), magnitudes, strict=True
+        ):
+            yield self._feature(
+                knowledge.layout, int(columns[k]), observed, magnitude, float(totals[k])
             )
-            for k in largest_first(totals)[:size]
-        ]
 
     def _feature(
         self,
         layout: FeatureLayout,
         column: int,
         observed: np.ndarray,
-        magnitude: np.ndarray,
+        magnitude: np.ndarray | None,
         total: float,
     ) -> TriggerFeature:
         table = ValueTable.of(observed)
         reason: dict[str, float | str] = {"sum_abs_shap": total}
-        if self.values == "min_population":
+        if magnitude is None:
             chosen = table.smallest(table.counts)
         else:
             scores = table.shap_scores(magnitude)

@@ -10,6 +10,7 @@ from dokunuki.storage.arrays import open_arrays, read_array
 from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -69,6 +70,24 @@ class StoredMatrix:
                     result[wanted] = stored[positions[wanted] - block.start][:, columns]
         return result
 
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """All rows in their order, some at a time: their places, and the rows (m, width).
+
+        Each part of the file is read once. Rows that `only` put into another order, or repeated,
+        come as one.
+        """
+        if np.any(self._positions[1:] <= self._positions[:-1]):
+            yield slice(0, len(self)), self[:]
+            return
+        with open_arrays(self._path) as file:
+            for block in row_blocks(len(file[self._name])):
+                start, stop = np.searchsorted(self._positions, [block.start, block.stop])
+                if start < stop:
+                    stored = read_array(file, self._name, block)
+                    whole = stop - start == len(stored)
+                    places = self._positions[start:stop] - block.start
+                    yield slice(int(start), int(stop)), stored if whole else stored[places]
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: ANN401
         """All rows."""
         return self[:].astype(dtype or self.dtype, copy=False)
@@ -80,3 +99,16 @@ Matrix: TypeAlias = np.ndarray | StoredMatrix
 def only_rows(matrix: Matrix, rows: np.ndarray) -> Matrix:
     """Some rows (a mask or indices) of a matrix, left in its file where it is in one."""
     return matrix.only(rows) if isinstance(matrix, StoredMatrix) else matrix[rows]
+
+
+def blocks_of(matrix: Matrix, rows: np.ndarray | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+    """The rows of a matrix, or some (rising positions), in order, some at a time.
+
+    Given are their places among those asked for, and the rows (m, width). They may lie in the
+    matrix' own memory: they are to be read only.
+    """
+    if isinstance(matrix, StoredMatrix):
+        yield from (matrix if rows is None else matrix.only(rows)).blocks()
+        return
+    for block in row_blocks(len(matrix) if rows is None else len(rows)):
+        yield block, matrix[block if rows is None else rows[block]]
