@@ -31,7 +31,13 @@ DETECTORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "lightgbm": (
         "lightgbm.LGBMClassifier",
-        {"n_estimators": 100, "deterministic": True, "force_row_wise": True, "verbosity": -1},
+        {
+            "n_estimators": 100,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+            "subsample_for_bin": 16384,
+        },
     ),
 }
 

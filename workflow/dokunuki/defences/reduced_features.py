@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dokunuki.defences.boosted_trees import BIN_ROWS
 from dokunuki.errors import ConfigError, DokunukiError
 from dokunuki.parts.estimator import Transformer, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
@@ -51,6 +52,7 @@ class GainSelection(SavedAsTensors, Transformer):
             "num_threads": self.threads,
             "deterministic": True,
             "force_row_wise": True,
+            "bin_construct_sample_cnt": BIN_ROWS,
             "verbosity": -1,
         }
         booster = lightgbm.train(parameters, lightgbm.Dataset(X, y), self.rounds)
