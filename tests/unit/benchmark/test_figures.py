@@ -17,7 +17,9 @@ from dokunuki.benchmark.figures import (
     write_heatmap,
     write_pareto,
 )
+from dokunuki.benchmark.pages import _TIER_TITLES
 from dokunuki.figures.style import house_style
+from dokunuki.study.catalogue import TIERS
 
 from .conftest import DIVERGED, MISSED, PARTLY
 
@@ -92,6 +94,12 @@ def test_points_on_top_of_each_other_still_have_labels_apart(benchmark, drawn):
         axes = figure.axes[0]
         assert len(axes.texts) == 30
         assert_apart_and_inside(extents(axes.texts), axes.get_window_extent())
+
+
+def test_every_tier_has_a_marker_a_label_and_a_title():
+    for known in (TIER_MARKERS, figures._TIER_LABELS, _TIER_TITLES):
+        assert tuple(known) == TIERS
+    assert len(set(TIER_MARKERS.values())) == len(TIERS)
 
 
 def test_colour_says_family_marker_says_tier_and_hollow_says_unranked(benchmark, drawn):

@@ -45,10 +45,11 @@ FAMILY_COLOURS = {
     "training": GREEN,
     "certified": PURPLE,
 }
-TIER_MARKERS = {"defence": "o", "ours": "*", "clean-rows": "s", "bound": "^"}
+TIER_MARKERS = {"defence": "o", "ours": "*", "input-time": "D", "clean-rows": "s", "bound": "^"}
 _TIER_LABELS = {
     "defence": "defence",
     "ours": "ours",
+    "input-time": "at input time",
     "clean-rows": "with clean rows",
     "bound": "bound (knows the poison)",
 }

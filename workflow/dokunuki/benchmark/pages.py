@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _TIER_TITLES = {
     "defence": "Defences, fitted on contaminated rows alone",
     "ours": "Ours, fitted on contaminated rows alone",
+    "input-time": "At input time: triggers are looked for in the rows that are scored",
     "clean-rows": "With clean rows, which the others have not (not ranked)",
     "bound": "Bounds: told which rows are poison (not ranked)",
 }

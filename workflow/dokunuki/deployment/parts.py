@@ -246,6 +246,23 @@ def _training(graph: Graph, value: Value, part: Any) -> Value:  # noqa: ANN401
     return classifier_nodes(graph, value, part.classifier_)
 
 
+def _superimposed(graph: Graph, value: Value, part: Any) -> Value:  # noqa: ANN401
+    """What mixtures with the donors say of a row, and what the classifier does; all of each row."""
+    donors, width = part.donors_.shape
+    alone = graph.node("Reshape", value.name, graph.constant(np.array([-1, 1, width])))
+    own = np.isin(np.arange(width), part.layout.columns(part.region))
+    mixed = graph.node("Where", graph.constant(own), alone, graph.constant(part.donors_))
+    mixtures = Value(graph.node("Reshape", mixed, graph.constant(np.array([-1, width]))), width)
+    scores = classifier_nodes(graph, mixtures, part.classifier_)
+    by_row = graph.node("Reshape", scores.name, graph.constant(np.array([-1, donors])))
+    mean = graph.node("ReduceMean", by_row, axes=[1], keepdims=1)
+    as_it_is = classifier_nodes(graph, value, part.classifier_).name
+    stable = graph.node("Less", mean, graph.number(part.threshold_))
+    passes = graph.node("Less", as_it_is, graph.number(0.5))
+    found = graph.node("And", stable, passes)
+    return Value(graph.node("Where", found, graph.number(1.0), as_it_is), 1)
+
+
 def _partitions_of_columns(graph: Graph, value: Value, part: Any) -> Value:  # noqa: ANN401
     # Its own way of dividing rows, asked with their column numbers.
     columns = np.arange(value.width)[None]
@@ -308,6 +325,7 @@ _INVERSES: dict[str, Callable[[Graph, Value, Any], Value]] = {
 _CLASSIFIERS: dict[str, Callable[[Graph, Value, Any], Value]] = {
     "dokunuki.networks.embernn.EmberNN": _embernn,
     f"{_DEFENCES}.classifier_training.ClassifierTraining": _training,
+    f"{_DEFENCES}.superimposing.SuperimposedRows": _superimposed,
     f"{_DEFENCES}.deep_partition_aggregation.DeepPartitionAggregation": _partitions_of_rows,
     f"{_DEFENCES}.feature_partition_aggregation.FeaturePartitionAggregation": (
         _partitions_of_columns

@@ -28,10 +28,10 @@ Catalogue = dict[str, dict[str, Entry]]
 
 KINDS = ("attacks", "defences", "autoencoders", "classifiers")
 
-TIERS = ("defence", "ours", "clean-rows", "bound")
+TIERS = ("defence", "ours", "input-time", "clean-rows", "bound")
 """What a defence is compared as, in the order of tables; see the configuration's schema."""
 
-RANKED_TIERS = ("defence", "ours")
+RANKED_TIERS = ("defence", "ours", "input-time")
 """The tiers that are told neither clean rows nor the poison, and so share one order."""
 
 FAMILIES = ("none", "representation", "filter", "training", "certified")
