@@ -51,6 +51,8 @@ _UNRANKED_TIERS = {
     "clean-rows": "has clean rows: not ranked",
     "bound": "knows the poison: not ranked",
 }
+# What the note of a defence that is ranked says of its tier.
+_MARKED_TIERS = {"ours": "ours", "input-time": "at input time"}
 _CERTIFICATES = {"rows": "training rows altered", "features": "feature columns altered"}
 # The least goodware that can say anything about a target FPR, by what columns and text call it.
 _TARGETS = {"1": ("1 %", 100), "01": ("0.1 %", 1000)}
@@ -383,7 +385,7 @@ def _board_note(row: Row, *, several: bool) -> str:
     worst = _worst(row) if several else row["attack_label"]
     facts = [
         _UNRANKED_TIERS.get(unranked, unranked),
-        "ours" if row["tier"] == "ours" else "",
+        _MARKED_TIERS.get(str(row["tier"]), ""),
         f"accuracy {share(row['accuracy_mean'])}" if row["defence"] == BASELINE else "",
         f"worst: {worst}" if row["worst_attack"] else "",
     ]
