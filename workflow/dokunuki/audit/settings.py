@@ -36,7 +36,7 @@ DETECTORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "subsample_for_bin": 16384,
+            "subsample_for_bin": 8192,
         },
     ),
 }

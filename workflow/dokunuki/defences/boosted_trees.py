@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # and holds them as float64 with their numbers, and in vectors that grow by doubling: several times
 # the rows themselves. Up to this many rows the trees are the library's own. A choice; the entries
 # of the catalogue have it too.
-BIN_ROWS = 16_384
+BIN_ROWS = 8_192
 
 
 def fit_trees(X: np.ndarray, y: np.ndarray, seed: int, threads: int) -> lightgbm.LGBMClassifier:
