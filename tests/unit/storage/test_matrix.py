@@ -65,15 +65,13 @@ def test_rows_and_columns_by_index_are_refused(stored):
 
 
 def test_reads_no_more_rows_than_the_blocks_that_hold_them(stored, monkeypatch):
-    from dokunuki.storage import matrix
-
     read = []
 
-    def spying(file, name, rows, read_array=matrix.read_array):
+    def spying(file, name, rows, read_array=arrays.read_array):
         read.append(rows)
         return read_array(file, name, rows)
 
-    monkeypatch.setattr(matrix, "read_array", spying)
+    monkeypatch.setattr(arrays, "read_array", spying)
     stored[np.array([17, 23, 41])]
     assert [rows.start for rows in read] == [16, 40]
 
@@ -122,14 +120,12 @@ def test_blocks_of_some_rows(matrix, stored):
 
 
 def test_blocks_read_each_part_of_the_file_once(stored, monkeypatch):
-    from dokunuki.storage import matrix
-
     read = []
 
-    def spying(file, name, rows, read_array=matrix.read_array):
+    def spying(file, name, rows, read_array=arrays.read_array):
         read.append(rows.start)
         return read_array(file, name, rows)
 
-    monkeypatch.setattr(matrix, "read_array", spying)
+    monkeypatch.setattr(arrays, "read_array", spying)
     list(stored.only(np.array([1, 2, 9, 30, 31, 49])).blocks())
     assert read == [0, 8, 24, 48]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from dokunuki.storage.arrays import open_arrays, read_array
 from dokunuki.storage.row_blocks import row_blocks
 
 if TYPE_CHECKING:
@@ -23,6 +22,9 @@ class StoredMatrix:
     """
 
     def __init__(self, path: str | Path, name: str) -> None:
+        # Here and below: attacks name this class, and whoever parses a study must not pay for HDF5.
+        from dokunuki.storage.arrays import open_arrays, read_array
+
         self._path = path
         self._name = name
         with open_arrays(path) as file:
@@ -56,6 +58,8 @@ class StoredMatrix:
 
     def __getitem__(self, key: Any) -> np.ndarray:  # noqa: ANN401 - as numpy
         """The rows asked for, or some columns of them."""
+        from dokunuki.storage.arrays import open_arrays, read_array
+
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
         if isinstance(key, tuple) and not isinstance(rows, slice):
             raise IndexError("a stored matrix takes a slice of rows where columns are given")
@@ -76,6 +80,8 @@ class StoredMatrix:
         Each part of the file is read once. Rows that `only` put into another order, or repeated,
         come as one.
         """
+        from dokunuki.storage.arrays import open_arrays, read_array
+
         if np.any(self._positions[1:] <= self._positions[:-1]):
             yield slice(0, len(self)), self[:]
             return
