@@ -146,7 +146,7 @@ def test_the_metrics_are_those_of_one_seed_a_job(edited):
     alone = edited.planned("--forceall", *ONE_A_JOB)
     assert len([job for job in alone if trains(job)]) == 3 * 2 * 2
     assert len([job for job in edited.planned("--forceall") if trains(job)]) == 2 * 2 * 2
-    edited.snakemake("--cores", "2", *ONE_A_JOB, "metrics")
+    edited.snakemake("--cores", "2", *ONE_A_JOB, "--", "results/metrics.csv")
     assert {path: path.read_bytes() for path in kept} == kept
     assert metrics.read_bytes() == together
 
