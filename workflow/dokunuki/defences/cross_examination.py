@@ -128,14 +128,8 @@ def scores_out_of_fold(examination: Examination, X: np.ndarray, y: np.ndarray) -
     return scores
 
 
-class CrossExamination(CrossExaminationFilter):
-    """Calls malware what `CrossExaminationFilter` would remove; no row is lost.
-
-    The trigger is then seen with the label malware more often than with goodware, also where some
-    flipped rows are missed, which is what removal leaves to a trigger that few rows suffice for.
-
-    After `fit_resample`: `contradicted_` (bool (n,)), the rows whose label was changed.
-    """
+class Relabelling(Filter):
+    """Calls malware what its `_suspicious` finds, where a filter would remove it."""
 
     def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All rows (n, width), standardised, in order, and their labels as they are believed.
@@ -147,3 +141,13 @@ class CrossExamination(CrossExaminationFilter):
         labels = labels.copy()
         labels[self._suspicious(X, labels)] = _MALWARE
         return X, labels
+
+
+class CrossExamination(Relabelling, CrossExaminationFilter):
+    """Calls malware what `CrossExaminationFilter` would remove; no row is lost.
+
+    The trigger is then seen with the label malware more often than with goodware, also where some
+    flipped rows are missed, which is what removal leaves to a trigger that few rows suffice for.
+
+    After `fit_resample`: `contradicted_` (bool (n,)), the rows whose label was changed.
+    """

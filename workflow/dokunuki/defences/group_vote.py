@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dokunuki.defences.cross_examination import check_examination, scores_out_of_fold
-from dokunuki.defences.filtering import GOODWARE, Filter
+from dokunuki.defences.cross_examination import (
+    Relabelling,
+    check_examination,
+    scores_out_of_fold,
+)
+from dokunuki.defences.filtering import GOODWARE
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
     from dokunuki.corpus.layout import FeatureLayout
 
-_MALWARE = 1
-
 
 @dataclass(eq=False, repr=False)
-class GroupVote(Filter):
+class GroupVote(Relabelling):
     """Calls malware the goodware rows that the judges of `quorum` feature groups call malware.
 
     A judge is extremely randomised trees (`trees` of them) that see one group of the layout. It
@@ -52,17 +54,6 @@ class GroupVote(Filter):
     trees: int = 100
     seed: int = 0
     threads: int = 1
-
-    def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All rows (n, width), standardised, in order, and their labels as they are believed.
-
-        Raises ConfigError for a parameter out of range, ValueError for NaN, infinity or another
-        number of labels than of rows, DokunukiError for fewer rows of a class than folds.
-        """
-        X, labels = self._checked(X, y)
-        labels = labels.copy()
-        labels[self._suspicious(X, labels)] = _MALWARE
-        return X, labels
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         self._check_parameters()

@@ -1,10 +1,9 @@
 """Several seeds a job: which runs of the grid are trained together, where a study asks for it.
 
 A job takes one run (a cell, a defence and a classifier) with several seeds, or the autoencoder of a
-cell. Whatever is edited in a
-study, an attack, a defence or a setting, touches a run with all of its seeds, so that such a job
-reruns nothing that it would not rerun alone. Seeds are taken in the order of the grid: one that is
-added at the end leaves the full batches before it as they are.
+cell. Whatever is edited in a study, an attack, a defence or a setting, touches a run with all of
+its seeds, so that such a job reruns nothing that it would not rerun alone. Seeds are taken in the
+order of the grid: one that is added at the end leaves the full batches before it as they are.
 """
 
 from __future__ import annotations
