@@ -11,6 +11,8 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,6 +81,20 @@ def machine(packages: Iterable[str] = (), **settings: Any) -> dict[str, Any]:  #
 def emit(values: Mapping[str, Any]) -> None:
     """Print one line of JSON at once."""
     print(json.dumps(values), flush=True)
+
+
+def in_a_process(module: str, *arguments: str) -> dict[str, float]:
+    """Run `python -m MODULE` on one thread, for its own peak of memory: its last line of JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parent.parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def peak_mb() -> float:

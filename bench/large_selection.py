@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from bench.harness import emit, machine, peak_mb, row
+from bench.harness import emit, in_a_process, machine, peak_mb, row
 from bench.plain_selection import plain_greedy, plain_independent
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.independent import IndependentSelection
@@ -117,16 +114,8 @@ def main() -> None:
     rows, part, size = arguments.rows, arguments.rows // PART, arguments.size
 
     def measured(name: str, side: str, rows: int, folder: str) -> dict[str, float]:
-        command = [sys.executable, "-m", "bench.large_selection", "--run", name, side, folder]
-        done = subprocess.run(
-            [*command, "--rows", str(rows), "--size", str(size)],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            cwd=REPOSITORY,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        sized = ("--rows", str(rows), "--size", str(size))
+        found = in_a_process("bench.large_selection", "--run", name, side, folder, *sized)
         return found | {"over": found["peak_mb"] / (rows * len(COLUMNS) * 4 / 2**20)}
 
     build = REPOSITORY / "build" / "bench"

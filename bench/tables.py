@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from bench.harness import emit, machine, peak_mb, row
-from bench.material import REPOSITORY, vectors
+from bench.harness import emit, in_a_process, machine, peak_mb, row
+from bench.material import vectors
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.own_rows import OwnRows
@@ -87,17 +84,8 @@ SIDES = {"ours": ours, "plain": plain}
 
 def measured(side: str, feed: Path, rows: int) -> dict[str, float]:
     """CPU seconds and the peak of memory in MB, in a process of its own."""
-    command = [sys.executable, "-m", "bench.tables", "--side", side, "--feed", str(feed)]
-    done = subprocess.run(
-        [*command, "--rows", str(rows)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    sized = ("--feed", str(feed), "--rows", str(rows))
+    return in_a_process("bench.tables", "--side", side, *sized)
 
 
 def run_side(side: str, feed: Path, rows: int) -> None:

@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from bench.harness import emit, machine, peak_mb, row
+from bench.harness import emit, in_a_process, machine, peak_mb, row
 from bench.large_selection import repeat_chunks
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.detector import Detector
@@ -63,16 +60,7 @@ def run_side(side: str, path: Path) -> None:
 
 def measured(side: str, path: Path) -> dict[str, float]:
     """Processor seconds and the peak of memory in MB, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.trees", "--run", side, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return in_a_process("bench.trees", "--run", side, str(path))
 
 
 def main() -> None:
