@@ -381,13 +381,25 @@ def corpus_rows(wildcards):
     return specs.corpus_rows(CONFIG, wildcards.dataset)
 
 
-def memory(rule_name, rows=sample_rows):
+def scan_threads(wildcards):
+    """Cores for the scan of a corpus; a store is read by one process."""
+    stored = is_stored(wildcards.dataset)
+    return 1 if stored else specs.scan_threads(CONFIG, wildcards.dataset)
+
+
+def scan_workers(wildcards):
+    """Processes that the scan starts, at most."""
+    cores = scan_threads(wildcards)
+    return cores if cores > 1 else 0
+
+
+def memory(rule_name, rows=sample_rows, workers=lambda wildcards: 0):
     """`mem_mb` of a rule: what workflow/resources.yaml says for so many rows, per attempt.
 
     No parameter of the rule, so that other requests make nothing run again.
     """
     return lambda wildcards, attempt: REQUESTS[rule_name].memory(
-        rows(wildcards), attempt
+        rows(wildcards), attempt, workers(wildcards)
     )
 
 

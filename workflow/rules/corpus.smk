@@ -85,9 +85,9 @@ rule index_corpus:
         "results/benchmarks/index_corpus/{dataset}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
+    threads: scan_threads
     resources:
-        mem_mb=memory("index_corpus", rows=corpus_rows),
+        mem_mb=memory("index_corpus", rows=corpus_rows, workers=scan_workers),
         runtime=minutes("index_corpus", rows=corpus_rows),
     params:
         spec=lambda wildcards: specs.corpus_spec(CONFIG, wildcards.dataset),

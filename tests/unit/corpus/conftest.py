@@ -7,11 +7,13 @@ import copy
 import hashlib
 import io
 import json
+import pickle
 import tarfile
 
 import numpy as np
 import pytest
 
+from dokunuki.corpus import scanning
 from dokunuki.corpus.vectoriser import vectorise
 
 ROW = {
@@ -171,3 +173,37 @@ def write_maps(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture
+def in_ranges(monkeypatch):
+    """Scan any release by ranges of some 1,500 bytes, in this process as the workers do."""
+
+    class Here:
+        def __init__(self, workers, mp_context):
+            assert mp_context.get_start_method() == "spawn"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *raised):
+            pass
+
+        def submit(self, function, *values, **named):
+            # What a worker is sent and what it sends back has to go through a pipe.
+            task = pickle.loads(pickle.dumps((function, values, named)))
+            return Done(*task)
+
+        def shutdown(self, cancel_futures):
+            assert cancel_futures
+
+    class Done:
+        def __init__(self, function, values, named):
+            self.task = lambda: function(*values, **named)
+
+        def result(self):
+            return pickle.loads(pickle.dumps(self.task()))
+
+    monkeypatch.setattr(scanning, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(scanning, "WORTH_WORKERS", 0)
+    monkeypatch.setattr(scanning, "_RANGE_BYTES", 1500)

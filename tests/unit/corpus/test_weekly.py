@@ -101,6 +101,25 @@ def test_programs_are_used_and_all_else_is_left_out_and_counted(write_weeks, pub
     assert sorted(set(index.told("week"))) == ["2023-09-24", "2023-10-01", "2024-09-22"]
 
 
+@pytest.mark.parametrize("file_types", [None, ["PDF", "APK"]])
+def test_ranges_leave_out_the_same_and_count_it(write_weeks, published, in_ranges, file_types):
+    published[f"more/{WEEKS[2]}_Win32_challenge_malicious.jsonl"] = rows_of("Win32", 5, 99)
+    folder = write_weeks(published)
+    index, report = indexed(folder, file_types)
+    again, report_again = indexed(folder, file_types, workers=2)
+    assert report_again == report
+    assert again.files == index.files
+    assert (again.told("week") == index.told("week")).all()
+    assert (again.line == index.line).all()
+
+
+def test_ranges_miss_the_same_types(write_weeks, in_ranges):
+    folder = write_weeks({file_name(0, "Win32"): rows_of("Win32", 6, 1)})
+    for workers in (1, 2):
+        with pytest.raises(CorpusError, match="no file is of type PDF"):
+            indexed(folder, ["Win32", "PDF"], workers=workers)
+
+
 @pytest.mark.parametrize("file_types", [["Dot_Net"], ["PDF", "APK"], ["Win64", "ELF"]])
 def test_types_are_chosen(write_weeks, published, file_types):
     index, report = indexed(write_weeks(published), file_types)

@@ -31,6 +31,7 @@ def test_requests_cover_what_was_measured_and_grow_with_rows_and_attempts():
     assert request.memory(100_000, attempt=1) > 500 + 10 * 100
     assert request.memory(100_000, attempt=2) == 2 * request.memory(100_000, attempt=1)
     assert request.memory(200_000, attempt=1) > request.memory(100_000, attempt=1)
+    assert request.memory(100_000, attempt=1, workers=4) > request.memory(100_000, 1) + 4 * 54
     assert request.runtime(100_000, attempt=1) > 1 + 0.1 * 100
     assert request.runtime(100_000, attempt=3) == 3 * request.runtime(100_000, attempt=1)
     assert request.runtime(100_000, attempt=1, times=10) > 10 * (1 + 0.1 * 100)

@@ -1,5 +1,6 @@
 import pytest
 
+from dokunuki.corpus.scanning import WORTH_WORKERS
 from dokunuki.errors import ConfigError, CorpusError
 from dokunuki.study import specs
 
@@ -94,6 +95,27 @@ def test_a_corpus_is_known_by_the_sizes_of_its_files(configured, tmp_path):
     assert "sizes" not in specs.corpus_spec(config, "simulated")
     assert specs.release_path(config, "simulated") == "results/simulated/release"
     assert specs.corpus_rows(config, "simulated") == 12_000
+
+
+def test_many_rows_in_files_of_json_lines_are_scanned_by_several_processes(configured, tmp_path):
+    config = configured()
+    assert specs.scan_threads(config, "simulated") == 1
+    config["datasets"]["simulated"]["rows"] = 100_000
+    assert specs.scan_threads(config, "simulated") == 4
+    with (tmp_path / "train_features_0.jsonl").open("wb") as file:
+        file.truncate(WORTH_WORKERS)
+    assert specs.scan_threads(config, "ember") == 1
+    with (tmp_path / "train_features_1.jsonl").open("wb") as file:
+        file.truncate(WORTH_WORKERS)
+    assert specs.scan_threads(config, "ember") == 4
+    assert specs.corpus_rows(config, "ember") == pytest.approx(2 * WORTH_WORKERS / 6000)
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for name in ("X_train.dat", "y_train.dat"):
+        with (maps / name).open("wb") as file:
+            file.truncate(4 * WORTH_WORKERS)
+    config["datasets"]["ember"]["path"] = str(maps)
+    assert specs.scan_threads(config, "ember") == 1
 
 
 def test_types_of_files_decide_the_rows_of_version_3_alone(configured, tmp_path):

@@ -7,23 +7,18 @@ million rows fit in 2 GiB.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from dokunuki.corpus.protocol import (
-    UNKNOWN_DIGEST,
-    BadRow,
-    IndexEntry,
-    LeftOut,
-    Location,
-    file_order,
-)
+from dokunuki.corpus.index_columns import ARRAYS, TEXTS, IndexColumns
+from dokunuki.corpus.protocol import UNKNOWN_DIGEST, BadRow, Location, file_order
+from dokunuki.corpus.scanning import scan_parts
 from dokunuki.corpus.validation import DIGEST_BYTES, FeatureVersionError
 from dokunuki.errors import CorpusError
 from dokunuki.progress import Progress, logger
@@ -39,7 +34,6 @@ LISTED = 100
 """How many duplicates and how many bad rows the report lists; all are counted."""
 
 _LABEL_NAMES = {0: "goodware", 1: "malware", -1: "unlabelled"}
-_PROGRESS_ROWS = 1000
 _MEGABYTE = 1 << 20
 
 
@@ -81,7 +75,7 @@ class Index:
 
     def told(self, field: str, positions: np.ndarray | slice = slice(None)) -> np.ndarray:
         """What `appeared`, `avclass`, `week` or `file` of some rows say, Unicode (n,)."""
-        texts = np.array(getattr(self, _TEXTS[field]), dtype=str)
+        texts = np.array(getattr(self, TEXTS[field]), dtype=str)
         chosen: np.ndarray = texts[getattr(self, field)[positions]]
         return chosen
 
@@ -122,7 +116,9 @@ class Locations(Sequence[Location]):
         )
 
 
-def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[str, Any]]:
+def build_index(
+    release: Release, bad_rows: str = "fail", *, workers: int = 1
+) -> tuple[Index, dict[str, Any]]:
     """Scan a release: the index of its usable rows, and a report of what was found.
 
     The first of several rows with the same sha256, in the release's order, is kept. `bad_rows` says
@@ -130,27 +126,27 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
     out. The report is ready for JSON. It counts rows per label and per file, duplicates, rows that
     were not asked for, and bad rows, and lists the first `LISTED` of duplicates and bad rows. Files
     that stand with both labels, as goodware here and as malware there, are listed too, and the log
-    tells of them.
+    tells of them. A large release is scanned by that many `workers`, see `scan_parts`, with the
+    same results and errors.
     Raises CorpusError when no row is left.
     """
-    columns = _Columns()
+    columns = IndexColumns()
     left_out: Counter[str] = Counter()
     bad: list[BadRow] = []
     bad_count = 0
     progress = Progress(f"index {release.path.name} (MB)", _megabytes(release.total_bytes))
-    for seen, row in enumerate(release.scan()):
-        if isinstance(row, BadRow):
-            if bad_rows != "skip":
-                raise _failure(row.error)
-            bad_count += 1
-            if len(bad) < LISTED:
-                bad.append(row)
-        elif isinstance(row, LeftOut):
-            left_out[row.reason] += row.rows
-        else:
-            columns.add(row)
-        if seen % _PROGRESS_ROWS == 0:
-            progress.update(_megabytes(release.bytes_done), rows=str(seen + 1))
+    with closing(scan_parts(release, LISTED, workers)) as parts:
+        for part in parts:
+            if part.bad and bad_rows != "skip":
+                raise _failure(part.bad[0].error)
+            if part.failure is not None:
+                raise part.failure
+            columns.extend(part.columns)
+            left_out.update(part.left_out)
+            bad += part.bad[: LISTED - len(bad)]
+            bad_count += part.bad_count
+            seen = len(columns) + left_out.total() + bad_count
+            progress.update(_megabytes(release.bytes_done), rows=str(seen))
     scanned = len(columns)
     progress.update(progress.total, rows=str(scanned + bad_count))
     if not scanned:
@@ -160,7 +156,7 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
             + (f"; {unasked} were not asked for ({', '.join(left_out)})" if unasked else "")
             + f"; the first: {bad[0].error if bad else 'there is none'}"
         )
-    index, repeated = columns.index(release.version)
+    index, repeated = _indexed(columns, release.version)
     contrary = repeated.contrary
     if contrary:
         logger.warning(
@@ -201,8 +197,8 @@ def build_index(release: Release, bad_rows: str = "fail") -> tuple[Index, dict[s
 
 def write_index(path: str | Path, index: Index) -> None:
     """Write an index as HDF5, atomically."""
-    arrays = {name: getattr(index, name) for name in _ARRAYS}
-    for name in _TEXTS.values():
+    arrays = {name: getattr(index, name) for name in ARRAYS}
+    for name in TEXTS.values():
         arrays[name] = np.array(getattr(index, name), dtype=str)
     write_arrays(path, arrays, {"version": index.version})
 
@@ -210,27 +206,11 @@ def write_index(path: str | Path, index: Index) -> None:
 def read_index(path: str | Path) -> Index:
     """Read what `write_index` wrote; raises DataFileError when it is missing or damaged."""
     with open_arrays(path) as file:
-        arrays = {name: read_array(file, name) for name in _ARRAYS}
+        arrays = {name: read_array(file, name) for name in ARRAYS}
         dates, families, weeks, files = (
-            tuple(read_array(file, name).tolist()) for name in _TEXTS.values()
+            tuple(read_array(file, name).tolist()) for name in TEXTS.values()
         )
         return Index(int(file.attrs["version"]), files, dates, families, weeks, **arrays)
-
-
-# The arrays of an index with their types, and the texts that some of them are positions in.
-_ARRAYS = {
-    "digest": np.uint8,
-    "label": np.int8,
-    "appeared": np.int32,
-    "avclass": np.int32,
-    "week": np.int16,
-    "file": np.int16,
-    "line": np.int64,
-    "offset": np.int64,
-    "length": np.int64,
-    "checksum": np.uint32,
-}
-_TEXTS = {"appeared": "dates", "avclass": "families", "week": "weeks", "file": "files"}
 
 
 class _Repeated(NamedTuple):
@@ -244,101 +224,60 @@ class _Repeated(NamedTuple):
     contrary: list[dict[str, Any]]
 
 
-class _Columns:
-    """Grows one compact column per field of an entry: no Python object is kept per row."""
+def _indexed(columns: IndexColumns, version: int) -> tuple[Index, _Repeated]:
+    """The first row of each sha256 in the release's order, and what is repeated.
 
-    def __init__(self) -> None:
-        self.digest = bytearray()
-        self.label = array("b")
-        self.appeared = array("i")
-        self.avclass = array("i")
-        self.week = array("h")
-        self.file = array("h")
-        self.line = array("q")
-        self.offset = array("q")
-        self.length = array("q")
-        self.checksum = array("I")
-        self.texts: dict[str, dict[str, int]] = {name: {} for name in _TEXTS}
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def add(self, row: IndexEntry) -> None:
-        self.digest += row.digest
-        self.label.append(row.label)
-        self.appeared.append(self._position("appeared", row.appeared))
-        self.avclass.append(self._position("avclass", row.avclass))
-        self.week.append(self._position("week", row.week))
-        self.file.append(self._position("file", row.file))
-        self.line.append(row.line)
-        self.offset.append(row.offset)
-        self.length.append(row.length)
-        self.checksum.append(row.checksum)
-
-    def _position(self, field: str, text: str) -> int:
-        known = self.texts[field]
-        return known.setdefault(text, len(known))
-
-    def index(self, version: int) -> tuple[Index, _Repeated]:
-        """The first row of each sha256 in the release's order, and what is repeated.
-
-        An archive may hold its files in any order. Columns are let go of as they are taken.
-        """
-        met = list(self.texts["file"])
-        files = sorted(met, key=file_order)
-        ranks = {name: place for place, name in enumerate(files)}
-        file = np.array([ranks[name] for name in met], dtype=np.int16)[self._array("file")]
-        line = self._array("line")
-        label = self._array("label")
-        digest = self._array("digest").reshape(-1, DIGEST_BYTES)
-        order = np.lexsort((line, file))
-        first = _first_occurrences(digest[order])
-        kept = first == np.arange(len(order), dtype=first.dtype)
-        contrary = _with_both_labels(first, label[order])
-        where = partial(_where, files, file[order], line[order])
-        repeated = _Repeated(
-            listed=[
-                {
-                    "sha256": digest[order[place]].tobytes().hex(),
-                    "kept": where(first[place]),
-                    "left_out": where(place),
-                }
-                for place in np.flatnonzero(~kept)[:LISTED].tolist()
-            ],
-            contrary_count=len(contrary),
-            contrary=[
-                {
-                    "sha256": digest[order[place]].tobytes().hex(),
-                    "rows": [
-                        {"row": where(other), "label": int(label[order[other]])}
-                        for other in np.flatnonzero(first == place).tolist()
-                    ],
-                }
-                for place in contrary[:LISTED].tolist()
-            ],
-        )
-        order = order[kept]
-        taken = {"digest": digest, "file": file, "line": line, "label": label}
-        arrays = {name: column[order] for name, column in taken.items()}
-        del digest, file, line, label, first, taken, where
-        for name in _ARRAYS:
-            if name not in arrays:
-                arrays[name] = self._array(name)[order]
-        index = Index(
-            version=version,
-            files=tuple(files),
-            dates=tuple(self.texts["appeared"]),
-            families=tuple(self.texts["avclass"]),
-            weeks=tuple(self.texts["week"]),
-            **arrays,
-        )
-        return index, repeated
-
-    def _array(self, name: str) -> np.ndarray:
-        """A column as an array, which alone holds it from now on."""
-        column = np.frombuffer(getattr(self, name), dtype=_ARRAYS[name])
-        delattr(self, name)
-        return column
+    An archive may hold its files in any order. Columns are let go of as they are taken.
+    """
+    met = list(columns.texts["file"])
+    files = sorted(met, key=file_order)
+    ranks = {name: place for place, name in enumerate(files)}
+    file = np.array([ranks[name] for name in met], dtype=np.int16)[columns.take("file")]
+    line = columns.take("line")
+    label = columns.take("label")
+    digest = columns.take("digest").reshape(-1, DIGEST_BYTES)
+    order = np.lexsort((line, file))
+    first = _first_occurrences(digest[order])
+    kept = first == np.arange(len(order), dtype=first.dtype)
+    contrary = _with_both_labels(first, label[order])
+    where = partial(_where, files, file[order], line[order])
+    repeated = _Repeated(
+        listed=[
+            {
+                "sha256": digest[order[place]].tobytes().hex(),
+                "kept": where(first[place]),
+                "left_out": where(place),
+            }
+            for place in np.flatnonzero(~kept)[:LISTED].tolist()
+        ],
+        contrary_count=len(contrary),
+        contrary=[
+            {
+                "sha256": digest[order[place]].tobytes().hex(),
+                "rows": [
+                    {"row": where(other), "label": int(label[order[other]])}
+                    for other in np.flatnonzero(first == place).tolist()
+                ],
+            }
+            for place in contrary[:LISTED].tolist()
+        ],
+    )
+    order = order[kept]
+    taken = {"digest": digest, "file": file, "line": line, "label": label}
+    arrays = {name: column[order] for name, column in taken.items()}
+    del digest, file, line, label, first, taken, where
+    for name in ARRAYS:
+        if name not in arrays:
+            arrays[name] = columns.take(name)[order]
+    index = Index(
+        version=version,
+        files=tuple(files),
+        dates=tuple(columns.texts["appeared"]),
+        families=tuple(columns.texts["avclass"]),
+        weeks=tuple(columns.texts["week"]),
+        **arrays,
+    )
+    return index, repeated
 
 
 def _first_occurrences(digest: np.ndarray) -> np.ndarray:

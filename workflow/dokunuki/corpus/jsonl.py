@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from functools import partial
+from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -45,6 +45,29 @@ class _Line(NamedTuple):
     text: bytes
 
 
+class ByteRange(NamedTuple):
+    """A part of a file: the lines whose first byte is at `start` or behind it, and before `end`."""
+
+    file: str
+    start: int
+    end: int
+
+
+@dataclass
+class Met:
+    """What a scan has met so far, on which it depends how later rows are taken.
+
+    `sound` says that a row was sound: one of another version is a bad row from then on, and no
+    longer a sign that all are. `lines` and `filled` count the lines of the file that is being
+    scanned, all of them and those that are not blank.
+    """
+
+    selection: Selection
+    sound: bool = False
+    lines: int = 0
+    filled: int = 0
+
+
 class JsonLines(ABC):
     """What files, archives and stores have in common: each file is a stream of lines."""
 
@@ -75,51 +98,61 @@ class JsonLines(ABC):
     def scan(self) -> Iterator[IndexEntry | BadRow | LeftOut]:
         """Parse and check every line of every file that is asked for; see `Release.scan`."""
         self.bytes_done = 0
-        sound_rows = False
-        selection = Selection(self.file_types)
+        met = Met(Selection(self.file_types))
         for file, stream in self._streams():
-            empty = True
-            named = weekly_name(file)
-            if named and (reason := selection.left_out(named.file_type, named.part)):
-                yield LeftOut(reason, self._count(file, stream))
+            met.lines = met.filled = 0
+            yield from self._scan_lines(file, numbered(stream, self.where(file)), met)
+            self.check_filled(file, met)
+        met.selection.check_met(self.path)
+
+    def check_filled(self, file: str, met: Met) -> None:
+        """Raise CorpusError when a file that is asked for was scanned and no line had a row."""
+        named = weekly_name(file)
+        if not met.filled and not (named and met.selection.left_out(named.file_type, named.part)):
+            raise CorpusError(
+                f"{self.where(file)}: the file is empty; fetch or copy the release again"
+            )
+
+    def _scan_lines(
+        self, file: str, lines: Iterator[_Line], met: Met
+    ) -> Iterator[IndexEntry | BadRow | LeftOut]:
+        named = weekly_name(file)
+        if named and (reason := met.selection.left_out(named.file_type, named.part)):
+            yield LeftOut(reason, self._count(file, lines, met))
+            return
+        for line, row in self._identities(lines):
+            self._advance(len(line.text))
+            met.lines += 1
+            if row is None and is_blank(line.text):
                 continue
-            for line, row in self._identities(file, stream):
-                self._advance(len(line.text))
-                if row is None and is_blank(line.text):
-                    continue
-                empty = False
-                try:
-                    row = row or self._identity(file, line)
-                    if named:
-                        self._check_type(row, named, file, line)
-                except CorpusError as error:
-                    # A first row of another version says that all are: nothing to be skipped.
-                    if isinstance(error, FeatureVersionError) and not sound_rows:
-                        raise
-                    yield BadRow(file, line.number, _cut_off(line.text, error))
-                    continue
-                sound_rows = True
-                if reason := selection.left_out(row.file_type):
-                    yield LeftOut(reason, 1)
-                    continue
-                yield IndexEntry(
-                    row.digest,
-                    row.label,
-                    row.appeared,
-                    row.avclass,
-                    file,
-                    line.number,
-                    line.offset,
-                    len(line.text),
-                    zlib.crc32(line.text),
-                    # What was published for a week is told by its name for certain.
-                    named.start if named else row.week,
-                )
-            if empty:
-                raise CorpusError(
-                    f"{self.where(file)}: the file is empty; fetch or copy the release again"
-                )
-        selection.check_met(self.path)
+            met.filled += 1
+            try:
+                row = row or self._identity(file, line)
+                if named:
+                    self._check_type(row, named, file, line)
+            except CorpusError as error:
+                # A first row of another version says that all are: nothing to be skipped.
+                if isinstance(error, FeatureVersionError) and not met.sound:
+                    raise
+                yield BadRow(file, line.number, _cut_off(line.text, error))
+                continue
+            met.sound = True
+            if reason := met.selection.left_out(row.file_type):
+                yield LeftOut(reason, 1)
+                continue
+            yield IndexEntry(
+                row.digest,
+                row.label,
+                row.appeared,
+                row.avclass,
+                file,
+                line.number,
+                line.offset,
+                len(line.text),
+                zlib.crc32(line.text),
+                # What was published for a week is told by its name for certain.
+                named.start if named else row.week,
+            )
 
     def lines(self) -> Iterator[tuple[str, int, bytes]]:
         """All lines that are not blank: what messages call their file, their number, the line."""
@@ -128,11 +161,12 @@ class JsonLines(ABC):
                 if not is_blank(line.text):
                     yield self.where(file), line.number, line.text
 
-    def _count(self, file: str, stream: IO[bytes]) -> int:
-        """How many rows a file has that is not looked into."""
+    def _count(self, file: str, lines: Iterator[_Line], met: Met) -> int:
+        """How many rows there are on lines that are not looked into."""
         rows = 0
-        for line in numbered(stream, self.where(file)):
+        for line in lines:
             self._advance(len(line.text))
+            met.lines += 1
             rows += not is_blank(line.text)
         return rows
 
@@ -143,9 +177,8 @@ class JsonLines(ABC):
                 f"name says {named.file_type}"
             )
 
-    def _identities(self, file: str, stream: IO[bytes]) -> Iterator[tuple[_Line, Identity | None]]:
-        """The lines of a file, with the identities of the rows that pass the quick check."""
-        lines = numbered(stream, self.where(file))
+    def _identities(self, lines: Iterator[_Line]) -> Iterator[tuple[_Line, Identity | None]]:
+        """The same lines, with the identities of the rows that pass the quick check."""
         while batch := list(islice(lines, _CHECKED_LINES)):
             texts = [line.text for line in batch]
             yield from zip(batch, quick_identities(texts, self.version), strict=True)
@@ -212,10 +245,35 @@ class JsonlFiles(JsonLines):
 
     def _streams(self) -> Iterator[tuple[str, IO[bytes]]]:
         for name, file in self.files.items():
-            check_copied(file)  # a simulated corpus has checksums, a published one has none
-            check_known(head_of(file), file)
+            _check_whole(file)
             with readable(file), file.open("rb", BLOCK_BYTES) as stream:
                 yield name, stream
+
+    def ranges(self, size: int) -> list[ByteRange]:
+        """The files in ranges of `size` bytes at most, in the release's order.
+
+        An empty file is one range too.
+        """
+        ranges = []
+        for name, file in self.files.items():
+            with readable(file):
+                total = file.stat().st_size
+            starts = range(0, max(1, total), size)
+            ranges += [ByteRange(name, start, min(start + size, total)) for start in starts]
+        return ranges
+
+    def scan_range(self, part: ByteRange, met: Met) -> Iterator[IndexEntry | BadRow | LeftOut]:
+        """What `scan` says of a range's lines, which are counted from the first of them.
+
+        With a file's first range goes what is checked of the whole file before its lines.
+        """
+        file = self.files[part.file]
+        if not part.start:
+            _check_whole(file)
+        with readable(file), file.open("rb", BLOCK_BYTES) as stream:
+            _find_line(stream, part)
+            lines = numbered(stream, self.where(part.file), part.end)
+            yield from self._scan_lines(part.file, lines, met)
 
     def _advance(self, length: int) -> None:
         self.bytes_done += length
@@ -233,14 +291,17 @@ class JsonlFiles(JsonLines):
                     yield position, text
 
 
-def numbered(stream: IO[bytes], where: str) -> Iterator[_Line]:
+def numbered(stream: IO[bytes], where: str, end: int | None = None) -> Iterator[_Line]:
     """The lines of a stream with their numbers, which count from 1, and their first bytes.
 
-    Raises CorpusError for one that is longer than any row.
+    With an `end`, only those that begin before it, in a stream that may stand anywhere and tells
+    where. Raises CorpusError for a line that is longer than any row.
     """
-    offset = 0
     with readable(where):
-        for number, text in enumerate(iter(partial(stream.readline, _LONGEST_LINE), b""), start=1):
+        offset = 0 if end is None else stream.tell()
+        number = 0
+        while (end is None or offset < end) and (text := stream.readline(_LONGEST_LINE)):
+            number += 1
             if len(text) == _LONGEST_LINE:
                 raise CorpusError(
                     f"{where}:{number}: the line is longer than {_LONGEST_LINE >> 20} MiB, which "
@@ -248,6 +309,25 @@ def numbered(stream: IO[bytes], where: str) -> Iterator[_Line]:
                 )
             yield _Line(number, offset, text)
             offset += len(text)
+
+
+def _check_whole(file: Path) -> None:
+    """Raise CorpusError for a file that as a whole is not what it should be."""
+    check_copied(file)  # a simulated corpus has checksums, a published one has none
+    check_known(head_of(file), file)
+
+
+def _find_line(stream: IO[bytes], part: ByteRange) -> None:
+    """Go to the first line that begins in a range, or behind the range where none does."""
+    # From the byte before it: where that ends a line, the next one begins with the range.
+    offset = max(0, part.start - 1)
+    stream.seek(offset)
+    ended = not part.start
+    while not ended and offset < part.end and (text := stream.readline(part.end - offset)):
+        offset += len(text)
+        ended = text.endswith(b"\n")
+    if not ended:
+        stream.seek(part.end)
 
 
 def positions_by_file(locations: Sequence[Location]) -> dict[str, list[int]]:

@@ -10,7 +10,7 @@ USENIX Security 2021, section 4 and appendix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -186,6 +186,12 @@ class FeatureLayout:
     def width(self) -> int:
         """The number of columns: 2351, 2381 or 2568 in EMBER's versions."""
         return len(self.names)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it goes to another process: EMBER's by their version alone."""
+        if self.version is not None:
+            return feature_layout, (self.version,)
+        return FeatureLayout, tuple(getattr(self, field.name) for field in fields(self))
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from dokunuki.corpus.containers import Containers
-from dokunuki.corpus.jsonl import JsonLines, numbered, positions_by_file
+from dokunuki.corpus.jsonl import JsonLines, Met, numbered, positions_by_file
 from dokunuki.corpus.row_store import open_store
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class JsonlStore(JsonLines):
             for name in rows.files:
                 yield name, rows.stream(name)
 
-    def _count(self, file: str, stream: IO[bytes]) -> int:
+    def _count(self, file: str, lines: Iterator[object], met: Met) -> int:
         # Files that are left out were counted while they were passed over.
         return self._left_out[file]
 

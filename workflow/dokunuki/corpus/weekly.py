@@ -70,6 +70,10 @@ class Selection:
         self._met.add(file_type)
         return file_type if file_type and file_type not in self._wanted else ""
 
+    def join(self, other: Selection) -> None:
+        """Take for met what another part of the release has."""
+        self._met |= other._met
+
     def check_met(self, where: object) -> None:
         """Raise CorpusError when a type that was asked for by name was not met in the release."""
         if missing := [name for name in self.file_types or () if name not in self._met]:

@@ -55,6 +55,9 @@ _ROW_BYTES = {
 # About what a number takes in a table, by its kind: as written, or packed.
 _CELL_BYTES = {"npy": 4.0, "csv": 3.0, "tsv": 3.0, "feather": 2.0, "arrow": 2.0}
 _PACKED_CELL_BYTES = 0.5
+# Of 6 to 10 KB each. More cores than these read faster than most disks.
+_MANY_ROWS = 45_000
+_SCAN_THREADS = 4
 # Of a part whose parameters do not say: the most that any of ours has.
 _DEFAULT_EPOCHS = 30
 _NETWORKS = ("embernn",)
@@ -343,6 +346,20 @@ def corpus_rows(config: Config, dataset: str) -> float:
     files = given_files(config, dataset)
     fewest = min(_ROW_BYTES.values())
     return sum(file.stat().st_size / _ROW_BYTES.get(file.suffix, fewest) for file in files)
+
+
+def scan_threads(config: Config, dataset: str) -> int:
+    """Cores for the scan of a dataset's rows, where they lie in plain files of JSON lines.
+
+    From about as many rows on as are worth the start of workers, see `scan_parts` of
+    `corpus.scanning`; below, and for tables and memory maps, a single one.
+    """
+    kind = config["datasets"][dataset]["kind"]
+    if kind == "ember":
+        plain = all(file.suffix == ".jsonl" for file in given_files(config, dataset))
+    else:
+        plain = kind != "rows"
+    return _SCAN_THREADS if plain and corpus_rows(config, dataset) >= _MANY_ROWS else 1
 
 
 def _cell_bytes(file: Path) -> float:
