@@ -9,11 +9,6 @@ needs less than 1 MB has none in memory. Usage: python -m bench.growth [--sizes 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,8 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.harness import emit, machine, row
-from bench.material import REPOSITORY
+from bench.harness import emit, in_a_process, machine, peak_mb, row
 from dokunuki.attacks.greedy import GreedyCombinedSelection
 from dokunuki.attacks.planting import plant_poison
 from dokunuki.attacks.poisoning import write_poison
@@ -41,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BOUND = 1.1
-LEAST_MEMORY = 1 << 20
+LEAST_MB = 1
 
 
 def simulate(folder: Path, rows: int) -> None:
@@ -112,26 +106,11 @@ STAGES: dict[str, Callable[[Path, int], None]] = {
 UNMEASURED = {"explain"}
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def in_a_process(stage: str, folder: Path, rows: int) -> dict[str, float]:
-    """Run a stage at a size; its seconds and bytes."""
-    paths = [str(REPOSITORY / "workflow"), str(REPOSITORY)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "bench.growth", "--run", stage, str(folder), str(rows)]
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
-
-
 def run(stage: str, folder: Path, rows: int) -> None:
-    """What `in_a_process` starts."""
-    before, start = peak_bytes(), time.process_time()
+    """Run a stage at a size, in a process of its own, and print its seconds and MB."""
+    before, start = peak_mb(), time.process_time()
     STAGES[stage](folder, rows)
-    emit({"seconds": time.process_time() - start, "bytes": peak_bytes() - before})
+    emit({"seconds": time.process_time() - start, "mb": peak_mb() - before})
 
 
 def exponent(sizes: list[int], values: list[float]) -> float:
@@ -156,19 +135,21 @@ def main() -> None:
         # A folder per size, so that the disk holds one at a time.
         with tempfile.TemporaryDirectory(prefix="growth-") as folder:
             for stage in STAGES:
-                measured[stage].append(in_a_process(stage, Path(folder), rows))
-    slopes: dict[str, dict[str, float]] = {"seconds": {}, "bytes": {}}
+                measured[stage].append(
+                    in_a_process("bench.growth", "--run", stage, folder, str(rows))
+                )
+    slopes: dict[str, dict[str, float]] = {"seconds": {}, "mb": {}}
     for stage in (stage for stage in STAGES if stage not in UNMEASURED):
         ends = {}
-        for what, unit, factor in (("seconds", "s", 1.0), ("bytes", "MB", 1e-6)):
+        for what, unit in (("seconds", "s"), ("mb", "MB")):
             values = [max(values[what], 1e-3) for values in measured[stage]]
-            small = what == "bytes" and values[-1] < LEAST_MEMORY
+            small = what == "mb" and values[-1] < LEAST_MB
             slopes[what][stage] = 0.0 if small else exponent(arguments.sizes, values)
             for end in (0, -1):
                 key = f"{unit} at {arguments.sizes[end]} rows"
-                ends[key] = float(f"{values[end] * factor:.3g}")
+                ends[key] = float(f"{values[end]:.3g}")
         emit({"stage": stage, **ends})
-    for what, kind in (("seconds", "time"), ("bytes", "memory")):
+    for what, kind in (("seconds", "time"), ("mb", "memory")):
         highest = max(slopes[what].values())
         name = f"growth of {kind} with the rows, up to {arguments.sizes[-1]}: highest exponent"
         emit(row(name, slopes[what], highest, BOUND, least=False))

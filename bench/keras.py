@@ -2,8 +2,9 @@
 
 TensorFlow is no dependency: `make bench` puts it (bench/keras.txt) into an environment of its own,
 build/keras; without it, nothing is measured. The network is Severi et al.'s. The two sides run in
-turn, with the same threads; a round's figure is the median epoch after the first, which also
-allocates and chooses kernels, and the least of the rounds counts.
+turn, with the same threads, each in float32 and in bfloat16; a round's figure is the median epoch
+after the first, which also allocates and chooses kernels, and the least of the rounds counts. Each
+side is held to the precision that it is the faster in.
 Usage: python -m bench.keras [--rows N] [--rounds N] [--threads N]
 """
 
@@ -15,26 +16,27 @@ import subprocess
 import time
 
 import numpy as np
-import torch
 
 from bench.epochs import epoch_ends
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY
-from dokunuki.networks.devices import resolve_precision
 from dokunuki.networks.embernn import EmberNN
 
 WIDTH = 2351
 HIDDEN = [4000, 2000, 100]
 BATCH = 512
 EPOCHS = 4
-BOUND = 4
+BOUND = 3
+PRECISIONS = ("float32", "bfloat16")
 # The Makefile leaves this file once the environment is whole.
 INSTALLED = REPOSITORY / "build" / "keras" / ".installed"
 KERAS = """
 import json, sys, time
 import numpy as np
 import tensorflow as tf
-hidden, width, batch, epochs, rows, threads = json.loads(sys.argv[1])
+hidden, width, batch, epochs, rows, threads, precision = json.loads(sys.argv[1])
+if precision != "float32":
+    tf.keras.mixed_precision.set_global_policy("mixed_" + precision)
 tf.config.threading.set_intra_op_parallelism_threads(threads)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 rng = np.random.default_rng(0)
@@ -44,7 +46,9 @@ layers = [tf.keras.Input((width,))]
 for units in hidden:
     layers += [tf.keras.layers.Dense(units, activation="relu")]
     layers += [tf.keras.layers.BatchNormalization(), tf.keras.layers.Dropout(0.5)]
-model = tf.keras.Sequential([*layers, tf.keras.layers.Dense(1, activation="sigmoid")])
+# Keras advises float32 for the last layer, whatever the policy.
+layers += [tf.keras.layers.Dense(1, activation="sigmoid", dtype="float32")]
+model = tf.keras.Sequential(layers)
 model.compile(tf.keras.optimizers.SGD(0.1, momentum=0.9), "binary_crossentropy")
 ends = []
 class Clock(tf.keras.callbacks.Callback):
@@ -55,9 +59,9 @@ print(json.dumps({"epoch_s": float(np.median(np.diff(ends))), "version": tf.__ve
 """
 
 
-def keras_epoch(python: str, rows: int, threads: int) -> tuple[float, str]:
+def keras_epoch(python: str, rows: int, threads: int, precision: str) -> tuple[float, str]:
     """Seconds of an epoch of Keras, and TensorFlow's version."""
-    settings = json.dumps([HIDDEN, WIDTH, BATCH, EPOCHS, rows, threads])
+    settings = json.dumps([HIDDEN, WIDTH, BATCH, EPOCHS, rows, threads, precision])
     done = subprocess.run(
         [python, "-c", KERAS, settings], check=True, stdout=subprocess.PIPE, text=True
     )
@@ -65,7 +69,7 @@ def keras_epoch(python: str, rows: int, threads: int) -> tuple[float, str]:
     return float(found["epoch_s"]), str(found["version"])
 
 
-def our_epoch(rows: int, threads: int) -> float:
+def our_epoch(rows: int, threads: int, precision: str) -> float:
     """Seconds of an epoch of ours."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((rows, WIDTH), dtype=np.float32)
@@ -79,6 +83,7 @@ def our_epoch(rows: int, threads: int) -> float:
         epochs=EPOCHS,
         threads=threads,
         device="cpu",
+        precision=precision,
     )
     with epoch_ends(time.perf_counter) as ends:
         model.fit(X, y)
@@ -92,20 +97,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    precision = str(resolve_precision("auto", torch.device("cpu"))).removeprefix("torch.")
-    emit(machine(["torch"], benchmark="keras", precision=precision))
+    emit(machine(["torch"], benchmark="keras"))
     name = f"EmberNN {'-'.join(map(str, HIDDEN))}, batch {BATCH}, SGD: speed beside Keras"
     if not INSTALLED.is_file():
         emit({"name": name, "bound": f"at least {BOUND}", "verdict": "not measured: no TensorFlow"})
         return
     python = str(INSTALLED.parent / "bin" / "python")
-    ours, theirs, version = float("inf"), float("inf"), ""
+    seconds = {
+        (side, precision): float("inf") for side in ("keras", "ours") for precision in PRECISIONS
+    }
+    version = ""
     for _ in range(arguments.rounds):
-        ours = min(ours, our_epoch(arguments.rows, arguments.threads))
-        seconds, version = keras_epoch(python, arguments.rows, arguments.threads)
-        theirs = min(theirs, seconds)
-    measured = {"keras_epoch_s": theirs, "ours_epoch_s": ours}
-    emit(row(f"{name}, TensorFlow {version}", measured, theirs / ours, BOUND))
+        for precision in PRECISIONS:
+            own = our_epoch(arguments.rows, arguments.threads, precision)
+            theirs, version = keras_epoch(python, arguments.rows, arguments.threads, precision)
+            for side, epoch in (("ours", own), ("keras", theirs)):
+                seconds[side, precision] = min(seconds[side, precision], epoch)
+    measured = {
+        f"{side}_{precision}_epoch_s": epoch for (side, precision), epoch in seconds.items()
+    }
+    best = {side: min(seconds[side, precision] for precision in PRECISIONS) for side, _ in seconds}
+    ratio = best["keras"] / best["ours"]
+    emit(row(f"{name}, TensorFlow {version}", measured, ratio, BOUND))
 
 
 if __name__ == "__main__":
