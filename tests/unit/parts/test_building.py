@@ -1,3 +1,7 @@
+import gc
+import sys
+from contextlib import nullcontext
+
 import lightgbm
 import pytest
 from sklearn.decomposition import PCA
@@ -51,6 +55,28 @@ def test_a_package_missing_inside_a_module_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match=r"needy_module failed: no package 'absent_package'"):
         load_class("needy_module.Thing")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("end", ["", "raise ValueError"])
+def test_an_import_is_not_held_up_by_the_garbage_collector(tmp_path, monkeypatch, enabled, end):
+    module = tmp_path / "collected.py"
+    module.write_text(
+        f"import gc, sys\nsys.seen_by_import = gc.isenabled()\n{end}\nclass Part: pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "seen_by_import", None, raising=False)
+    monkeypatch.delitem(sys.modules, "collected", raising=False)
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(ValueError) if end else nullcontext():  # noqa: PT011 - its own
+            load_class("collected.Part")
+        assert sys.seen_by_import is False
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+        sys.modules.pop("collected", None)
 
 
 def test_each_class_gets_what_it_takes():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dokunuki.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
 
 
@@ -115,7 +117,8 @@ def _from_context(named: Mapping[str, Any], context: Mapping[str, Any]) -> dict[
 
 def _load_module(module_name: str, class_path: str) -> ModuleType:
     try:
-        return importlib.import_module(module_name)
+        with _nothing_collected():
+            return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module_name != missing and not module_name.startswith(f"{missing}."):
@@ -126,6 +129,22 @@ def _load_module(module_name: str, class_path: str) -> ModuleType:
     raise ConfigError(
         f"{class_path}: there is no module {missing}{_nearest(name, _siblings(parent))}"
     )
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Within the block, no garbage is looked for.
+
+    What an import makes stays. To look through it time and again is a seventh of the import of
+    torch, which is most of what a job takes to start.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _siblings(package_name: str) -> list[str]:
