@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import json
 
 import pytest
 
 from dokunuki.corpus.index import build_index
+from dokunuki.corpus.jsonl import vectors_of_lines
 from dokunuki.corpus.parsing import parse_row
 from dokunuki.corpus.protocol import BadRow
 from dokunuki.corpus.release import open_release
@@ -167,3 +169,26 @@ def test_a_release_changed_since_it_was_indexed(
     message = "no such file" if (layout, change) == ("folder", "file gone") else "has changed since"
     with pytest.raises(CorpusError, match=message):
         list(release.read(index.locations([28])))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_waits_while_rows_are_made_and_no_longer(make_row, enabled):
+    line = json.dumps(make_row()).encode()
+    waited = []
+
+    def vectorise(rows, version):
+        waited.append(not gc.isenabled())
+        if version == 2:
+            raise CorpusError("no vectors")
+        return rows
+
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert vectors_of_lines([line], vectorise, 1) == [make_row()]
+        with pytest.raises(CorpusError):
+            vectors_of_lines([line], vectorise, 2)
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+    assert waited == [True, True]

@@ -5,6 +5,8 @@ import orjson
 import pytest
 from sklearn.feature_extraction import FeatureHasher
 
+from dokunuki.corpus import batch
+from dokunuki.corpus.batch import hash_columns
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.release import release_files
 from dokunuki.corpus.vectoriser import vectorise
@@ -111,6 +113,50 @@ def test_hashed_columns(make_row):
         hashed(1024, ["kernel32.dll:ExitProcess", "kernel32.dll:Sleep", "mscoree.dll:_CorDllMain"]),
     )
     np.testing.assert_array_equal(block(row, "export"), hashed(128, ["DllMain"]))
+
+
+@pytest.mark.parametrize("largest", [1.0, 2.0**60])
+def test_sections_are_summed_as_the_release_summed_them(make_row, largest):
+    """Sums of three or more numbers that are no whole ones depend on their order."""
+    rng = np.random.default_rng(5)
+    rows = [make_row(number) for number in range(12)]
+    for number, row in enumerate(rows):
+        row["section"]["sections"] = [
+            {
+                "name": str(rng.choice(["a", "b", "\ud800"])),
+                "size": int(rng.integers(1 << 30)),
+                "entropy": 8 * rng.random(),
+                "vsize": largest * rng.random(),
+                "props": [],
+            }
+            for _ in range(5 * number)
+        ]
+    X = vectorise(rows, 1)
+    for column_block, key in (
+        ("section_sizes", "size"),
+        ("section_entropies", "entropy"),
+        ("section_vsizes", "vsize"),
+    ):
+        for row, found in zip(rows, X[:, hash_columns(LAYOUT, column_block)], strict=True):
+            pairs = [
+                (part["name"].encode("utf-8", "surrogatepass"), part[key])
+                for part in row["section"]["sections"]
+            ]
+            expected = hashed(50, pairs, "pair").astype(np.float32)
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_hashes_are_let_go_of_and_stay_the_same(make_row, monkeypatch):
+    rows = [make_row(number) for number in range(8)]
+    for number, row in enumerate(rows):
+        row["imports"] = {f"{n}.dll": [f"f{number}", "g"] for n in range(number)}
+    expected = vectorise(rows, 1)
+    monkeypatch.setattr(batch, "_KEPT_HASHES", 10)
+    monkeypatch.setattr(batch._Hashes, "_tables", {})
+    monkeypatch.setattr(batch._Hashes, "_kept", 0)
+    np.testing.assert_array_equal(vectorise(rows, 1), expected)
+    tables = batch._Hashes._tables
+    assert sum(map(len, tables.values())) + batch._TABLE_HASHES * len(tables) <= 10
 
 
 def test_the_entry_name_is_hashed_by_character(make_row):

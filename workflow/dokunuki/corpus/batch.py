@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from sklearn.feature_extraction import FeatureHasher
@@ -18,12 +18,16 @@ from dokunuki.corpus.columns import PRINTABLE
 from dokunuki.corpus.layout import FeatureLayout, feature_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dokunuki.corpus.validation import Row
 
 # Bounds the memory, some 100 MB at worst.
 _KEPT_HASHES = 1 << 20
+# An empty table takes the memory of so many.
+_TABLE_HASHES = 4
+# Below it float64 holds every whole number.
+_WHOLE = 2.0**53
 
 
 class Batch:
@@ -46,14 +50,31 @@ class Batch:
     def hash_pairs(self, block: str, rows: Iterable[Iterable[tuple[str, float]]]) -> None:
         """The same with a number for each token, which it counts."""
         columns = hash_columns(self.layout, block)
-        # Summed in float64 in the order of the file, as the release did: float32 sums differ.
-        hasher = FeatureHasher(columns.stop - columns.start, input_type="pair", dtype=np.float64)
-        held = [list(row) for row in rows]
-        try:
-            hashed = hasher.transform(held)
-        except UnicodeEncodeError:
-            hashed = hasher.transform([[(_bytes(word), n) for word, n in row] for row in held])
-        self.X[:, columns] = hashed.toarray()
+        self.X[:, columns] = _hashed_pairs(columns.stop - columns.start, map(list, rows))
+
+    def hash_tables(
+        self, names: Sequence[str], lengths: Sequence[int], numbers: Mapping[str, np.ndarray]
+    ) -> None:
+        """Store what `hash_pairs` would, for blocks whose tokens are the same.
+
+        `names` are the tokens of all rows, of which row i has `lengths[i]`. `numbers` float64 are
+        those of each block, one a token.
+        """
+        hashes = _hashes_of(names)
+        signs = np.where(hashes < 0, -1.0, 1.0)
+        for block, values in numbers.items():
+            columns = hash_columns(self.layout, block)
+            width = columns.stop - columns.start
+            self.X[:, columns] = _summed(width, lengths, hashes, signs * values)
+            # Two numbers have one sum. The release summed more of them in an order of its own,
+            # which shows where a sum is rounded.
+            if (values % 1).any() or values.sum() >= _WHOLE:
+                met = _summed(width, lengths, hashes, None).max(axis=1, initial=0)
+                ends = np.cumsum(lengths)
+                for row in np.flatnonzero(met > 2).tolist():
+                    own = slice(ends[row] - lengths[row], ends[row])
+                    pairs = zip(names[own], values[own].tolist(), strict=True)
+                    self.X[row, columns] = _hashed_pairs(width, [list(pairs)])
 
     def histograms(self) -> None:
         """Counts as shares of their sum, in float32 throughout."""
@@ -92,19 +113,46 @@ def _hash_columns(names: tuple[str, ...], block: str) -> slice:
 
 
 class _Hashes(dict[str, int]):
-    """Signed hashes of tokens, kept: most rows import what others did."""
+    """Signed hashes of tokens behind a prefix, kept: most rows import what others did.
+
+    All tables are let go of at once when they hold too many hashes together.
+    """
+
+    __slots__ = ("_prefix",)
+
+    _tables: ClassVar[dict[str, _Hashes]] = {}
+    _kept: ClassVar[int] = 0
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    @classmethod
+    def behind(cls, prefix: str) -> _Hashes:
+        """The table of a prefix: a token's hash in it is that of both together."""
+        try:
+            return cls._tables[prefix]
+        except KeyError:
+            cls._note_kept(_TABLE_HASHES)
+            return cls._tables.setdefault(prefix, cls(prefix))
+
+    @classmethod
+    def _note_kept(cls, number: int) -> None:
+        cls._kept += number
+        if cls._kept > _KEPT_HASHES:
+            for table in cls._tables.values():
+                table.clear()
+            cls._tables.clear()
+            cls._kept = number
 
     def __missing__(self, token: str) -> int:
-        if len(self) >= _KEPT_HASHES:
-            self.clear()
+        self._note_kept(1)
+        word = self._prefix + token
         try:
-            self[token] = murmurhash3_32(token)
+            found: int = murmurhash3_32(word)
         except UnicodeEncodeError:
-            self[token] = murmurhash3_32(_bytes(token))
-        return self[token]
-
-
-_hashes = _Hashes()
+            found = murmurhash3_32(_bytes(word))
+        self[token] = found
+        return found
 
 
 def _bytes(token: str) -> bytes:
@@ -126,6 +174,36 @@ def hashed_words(width: int, rows: Iterable[Collection[str]], *, signed: bool = 
     return _summed(width, [len(row) for row in rows], hashes, weights)
 
 
+def _hashed_pairs(width: int, rows: Iterable[list[tuple[str, float]]]) -> np.ndarray:
+    # Summed in float64 in the order of the file, as the release did: float32 sums differ.
+    hasher = FeatureHasher(width, input_type="pair", dtype=np.float64)
+    held = list(rows)
+    try:
+        hashed = hasher.transform(held)
+    except UnicodeEncodeError:
+        hashed = hasher.transform([[(_bytes(word), n) for word, n in row] for row in held])
+    sums: np.ndarray = hashed.toarray()
+    return sums
+
+
+def hashed_functions(width: int, rows: Iterable[Mapping[str, Collection[str]]]) -> np.ndarray:
+    """For each row the sum of the signs of its words `key:value`, keys in lower case, by hash.
+
+    float64 (n, width). The words are never put together but for the first of their kind.
+    """
+    rows = list(rows)
+    hashes = np.fromiter(
+        chain.from_iterable(
+            map(_Hashes.behind(f"{key.lower()}:").__getitem__, values)
+            for row in rows
+            for key, values in row.items()
+        ),
+        np.int64,
+    )
+    lengths = [sum(map(len, row.values())) for row in rows]
+    return _summed(width, lengths, hashes, np.where(hashes < 0, -1.0, 1.0))
+
+
 def hashed_numbers(
     width: int, words: Iterable[str], numbers: Iterable[float], lengths: Sequence[int]
 ) -> np.ndarray:
@@ -140,7 +218,7 @@ def hashed_numbers(
 
 
 def _hashes_of(words: Iterable[str]) -> np.ndarray:
-    return np.fromiter(map(_hashes.__getitem__, words), np.int64)
+    return np.fromiter(map(_Hashes.behind("").__getitem__, words), np.int64)
 
 
 def _summed(

@@ -6,17 +6,18 @@ bit, to what the release's own code made of its rows with the libraries of its t
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dokunuki.corpus import ember2024
-from dokunuki.corpus.batch import Batch, hash_columns, hashed_words
+from dokunuki.corpus.batch import Batch, hash_columns, hashed_functions, hashed_words
 from dokunuki.corpus.layout import DATA_DIRECTORIES, HEADER_NUMBERS
 from dokunuki.corpus.validation import GENERAL_NUMBERS, STRING_NUMBERS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from dokunuki.corpus.layout import FeatureLayout
 
@@ -28,6 +29,11 @@ _STRING_COLUMNS = {
     "registry": "registry_count",
     "MZ": "MZ_count",
 }
+_SECTION_NUMBERS = (
+    ("section_sizes", "size"),
+    ("section_entropies", "entropy"),
+    ("section_vsizes", "vsize"),
+)
 
 
 def vectorise(rows: Sequence[Row], version: int) -> np.ndarray:
@@ -116,13 +122,15 @@ class _Batch(Batch):
                 for table in tables
             ),
         )
-        for block, key in (
-            ("section_sizes", "size"),
-            ("section_entropies", "entropy"),
-            ("section_vsizes", "vsize"),
-        ):
-            pairs = ([(part["name"], part[key]) for part in table] for table in tables)
-            self.hash_pairs(block, pairs)
+        parts = list(chain.from_iterable(tables))
+        self.hash_tables(
+            [part["name"] for part in parts],
+            [len(table) for table in tables],
+            {
+                block: np.array([part[key] for part in parts], dtype=np.float64)
+                for block, key in _SECTION_NUMBERS
+            },
+        )
         columns, values = entry_name_hashes(self.rows, self.layout)
         self.X[:, columns] = values
         # Several sections may bear the entry's name: all of them count.
@@ -138,18 +146,8 @@ class _Batch(Batch):
         """Imported libraries, each once whatever its case, and functions with their library."""
         tables = [row["imports"] for row in self.rows]
         self.hash("import_libraries", ({library.lower() for library in table} for table in tables))
-        self.hash(
-            "import_functions",
-            (
-                [
-                    prefix + function
-                    for library, functions in table.items()
-                    for prefix in [f"{library.lower()}:"]
-                    for function in functions
-                ]
-                for table in tables
-            ),
-        )
+        columns = hash_columns(self.layout, "import_functions")
+        self.X[:, columns] = hashed_functions(columns.stop - columns.start, tables)
 
     def directories(self) -> None:
         """Size and address of the data directories, by position; absent ones stay 0."""
