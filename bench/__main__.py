@@ -26,6 +26,7 @@ PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS = {
     "startup": [],
     "corpus": [],
+    "scanning": [],
     "export": [],
     "extraction": [],
     "tables": [],
