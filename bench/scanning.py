@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=12000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--copies", type=int, default=16, help="of the release's files")
+    parser.add_argument("--copies", type=int, default=32, help="of the release's files")
     arguments = parser.parse_args()
     emit(machine(["numpy", "msgspec"], benchmark="scanning"))
     folder = release(arguments.rows)
