@@ -5,11 +5,12 @@ poisoned with the library's own planting code. A line of a CSV file is written f
 what the attack does to the detector (ASR with and without the poison, on malware that stands in
 nobody's rows), the audit's verdict, and what it names of the true trigger and of the poisoned rows.
 An attack's name with `-jittered` behind it gives its values noise.
-A line that is there is not made again. `--summary` prints the bounds of `bench.audit_bounds`.
+A line that is there is not made again. `--summary` prints the bounds of `bench.audit_bounds`, and
+`--document` writes them into a page, with a line for each attack.
 
 Usage: python -m bench.audit [--corpus simulated|FOLDER] [--rows N] [--seeds A-B] [--attacks NAMES]
 [--rates P] [--sizes N] [--detectors NAMES] [--threads N] [--output FILE] [--working-only]
-[--summary]
+[--summary] [--document FILE]
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ import pandas as pd
 import yaml
 
 from bench.audit_bounds import WORKS, bounds
+from bench.audit_tables import tables
+from bench.markers import write_tables
 from bench.material import BUILD, REPOSITORY
 from dokunuki.attacks.planting import plant
 from dokunuki.attacks.poisoning import Poison
@@ -79,7 +82,8 @@ JITTER = 0.02
 LARGEST = 32
 MALWARE_THRESHOLD = 0.5
 SURROGATE = "embernn"
-# In percent. Those of the purified detector stay empty where nothing was proved.
+# In percent. Those of the purified detector stay empty where nothing was proved, and so does that
+# of one fitted by somebody who is told which rows are poison, and leaves them out.
 MEASURED = (
     "asr",
     "asr_clean",
@@ -87,6 +91,7 @@ MEASURED = (
     "asr_purified",
     "accuracy_clean",
     "accuracy_purified",
+    "accuracy_told",
 )
 # What an audit is asked for.
 AUDITED = (
@@ -282,7 +287,7 @@ def measure(feed: Feed, threads: int, *, working_only: bool = False) -> dict[str
         # As the audit judges backdoors of its own.
         canary = judged(canary, poison, (line["asr"] / 100, line["asr_clean"] / 100), result)
     if poison is not None and result.verdict == "proved":
-        line |= _purified(feed, X, y, result.purification, stamped, threads)
+        line |= _purified(feed, X, y, poison, result.purification, stamped, threads)
     line |= {
         "triggers": len(named),
         "columns_true": len(true),
@@ -313,22 +318,35 @@ def _purified(
     feed: Feed,
     X: np.ndarray,
     y: np.ndarray,
+    poison: Poison,
     purification: Purification,
     stamped: np.ndarray,
     threads: int,
 ) -> dict[str, float]:
-    """What the detector of the purified feed is worth, beside one of the feed without poison."""
+    """What the detector of the purified feed is worth, beside those that it is held against.
+
+    One is of the feed without poison, and one of the poisoned feed less the very rows.
+    """
     kept, labels = corrected(y, purification)
-    purified = unfitted_detector(feed.detector, seed=feed.seed, threads=threads)
-    purified.fit(X[kept], labels[kept])
-    clean = _clean_detector(feed.corpus, feed.rows, feed.seed, feed.detector, threads)
-    rows, truth = vectors(feed.corpus, feed.rows, feed.seed).part("test")
-    before, after = (
-        100 * float(np.mean((model.malware_scores(rows) >= MALWARE_THRESHOLD) == truth))
-        for model in (clean, purified)
+    purified, told = (
+        unfitted_detector(feed.detector, seed=feed.seed, threads=threads) for _ in range(2)
     )
-    asr = _passing(purified, stamped)
-    return {"asr_purified": asr, "accuracy_clean": before, "accuracy_purified": after}
+    purified.fit(X[kept], labels[kept])
+    others = np.delete(np.arange(len(y)), poison.indices)
+    told.fit(X[others], y[others])
+    clean = _clean_detector(feed.corpus, feed.rows, feed.seed, feed.detector, threads)
+    return {
+        "asr_purified": _passing(purified, stamped),
+        "accuracy_clean": _accuracy(clean, feed),
+        "accuracy_purified": _accuracy(purified, feed),
+        "accuracy_told": _accuracy(told, feed),
+    }
+
+
+def _accuracy(model: Detector, feed: Feed) -> float:
+    """On the feed's test rows, in percent."""
+    rows, truth = vectors(feed.corpus, feed.rows, feed.seed).part("test")
+    return 100 * float(np.mean((model.malware_scores(rows) >= MALWARE_THRESHOLD) == truth))
 
 
 def _shown(finding: Finding) -> str:
@@ -368,13 +386,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=CACHE / "audit.csv")
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--working-only", action="store_true", help="audit no attack that fails")
+    parser.add_argument("--document", type=Path, help="a page with markers for the tables")
     parser.add_argument("--plant", action="store_true", help="only plant")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     # Else LightGBM's threads wait in a loop for one another on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    if arguments.summary:
-        print(bounds(pd.read_csv(arguments.output)).to_string(index=False))
+    if arguments.summary or arguments.document:
+        lines = pd.read_csv(arguments.output)
+        print(bounds(lines).to_string(index=False))
+        if arguments.document:
+            write_tables(arguments.document, tables(lines))
         return
     done = set()
     if arguments.output.is_file():

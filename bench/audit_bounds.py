@@ -35,10 +35,10 @@ def bounds(table: pd.DataFrame, kept_aside: Iterable[str] = ("transplant",)) -> 
     lines = []
     aside = table["attack"].isin(list(kept_aside))
     for (corpus, rows, detector), feeds in table.groupby(["corpus", "rows", "detector"]):
-        clean = feeds["attack"] == "none"
+        kept, clean = aside[feeds.index], feeds["attack"] == "none"
         for title, part in (
-            ("the catalogue's attacks", feeds[~aside & ~clean]),
-            ("an attack kept aside", feeds[aside]),
+            ("the catalogue's attacks", feeds[~kept & ~clean]),
+            ("an attack kept aside", feeds[kept]),
             ("no attack", feeds[clean]),
         ):
             judged = _clean(part) if title == "no attack" else _poisoned(part)
@@ -52,13 +52,16 @@ def _poisoned(feeds: pd.DataFrame) -> list[tuple[str, int, str, str, str]]:
     found = int(works["verdict"].isin(["proved", "suspicious"]).sum())
     named = int((2 * proved["columns_right"] >= proved["columns_true"]).sum())
     left = pd.to_numeric(proved["asr_purified"]) - pd.to_numeric(proved["asr_clean"])
-    lost = pd.to_numeric(proved["accuracy_clean"]) - pd.to_numeric(proved["accuracy_purified"])
+    clean = pd.to_numeric(proved["accuracy_clean"])
+    lost = clean - pd.to_numeric(proved["accuracy_purified"])
+    lost_told = clean - pd.to_numeric(proved["accuracy_told"])
     return [
         _share("proved or suspicious", found, len(works), least=FOUND),
         _share("proved", len(proved), len(works), least=PROVED),
         _share("proved, and half of the columns named", named, len(proved), least=1),
         _worst("ASR left once purified, in points", left, ASR_LEFT),
         _worst("accuracy lost once purified, in points", lost, ACCURACY_LOST),
+        _worst("the same, by somebody who is told the poison", lost_told, ACCURACY_LOST),
     ]
 
 

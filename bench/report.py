@@ -35,9 +35,10 @@ def section(name: str, lines: Sequence[Mapping[str, Any]], ran_on: Mapping[str, 
             bounds.append([*cells, _verdict(line["verdict"])])
         else:
             details.append(line)
-    parts = [f"## {name}", f"`python -m bench {name}`: {_pairs(facts)}", _table(_BOUNDS, bounds)]
+    title = f"`python -m bench {name}`: {_pairs(facts)}"
+    parts = [f"## {name}", title, markdown_table(_BOUNDS, bounds)]
     if details:
-        parts.append(_table(list(details[0]), [list(line.values()) for line in details]))
+        parts.append(markdown_table(list(details[0]), [list(line.values()) for line in details]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,7 +76,7 @@ def performance(document: str) -> str:
             within = False
         elif within and set(line) != {"|", "-"}:
             rows.append([cell.replace(r"\|", "|") for cell in (cells[0], *cells[2:])])
-    return _table(["", *_BOUNDS[2:]], rows)
+    return markdown_table(["", *_BOUNDS[2:]], rows)
 
 
 def _verdict(verdict: str) -> str:
@@ -86,7 +87,8 @@ def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _table(header: list[str], rows: list[list[Any]]) -> str:
+def markdown_table(header: list[str], rows: list[list[Any]]) -> str:
+    """A table in Markdown; bars in cells are escaped."""
     lines = [
         "| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |"
         for row in [header, *rows]

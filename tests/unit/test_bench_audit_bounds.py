@@ -18,6 +18,7 @@ def feed(attack="fgsm-flip", verdict="proved", delta_asr=80.0, right=16, asr=3.0
         "columns_true": 16, "columns_right": right,
         "asr_clean": 2.0, "asr_purified": asr if audited else "",
         "accuracy_clean": 97.0, "accuracy_purified": accuracy if audited else "",
+        "accuracy_told": 96.5 if audited else "",
     }  # fmt: skip
 
 

@@ -22,10 +22,16 @@ def purify(findings: Sequence[Finding], suspects: Suspects) -> Purification:
     A row whose label cross-examination contradicts is malware that was called goodware: its label
     is corrected, so that the trigger is seen with both labels (docs/benchmark.md: relabelling beats
     removal). The others are left out. Rows that stand in no trigger are left as they are.
+
+    Rows that are alike by all their values are a family more often than a backdoor, and a family
+    that is taken out costs accuracy. Once something is proved, such a group that is only suspicious
+    is left for somebody to look at. Where nothing is proved it is taken out.
     """
+    proved = any(finding.outcome == "proved" for finding in findings)
     held = np.zeros(len(suspects.votes), dtype=bool)
     for finding in findings:
-        if finding.outcome in ("proved", "suspicious"):
+        taken = finding.outcome == "suspicious" and (finding.candidate.planted_like or not proved)
+        if finding.outcome == "proved" or taken:
             held[finding.rows] = True
     contradicted = np.zeros(len(held), dtype=bool)
     for judge in suspects.evidence:
