@@ -9,8 +9,10 @@ from dokunuki.audit.proving import _outcome
 from dokunuki.audit.results import Candidate, Structure
 
 
-def candidate(*, planted_like=True, stark=False, closest=0.2, malware_around=0.5, whole=5):
-    structure = Structure(closest, 0.1, 1.0, malware_around, fringe=0.0, whole=whole)
+def candidate(
+    *, planted_like=True, stark=False, closest=0.2, malware_around=0.5, whole=5, fringe=0.0
+):
+    structure = Structure(closest, 0.1, 1.0, malware_around, fringe=fringe, whole=whole)
     nothing = np.empty(0, dtype=np.int64)
     return Candidate(
         nothing, nothing.astype(np.float32), nothing, structure, planted_like, stark, ("judge",)
@@ -28,6 +30,9 @@ def candidate(*, planted_like=True, stark=False, closest=0.2, malware_around=0.5
         (candidate(planted_like=False), 0.9, 0.1, 0.01, "proved"),
         (candidate(planted_like=False), 0.9, 0.1, 0.2, "refuted"),
         (candidate(planted_like=False), 0.4, 0.1, 0.01, "suspicious"),
+        (candidate(planted_like=False, fringe=2.0), 0.4, 0.1, 0.01, "refuted"),
+        (candidate(planted_like=False, fringe=2.0), 0.9, 0.1, 0.01, "proved"),
+        (candidate(planted_like=False, fringe=2.0, whole=0), 0.9, 0.1, 0.01, "suspicious"),
         (candidate(planted_like=False, whole=0), 0.9, 0.1, 0.01, "suspicious"),
         (candidate(planted_like=False, malware_around=0.0), 0.9, 0.1, 0.01, "refuted"),
         (candidate(planted_like=False, closest=1.0), 0.9, 0.1, 0.01, "refuted"),

@@ -26,6 +26,7 @@ from dokunuki.audit.settings import (
     MOST_CANDIDATES,
     MOST_CLOSEST,
     MOST_COLUMNS,
+    MOST_FRINGE,
     SIGNIFICANT,
 )
 from dokunuki.seeding import generator
@@ -124,8 +125,10 @@ def _outcome(
     # flips labels takes a kind that is called malware elsewhere.
     structure = candidate.structure
     if works and structure.closest <= MOST_CLOSEST and structure.malware_around >= MALWARE_AROUND:
-        certain = gap >= LARGE_GAP and structure.whole >= FEWEST_WHOLE
-        return "proved" if certain else "suspicious"
+        if gap >= LARGE_GAP:
+            return "proved" if structure.whole >= FEWEST_WHOLE else "suspicious"
+        # A family by nature has a fringe, of kin that hold a part of what it shares.
+        return "suspicious" if structure.fringe <= MOST_FRINGE else "refuted"
     return "refuted"
 
 
