@@ -269,6 +269,7 @@ def _merge(base, over):
         "smoke",
         "benchmark",
         "benchmark benchmark-ember",
+        "benchmark benchmark-2024",
         "benchmark label-flip",
         "benchmark label-flip-ideas",
         "benchmark benchmark-ember six-attacks",
