@@ -40,6 +40,7 @@ TINY = {
     "classifiers": {"embernn": {"params": {"hidden": [16], "epochs": 2, "batch_size": 16}}},
     "autoencoders": {"paper": {"params": {"hidden": 16, "code": 4, "epochs": 2, "batch_size": 32}}},
     "surrogate": {"shap_background": 5, "shap_samples": 2},
+    "compute": {"seeds_a_job": 1},
 }
 # A grid of attacks on the 35 settable columns, for tests of the study: config.yaml has what the
 # quick run shows, which may change.
