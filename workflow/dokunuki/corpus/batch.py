@@ -146,7 +146,7 @@ class _Hashes(dict[str, int]):
 
     def __missing__(self, token: str) -> int:
         self._note_kept(1)
-        # Without a prefix as it is: the package hands on a name of bytes as numbers, which hash too.
+        # Without a prefix as it is: a name of bytes comes as numbers, which hash too.
         word = self._prefix + token if self._prefix else token
         try:
             found: int = murmurhash3_32(word)
