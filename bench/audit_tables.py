@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.audit_bounds import WORKS, bounds
-from bench.report import markdown_table
+from bench.report import markdown_table, shown_verdict
 
 TITLES = {"lightgbm": "LightGBM", "embernn": "EmberNN"}
 _BOUNDS = ["feeds", "detector", "of", "what", "measured", "bound", ""]
@@ -30,11 +30,10 @@ def _bounds(lines: pd.DataFrame) -> str:
     rows = [
         [
             _feeds(line.corpus, line.rows), TITLES[line.detector], line.feeds, line.what,
-            line.measured, line.bound,
-            line.verdict if line.verdict == "met" else f"**{line.verdict}**",
+            line.measured, line.bound, shown_verdict(line.verdict),
         ]
         for line in bounds(lines).itertuples()
-        if line.verdict != "not measured" or line.counted
+        if line.counted
     ]  # fmt: skip
     return markdown_table(_BOUNDS, rows)
 
@@ -43,32 +42,30 @@ def _attacks(lines: pd.DataFrame) -> list[list[str]]:
     """Means over those feeds on which the attack works; those of purified ones over the proved."""
     rows = []
     keys = ["corpus", "rows", "detector", "attack", "rate"]
-    for (corpus, size, detector, attack, rate), feeds in lines.groupby(keys, sort=True):
-        title = [_feeds(corpus, size), TITLES[detector]]
-        counts = feeds["verdict"].value_counts()
-        if attack == "none":
-            told = [str(counts.get(verdict, 0)) for verdict in ("proved", "suspicious")]
-            others = _mean(feeds["others_suspected"])
-            rows.append([*title, "none", "", f"{len(feeds)} feeds", *told, *[""] * 4, others])
-            continue
-        works = feeds[pd.to_numeric(feeds["delta_asr"]) >= WORKS]
-        counts = works["verdict"].value_counts()
-        shares = [
-            f"{_mean(works[part])} of {_mean(works[whole])}" if len(works) else ""
-            for part, whole in (
-                ("columns_right", "columns_true"),
-                ("poison_suspected", "poison_rows"),
-            )
-        ]
+    for (corpus, size, detector, attack, rate), feeds in lines.groupby(keys):
+        clean = attack == "none"
+        told = feeds if clean else feeds[pd.to_numeric(feeds["delta_asr"]) >= WORKS]
+        of_all = f"{len(feeds)} feeds" if clean else f"{len(told)} of {len(feeds)}"
+        counts = told["verdict"].value_counts()
+        share = "" if clean else f"{rate:g}"
         rows.append(
             [
-                *title, attack, f"{rate:g}", f"{len(works)} of {len(feeds)}",
-                *(str(counts.get(verdict, 0)) for verdict in ("proved", "suspicious")),
-                _mean(works["asr"]), _mean(works["asr_purified"]), *shares,
-                _mean(works["others_suspected"]),
+                _feeds(corpus, size), TITLES[detector], attack, share, of_all,
+                str(counts.get("proved", 0)), str(counts.get("suspicious", 0)),
+                *([""] * 4 if clean else _of_attack(told)), _mean(told["others_suspected"]),
             ]
         )  # fmt: skip
     return rows
+
+
+def _of_attack(feeds: pd.DataFrame) -> list[str]:
+    """ASR as is and purified, and what was found of the columns and of the rows."""
+    found = (("columns_right", "columns_true"), ("poison_suspected", "poison_rows"))
+    shares = (
+        f"{_mean(feeds[part])} of {_mean(feeds[whole])}" if len(feeds) else ""
+        for part, whole in found
+    )
+    return [_mean(feeds["asr"]), _mean(feeds["asr_purified"]), *shares]
 
 
 def _feeds(corpus: str, rows: int) -> str:

@@ -32,7 +32,7 @@ def section(name: str, lines: Sequence[Mapping[str, Any]], ran_on: Mapping[str, 
         elif "verdict" in line:
             measured = {key: value for key, value in line.items() if key not in _APART}
             cells = [line["name"], _pairs(measured), line.get("ratio", ""), line.get("bound", "")]
-            bounds.append([*cells, _verdict(line["verdict"])])
+            bounds.append([*cells, shown_verdict(line["verdict"])])
         else:
             details.append(line)
     title = f"`python -m bench {name}`: {_pairs(facts)}"
@@ -79,7 +79,8 @@ def performance(document: str) -> str:
     return markdown_table(["", *_BOUNDS[2:]], rows)
 
 
-def _verdict(verdict: str) -> str:
+def shown_verdict(verdict: str) -> str:
+    """In Markdown, bold where a bound was not met."""
     return verdict if verdict == "met" else f"**{verdict}**"
 
 

@@ -26,7 +26,8 @@ class AuditPurification(Estimator):
     """Leaves rows out and corrects labels as `dokunuki.audit.purifying.purify` decides.
 
     Goodware rows in a trigger that the audit proves or finds suspicious are left out, and those of
-    them are called malware whose label cross-examination contradicts. Where nothing is proved or
+    them are called malware whose label cross-examination contradicts. Beside a proof, rows that are
+    alike and only suspicious stay. Where nothing is proved or
     suspicious, and where the audit cannot tell (with fewer than 100 rows of a label, say), rows and
     labels stay as they are. No canaries are planted.
 
