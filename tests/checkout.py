@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -167,6 +167,13 @@ class Checkout:
         other = copy.copy(self)
         other.folder = folder
         return other
+
+    def configure(self, section: str, **entries: Any) -> None:
+        """Set entries in a section of the overlay, beside those that it has."""
+        path = self.folder / "overlay.yaml"
+        overlay = yaml.safe_load(path.read_text())
+        overlay[section] = {**overlay.get(section, {}), **entries}
+        path.write_text(yaml.safe_dump(overlay))
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--configfile", "overlay.yaml", *arguments]

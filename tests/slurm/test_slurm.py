@@ -178,12 +178,8 @@ def own_partition(checkout: Checkout) -> None:
 
 def test_a_job_that_fails_on_the_node_is_retried_and_then_reported(edited):
     (edited.folder / "workflow" / "failing_parts.py").write_text(FAILING_PARTS)
-    overlay = edited.folder / "overlay.yaml"
-    config = yaml.safe_load(overlay.read_text())
-    config["defences"] = {
-        name.lower(): {"class": f"failing_parts.{name}"} for name in ("Broken", "Flaky")
-    }
-    overlay.write_text(yaml.safe_dump(config))
+    for name in ("Broken", "Flaky"):
+        edited.configure("defences", **{name.lower(): {"class": f"failing_parts.{name}"}})
     own_partition(edited)
     targets = [UNPOISONED.format(name) for name in ("broken", "flaky")]
     done = edited.snakemake(*COMMAND, "--retries", "1", "--", *targets, check=False)
@@ -205,8 +201,7 @@ def test_a_job_that_fails_on_the_node_is_retried_and_then_reported(edited):
 
 
 def test_the_device_is_the_nodes_business(edited):
-    config = edited.folder / "overlay.yaml"
-    config.write_text(config.read_text() + "compute: {device: cuda}\n")
+    edited.configure("compute", device="cuda")
     shutil.rmtree((edited.folder / UNPOISONED.format("none")).parent)
     done = edited.snakemake(
         *COMMAND, "--retries", "0", "--", UNPOISONED.format("none"), check=False
@@ -228,8 +223,7 @@ def wait_for_training(checkout: Checkout, rule: str) -> None:
 
 
 def test_a_node_that_dies_and_comes_back_loses_nothing(cluster, edited, local):
-    config = edited.folder / "overlay.yaml"
-    config.write_text(config.read_text() + "compute: {device: cpu}\n")
+    edited.configure("compute", device="cpu")
     for defence in GRID["defences"]:
         shutil.rmtree((edited.folder / UNPOISONED.format(defence)).parent)
     (edited.folder / "results" / "metrics.csv").unlink()
