@@ -1,29 +1,34 @@
-# Two commands do everything: `make run` builds the report, `make test` runs the tests.
-# Both create .venv first, from requirements.lock, when it is missing or out of date.
+# `make run` builds the report, and `make test` runs the tests. Both create .venv first, from
+# requirements.lock, when it is missing or out of date.
 #
 #   make run [EMBER=folder-or-archive [VERSION=2|3]] [PRESET=sample] [CORES=n] [ARGS='...']
+#                                  attacks and defences on simulated rows, or with EMBER= on real
+#                                  ones: results/report.html
 #   make run ROWS=table [LAYOUT=file|VERSION=2|3] [LABEL=column] [ID=column]
-#                                  the same on your own feature vectors
+#                                  the same on your own feature vectors: docs/corpora.md
 #   make audit FEED=table|DEMO=1 [OUT=folder] [LABEL=column] [ID=column] [LAYOUT=file|VERSION=2]
-#                                  whether these training rows hold a backdoor: docs/audit.md
-#   make audit-bench [EMBER=folder]    how many planted backdoors the audit finds, and its false alarms
-#   make slurm [the same]          the same on a SLURM cluster, see docs/cluster.md
+#                                  checks whether these training rows hold a backdoor: docs/audit.md
+#   make audit-bench [EMBER=folder]    counts the planted backdoors that the audit finds, and its
+#                                  false alarms
+#   make slurm [options of run]    the same as make run, on a SLURM cluster: docs/cluster.md
 #   make paper [SEEDS=1]           the paper's study at its size: results/paper/report.html;
 #                                  with EMBER=folder on a few hundred real rows
-#   make benchmark [PRESET=smoke]  attacks against defences: results/benchmark/leaderboard.md;
-#                                  on real rows with EMBER=folder
-#   make realism EMBER=folder      how real the simulated corpus is, against these rows
-#   make search EMBER=folder PRESET=search    tries settings of networks on clean rows
-#   make scaling                   measures memory, time and disk anew: docs/scaling.md
-#   make bench [ARGS=growth]       measures all bounds of speed, or some: docs/performance.md
-#   make fuzz SECONDS_EACH=60      gives damaged files to every reader: docs/security.md
-#   make lint, make check          the linters; tests and linters
-#   make docs                      these documents and the API as a site: build/site
-#   make test-slurm                the tests on a cluster of one node, as root on Debian
-#   make test-other-pythons        the unit tests on Python 3.12 and 3.13, where they are found
+#   make benchmark [PRESET=smoke]  many attacks against many defences:
+#                                  results/benchmark/leaderboard.md; with EMBER=folder on real rows
+#   make realism EMBER=folder      compares the simulated corpus with these real rows
+#   make search EMBER=folder PRESET=search    searches for the networks' settings, on clean rows
+#   make scaling                   measures memory, time and disk at several sizes: docs/scaling.md
+#   make bench [ARGS=growth]       measures speed against its bounds, or one benchmark alone:
+#                                  docs/performance.md
+#   make fuzz SECONDS_EACH=60      gives damaged files to every file reader: docs/security.md
+#   make lint, make check          the linters; the tests and the linters
+#   make docs                      builds these documents and the API as a site: build/site
+#   make test-slurm                the tests on a SLURM cluster of one node, as root on Debian
+#   make test-other-pythons        the unit tests on Python 3.12 and 3.13, where they are installed
 #
-# ARGS='...' goes to Snakemake, which takes only the last --config and the last --configfile. EMBER=
-# and ROWS= are a --config, and PRESET= is a --configfile: ARGS must not hold the same one again.
+# ARGS='...' goes to Snakemake, which uses only the last --config and the last --configfile of a
+# command. EMBER= and ROWS= become a --config, and PRESET= a --configfile. So ARGS must not hold a
+# --config beside EMBER= or ROWS=, nor a --configfile beside PRESET=.
 
 PYTHON ?= python3
 CORES ?= all
