@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import yaml
+from snakemake.utils import update_config
 
 from dokunuki.corpus.index import build_index
 from dokunuki.corpus.layout import feature_layout
@@ -15,14 +17,27 @@ from dokunuki.corpus.release import open_release
 from dokunuki.corpus.vectoriser import vectorise
 from dokunuki.detector import Detector
 from dokunuki.networks.embernn import EmberNN
+from dokunuki.study.configuration import load_config
 from simember.generator import SimulatedSpec, write_corpus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from dokunuki.study.configuration import Config
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / "build" / "bench"
 WORKFLOW = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
+
+
+def configuration(presets: Iterable[str | Path]) -> Config:
+    """`config.yaml` with the presets over it, names of those in workflow/presets or paths."""
+    raw = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    for preset in presets:
+        named = REPOSITORY / "workflow" / "presets" / f"{preset}.yaml"
+        path = named if named.is_file() else Path(preset)
+        update_config(raw, yaml.safe_load(path.read_text(encoding="utf-8")))
+    return load_config(raw, REPOSITORY / "workflow")
 
 
 def checkout(folder: Path) -> None:

@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-import yaml
-from snakemake.utils import update_config
 
+from bench import material
 from bench.epochs import plainly
 from bench.harness import emit, machine, row
 from dokunuki.attacks.planting import plant_poison
@@ -41,7 +40,6 @@ from dokunuki.networks.devices import resolve_precision
 from dokunuki.parts.building import build
 from dokunuki.seeding import stream_seed
 from dokunuki.storage.files import atomic_write
-from dokunuki.study.configuration import load_config
 from dokunuki.surrogate.explaining import explain_surrogate
 from dokunuki.surrogate.training import train_surrogate
 from simember.generator import SimulatedSpec, write_corpus
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
 
     from dokunuki.corpus.vectors import Vectors
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 ATTACKS = {"independent": "lightgbm", "fgsm-flip": None}
 DEFENCES = ("none", "ae")
 MEASURES = {"accuracy": "accuracy", "asr": "attack success rate"}
@@ -59,10 +56,7 @@ MEASURES = {"accuracy": "accuracy", "asr": "attack success rate"}
 
 def configuration(preset: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The configuration with a preset over it, and what the command line changes."""
-    raw: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
-    if preset:
-        update_config(raw, yaml.safe_load(Path(preset).read_text(encoding="utf-8")))
-    config = load_config(raw, REPOSITORY / "workflow" / "schemas" / "config.schema.yaml")
+    config = material.configuration([preset] if preset else [])
     if arguments.rows:
         config["sample"]["validation_malware"] = arguments.rows // 10
         config["sample"]["rows"] = arguments.rows

@@ -48,7 +48,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         "class": "dokunuki.attacks.greedy.GreedyCombinedSelection",
         "params": {"region": "non_hashed"},
         "label": "Greedy Combined Selection",
-        "tags": ["paper", "benchmark", "one-of-a-kind", "six"],
+        "tags": ["paper", "one-of-a-kind", "six"],
         "rows": "attack",
         "surrogate": None,
         "attacker_share": 100,

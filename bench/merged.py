@@ -1,0 +1,104 @@
+"""The benchmark's pages from the tables of several runs: other seeds, attacks or defences each.
+
+For a grid that was run in parts, by days or by machines: each part is a run of its own
+(`snakemake ... --config 'grid={seeds: [0, 1]}' -- benchmark`), of which `results/metrics.csv` and
+`results/timings.csv` are kept, in one folder, as NAME-metrics.csv and NAME-timings.csv.
+Usage: python -m bench.merged FOLDER --presets benchmark [...] [--output results/benchmark]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.material import configuration
+from dokunuki.benchmark.leaderboard import write_leaderboard
+from dokunuki.errors import DataFileError, DokunukiError
+from dokunuki.evaluation.metrics import read_metrics, write_metrics
+from dokunuki.evaluation.timings import read_timings, write_timings
+from dokunuki.study.results import benchmark_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+RUN = ["dataset", "attack", "trigger_size", "poison_rate", "defence", "classifier", "seed"]
+
+
+def merged(paths: Sequence[Path], read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tables.
+
+    Parts of other attacks train the unpoisoned detectors anew, byte for byte: the first one's rows
+    are kept. A poisoned run that several parts hold is an error. Raises `DataFileError`.
+    """
+    parts = []
+    seen: dict[tuple[Any, ...], Path] = {}
+    for path in paths:
+        table = read(path)
+        new = []
+        for key, poison_rate in zip(
+            table[RUN].itertuples(index=False, name=None), table["poison_rate"], strict=True
+        ):
+            new.append(key not in seen)
+            if key in seen and poison_rate > 0:
+                raise DataFileError(path, f"holds {key}, as {seen[key]} does; leave one out")
+            seen.setdefault(key, path)
+        parts.append(table[new])
+    return pd.concat(parts).sort_values(RUN, kind="stable", ignore_index=True)
+
+
+def study(presets: Sequence[str], table: pd.DataFrame) -> dict[str, Any]:
+    """What the presets compare, with the seeds, attacks and defences that the table has."""
+    config = configuration(presets)
+    grid = config["grid"]
+    grid["seeds"] = sorted(table["seed"].unique().tolist())
+    for kind, column in (("attacks", "attack"), ("defences", "defence")):
+        grid[kind] = [name for name in grid[kind] if name in set(table[column])]
+    return benchmark_study(config)
+
+
+def main() -> None:
+    """Merge, and write what `make benchmark` writes, but for its report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--presets", nargs="+", default=["benchmark"])
+    parser.add_argument("--output", type=Path, default=Path("results/benchmark"))
+    arguments = parser.parse_args()
+    tables = {}
+    for name, read in (("metrics", read_metrics), ("timings", read_timings)):
+        paths = sorted(arguments.folder.glob(f"*-{name}.csv"))
+        if not paths:
+            sys.exit(f"{arguments.folder}: holds no *-{name}.csv")
+        tables[name] = merged(paths, read)
+    compared = study(arguments.presets, tables["metrics"])
+    output = arguments.output
+    (output / "defences").mkdir(parents=True, exist_ok=True)
+    write_metrics(output / "metrics.csv", tables["metrics"])
+    write_timings(output / "timings.csv", tables["timings"])
+    pages = {
+        name: (output / f"{name}.md", output / f"{name}.html")
+        for name in ("leaderboard", "attacks", "details")
+    }
+    figures = {
+        name: (output / f"{name}.svg", output / f"{name}.png") for name in ("pareto", "heatmap")
+    }
+    write_leaderboard(
+        output / "metrics.csv",
+        output / "timings.csv",
+        compared,
+        **pages,
+        **figures,
+        csv=output / "leaderboard.csv",
+        order=output / "standings.csv",
+        defences=[output / "defences" / f"{name}.md" for name in compared["defences"]],
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DokunukiError as error:
+        sys.exit(str(error))
