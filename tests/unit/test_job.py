@@ -49,7 +49,10 @@ def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path):
 
 def test_a_file_that_cannot_be_read_ends_the_job_with_its_name(tmp_path):
     log = tmp_path / "job.log"
-    with pytest.raises(SystemExit, match=rf"error: {tmp_path}: Is a directory; mend"), logged(log):
+    with (
+        pytest.raises(SystemExit, match=rf"error: {tmp_path}: Is a directory; check this path"),
+        logged(log),
+    ):
         tmp_path.read_bytes()
     assert "Traceback" in log.read_text()
 

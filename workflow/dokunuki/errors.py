@@ -44,10 +44,10 @@ def missing_file(path: str | Path, target: str | Path | None = None) -> DataFile
 
 
 def unreadable_file(path: str | Path, error: OSError) -> DataFileError:
-    """The error for a file that is there and cannot be read: a folder, a link in a circle, ..."""
+    """The error for a path that exists and cannot be read: a folder, links in a circle, ..."""
     return DataFileError(
-        f"{path}: cannot be read ({error.strerror or error}); it must be a file that you may read: "
-        "mend that, or take it away, and run the same command again"
+        f"{path}: cannot be read ({error.strerror or error}); make it a file that you may read, or "
+        "delete it, and run the same command again"
     )
 
 

@@ -40,7 +40,10 @@ def logged(log_path: str) -> Iterator[None]:
             logger.exception("unexpected error")
             raise
         # A reader that did not foresee it; the log has the traceback.
-        message = f"{error.filename}: {error.strerror}; mend that and run the same command again"
+        message = (
+            f"{error.filename}: {error.strerror}; check this path and its permissions, and run the "
+            "same command again"
+        )
         logger.exception("error: %s", message)
         sys.exit(f"error: {message}")
     except Exception:

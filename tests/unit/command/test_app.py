@@ -95,7 +95,9 @@ def test_what_the_user_can_mend_is_one_line():
 def test_a_file_of_the_systems_error_is_named():
     done = ended_with(PermissionError(13, "Permission denied", "rows.csv"))
     assert done.exit_code == 2
-    assert done.stderr == "error: rows.csv: Permission denied; mend that\n"
+    assert (
+        done.stderr == "error: rows.csv: Permission denied; check this path and its permissions\n"
+    )
 
 
 def test_a_slip_of_ours_never_looks_like_a_finding():

@@ -97,7 +97,7 @@ def test_bad_rows_are_left_out_of_the_comparison(folder, feed, tmp_path, raw):
 def test_what_cannot_be_exported_is_told(folder, onnx, tmp_path):
     again = run("export", onnx, "--onnx", tmp_path / "new.onnx")
     assert again.exit_code == 2
-    assert "is exported already" in again.stderr
+    assert "is already an ONNX file" in again.stderr
     nothing = run("export", tmp_path, "--onnx", tmp_path / "new.onnx")
     assert nothing.exit_code == 2
     assert "detector.json" in nothing.stderr

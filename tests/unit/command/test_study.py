@@ -123,7 +123,7 @@ def test_every_preset_is_found_and_a_misspelt_one_is_told(told):
 def test_a_missing_overlay_is_told_before_snakemake_starts(told):
     done, made = told("--configfile", "mine.yaml")
     assert (done.exit_code, made) == (2, None)
-    assert done.stderr == "error: --configfile mine.yaml: no such file\n"
+    assert done.stderr == "error: --configfile mine.yaml: no such file; check the path\n"
 
 
 def test_rows_are_chosen_as_the_configuration_says(told, tmp_path):
@@ -155,7 +155,7 @@ def test_own_rows_have_their_columns(told):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--ember", "a", "--rows", "b"], "name one of them"),
+        (["--ember", "a", "--rows", "b"], "leave one of them out"),
         (["--label", "y"], "--label: goes with --rows"),
         (["--ember", "a", "--layout", "l.yaml"], "--layout: goes with --rows"),
         (["--version", "2"], "neither is given"),

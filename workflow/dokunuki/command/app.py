@@ -1,8 +1,8 @@
 """The subcommands together, and how each of them ends.
 
-Exit status as linters have it: 0 is nothing found, 1 something found, 2 could not be done. What is
-the user's to mend is one message on standard error. Only a slip of ours shows a traceback, and ends
-with 2 too.
+Exit status as linters have it: 0 is nothing found, 1 something found, 2 could not be done. An error
+that the user can mend is one message on standard error. Only a bug of ours shows a traceback; it
+ends with 2 too.
 """
 
 import logging
@@ -30,7 +30,7 @@ COULD_NOT_BE_DONE = 2
 
 
 class Commands(TyperGroup):
-    """Subcommands whose errors are told, and never end with the status of a finding."""
+    """Subcommands whose errors are messages, and never end with the status of a finding."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401, D102 - of typer's own copy of click
         try:
@@ -45,10 +45,18 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Exception as error:
             if isinstance(error, OSError) and error.filename is not None:
-                typer.echo(f"error: {error.filename}: {error.strerror}; mend that", err=True)
+                typer.echo(
+                    f"error: {error.filename}: {error.strerror}; check this path and its "
+                    "permissions",
+                    err=True,
+                )
             else:
                 traceback.print_exc()
-                typer.echo("error: this is dokunuki's fault and not yours: report it", err=True)
+                typer.echo(
+                    "error: this is a bug in dokunuki, not your mistake: please report it with "
+                    "the traceback above",
+                    err=True,
+                )
         raise typer.Exit(COULD_NOT_BE_DONE)
 
 
@@ -92,9 +100,9 @@ def dokunuki(
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Backdoors in malware detectors: what they do, and what draws them out.
+    """Backdoors in malware detectors: what they do, and which defences remove them.
 
-    Each command explains itself: dokunuki extract --help
+    Each command has its own help: dokunuki extract --help
 
     Exit status: 0 done and nothing found, 1 something found, 2 it could not be done.
     """

@@ -54,54 +54,58 @@ def audit(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Where the answer goes; begin the report there."),
+        typer.Option(metavar="DIR", help="The folder for the results; report.html is the summary."),
     ] = Path("audit"),
     label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Of a table: the column of labels.")
+        str | None, typer.Option(metavar="COLUMN", help="For a table: the column of labels.")
     ] = None,
     sample_id: Annotated[
-        str | None, typer.Option("--id", metavar="COLUMN", help="Of a table: the rows' names.")
+        str | None, typer.Option("--id", metavar="COLUMN", help="For a table: the column of ids.")
     ] = None,
     version: Annotated[
         int | None, typer.Option(min=1, max=3, help="Feature version of the rows.")
     ] = None,
     layout: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of a table: what other features than EMBER's mean."),
+        typer.Option(
+            metavar="FILE", help="For a table: the layout file of features other than EMBER's."
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Of programs: path or sha256, and label, of each."),
+        typer.Option(metavar="CSV", help="For programs: path or sha256, and label, of each."),
     ] = None,
     detector: Annotated[
-        Classifier, typer.Option(help="What is trained on the feed, and asked.")
+        Classifier, typer.Option(help="The detector that is trained on the feed and tested.")
     ] = Classifier.lightgbm,
     canaries: Annotated[
         Canaries,
         typer.Option(
-            help="Backdoors of the audit's own, planted into copies of the feed: how many of them "
-            "it finds. quick takes some four times as long in all, full some fifteen times; both "
-            "go on from an audit without."
+            help="Plant known backdoors into copies of the feed, to see how many the audit finds. "
+            "quick takes about four times as long in all, full about fifteen times; both "
+            "continue from an audit without canaries."
         ),
     ] = Canaries.none,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same answer.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same answer.")] = 0,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the verdict as JSON, and nothing besides.")
+        bool, typer.Option("--json", help="Print the verdict as JSON, and nothing else.")
     ] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="What makes the exit status 1.")] = FailOn.proved,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="From which verdict on the exit status is 1.")
+    ] = FailOn.proved,
     demo: Annotated[
         bool,
         typer.Option("--demo", help="Audit 2,000 simulated rows with an attack planted in them."),
     ] = False,
     cores: Annotated[
-        str | None, typer.Option(metavar="N", help="How many cores; all of them if not said.")
+        str | None, typer.Option(metavar="N", help="How many cores; all by default.")
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="slurm for a SLURM cluster, or a profile of yours."),
+        typer.Option(metavar="NAME", help="slurm for a SLURM cluster, or your own profile."),
     ] = None,
 ) -> None:
-    """Tell whether training rows hold a backdoor, in which rows, and what is left without.
+    """Tell whether training rows hold a backdoor, and in which rows, and train without them.
 
     \b
       dokunuki audit --demo --out demo          see it find one, in minutes
@@ -110,23 +114,23 @@ def audit(
       dokunuki audit samples --labels labels.csv --fail-on suspicious
       dokunuki audit feed.parquet --canaries quick   what would it have missed?
 
-    Nobody has clean rows to compare with. So what looks planted is proved by what it does: values
-    that some goodware shares are stamped into malware, which then passes the detector of all
-    rows, and does not pass one that never saw the suspected rows.
+    No clean rows are needed. A trigger is proved by its effect: values that some goodware rows
+    share are stamped into malware, and with them the malware passes a detector that was trained on
+    all rows, but not one that was trained without the suspected rows.
 
-    In DIR: report.html (begin there), verdict.json, suspects.csv (rows to look at),
-    triggers.json, clean_feed.parquet, and the detector of the cleaned feed: detector/ and
-    detector.onnx. The same command again goes on where it was stopped.
+    DIR then holds report.html (read it first), verdict.json, suspects.csv (rows to look at),
+    triggers.json, clean_feed.parquet, and the detector trained on the cleaned feed: detector/ and
+    detector.onnx. If it was interrupted, the same command continues where it stopped.
 
     Exit status: 0 nothing proved, 1 a backdoor proved (or suspected, with --fail-on suspicious),
-    2 it could not be done, or the feed is too small or odd to tell.
+    2 it could not be done, or the feed is too small or unsuitable to tell.
     """  # noqa: D301 - click's mark of lines to be left as they are
     from dokunuki.command.feeds import feed_entry
 
     if feed is None and not demo:
-        raise ConfigError("name a FEED to audit, or say --demo to see how it works")
+        raise ConfigError("FEED: is missing; name the rows to audit, or try --demo")
     if feed is not None and demo:
-        raise ConfigError("--demo: makes a feed of its own; leave it out to audit yours")
+        raise ConfigError("--demo: makes its own feed; leave it out to audit yours")
     out = out.expanduser().absolute()
     if feed is not None:
         entry = feed_entry(

@@ -28,7 +28,9 @@ def feed_entry(
         entry["version"] = version
     if labels is not None:
         if not labels.expanduser().is_file():
-            raise ConfigError(f"--labels {labels}: no such file")
+            raise ConfigError(
+                f"--labels {labels}: no such file; name a CSV with path or sha256, and label"
+            )
         entry |= {"kind": "programs", "labels": str(labels.expanduser().absolute())}
         if version is None:
             entry["version"] = 2
@@ -47,7 +49,8 @@ def feed_entry(
         if value is not None:
             raise ConfigError(
                 f"{option}: goes with a table, and {feed} is "
-                f"{'a folder of programs' if labels is not None else 'a release of raw rows'}"
+                f"{'a folder of programs' if labels is not None else 'a release of raw rows'}; "
+                f"leave {option} out"
             )
     return entry
 

@@ -26,45 +26,49 @@ class FailOn(StrEnum):
 def score(
     detector: Annotated[
         Path,
-        typer.Argument(metavar="DETECTOR", help="What dokunuki export wrote, or its folder."),
+        typer.Argument(
+            metavar="DETECTOR", help="The file that dokunuki export wrote, or a detector's folder."
+        ),
     ],
     paths: Annotated[
         list[Path],
         typer.Argument(
             metavar="PATH",
-            help="Tables, raw rows (jsonl), memory maps, programs, or folders of these.",
+            help="Tables, raw rows (.jsonl), memory maps, programs, or folders of these.",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to; standard output if not said."),
+        typer.Option(metavar="FILE", help="The file to write; standard output by default."),
     ] = None,
     form: Annotated[
         Form | None,
-        typer.Option("--format", help="csv for a FILE.csv, jsonl for all else, if not said."),
+        typer.Option("--format", help="By default csv if FILE ends in .csv, and jsonl otherwise."),
     ] = None,
     layout: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What the columns mean, where the detector is not told."),
+        typer.Option(
+            metavar="FILE", help="The layout of the columns, if the detector does not name it."
+        ),
     ] = None,
     fail_on: Annotated[
         FailOn | None,
-        typer.Option(help="Exit status 1 if a row scores as malware (at 0.5)."),
+        typer.Option(help="Exit with status 1 if a row scores as malware (0.5 or more)."),
     ] = None,
     max_bytes: Annotated[
-        int, typer.Option(min=1, help="A longer program is not read, and told as an error.")
+        int, typer.Option(min=1, help="A longer program is not read, but listed as an error.")
     ] = 67108864,
     max_seconds: Annotated[
-        float, typer.Option(min=0.001, help="A program that takes longer is given up.")
+        float, typer.Option(min=0.001, help="A program that takes longer is listed as an error.")
     ] = 30,
     cores: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="All of them if not said.")
+        int | None, typer.Option(metavar="N", min=1, help="How many cores; all by default.")
     ] = None,
     trust: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CLASS",
-            help="A class of yours in the detector's folder that may be loaded, as a dotted path.",
+            help="A class of your own in the detector that may be loaded, as a dotted path.",
         ),
     ] = None,
 ) -> None:
@@ -75,10 +79,10 @@ def score(
       dokunuki score detector.onnx rows.jsonl.gz --format csv
       dokunuki score detector.onnx suspects/ --fail-on malware
 
-    Each row gives one line, and none is held longer: a feed of any length will do. A bad row or
-    file is a line with its error, and the others go on. Programs are only read, never run.
+    Each row gives one line, which is written at once, so a feed may have any length. A bad row or
+    file gives a line with its error, and the others are scored. Programs are only read, never run.
 
-    Exit status 2 if no row at all could be scored.
+    The exit status is 2 if no row at all could be scored.
     """  # noqa: D301 - click's mark of lines to be left as they are
     from dokunuki.corpus.own_layout import read_layout
     from dokunuki.deployment.model import load_model

@@ -35,8 +35,8 @@ def study(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="An overlay that comes with dokunuki: sample, paper, benchmark, smoke and "
-            "others; may be said several times, and a later one wins.",
+            help="A configuration that comes with dokunuki: sample, paper, benchmark, smoke and "
+            "others. May be repeated; a later one wins.",
         ),
     ] = None,
     ember: Annotated[
@@ -46,7 +46,7 @@ def study(
     rows: Annotated[
         Path | None,
         typer.Option(
-            metavar="TABLE", help="Rows of yours: Parquet, CSV, Feather, .npz and others."
+            metavar="TABLE", help="Your own rows: Parquet, CSV, Feather, .npz and others."
         ),
     ] = None,
     version: Annotated[
@@ -54,29 +54,31 @@ def study(
     ] = None,
     layout: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --rows: what other features than EMBER's mean."),
+        typer.Option(
+            metavar="FILE", help="With --rows: the layout file of features other than EMBER's."
+        ),
     ] = None,
     label: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="With --rows: the column of labels.")
     ] = None,
     sample_id: Annotated[
-        str | None, typer.Option("--id", metavar="COLUMN", help="With --rows: the column of names.")
+        str | None, typer.Option("--id", metavar="COLUMN", help="With --rows: the column of ids.")
     ] = None,
     cores: Annotated[
-        str | None, typer.Option(metavar="N", help="How many cores; all of them if not said.")
+        str | None, typer.Option(metavar="N", help="How many cores; all by default.")
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="slurm for a SLURM cluster, or a profile of Snakemake's of yours."
+            metavar="NAME", help="slurm for a SLURM cluster, or your own Snakemake profile."
         ),
     ] = None,
 ) -> None:
     """Run attacks against defences, from rows to a report.
 
-    All results go to results in the current folder, and the report is results/report.html. Without
-    any option it is the quick run on a simulated corpus, eight minutes on two cores. The same
-    command again goes on where it stopped, and does again what a change touches.
+    All results go to the folder results in the current one, and the report is results/report.html.
+    Without any option it is the quick run on a simulated corpus, eight minutes on two cores. The
+    same command again continues where it stopped, and repeats only what a change affects.
 
     \b
       dokunuki study                                     the quick run
@@ -85,7 +87,7 @@ def study(
       dokunuki study --preset benchmark -- benchmark     the leaderboard
       dokunuki study --profile slurm                     on a cluster
 
-    All other arguments go to Snakemake, and so does what stands behind -- as its targets:
+    All other arguments go to Snakemake. What follows -- are its targets:
 
     \b
       dokunuki study -n                                  what would be done
@@ -128,7 +130,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[st
         raise ConfigError(str(error)) from None
     for file in found.files:
         if not Path(file).is_file():
-            raise ConfigError(f"--configfile {file}: no such file")
+            raise ConfigError(f"--configfile {file}: no such file; check the path")
     return found.files, found.keys, others
 
 
@@ -146,12 +148,18 @@ def dataset_config(
     """
     of_rows = {"--layout": layout, "--label": label, "--id": sample_id}
     if ember is not None and rows is not None:
-        raise ConfigError("--ember and --rows: name one of them")
+        raise ConfigError("--ember and --rows: cannot be combined; leave one of them out")
     for option, value in of_rows.items():
         if value is not None and rows is None:
-            raise ConfigError(f"{option}: goes with --rows, which is not given")
+            raise ConfigError(
+                f"{option}: goes with --rows, which is not given; add --rows TABLE, or leave "
+                f"{option} out"
+            )
     if version is not None and ember is None and rows is None:
-        raise ConfigError("--version: goes with --ember or --rows, and neither is given")
+        raise ConfigError(
+            "--version: goes with --ember or --rows, and neither is given; add one of them, or "
+            "leave --version out"
+        )
     entry: dict[str, Any]
     if ember is not None:
         name, entry = "ember", {"path": str(ember)}

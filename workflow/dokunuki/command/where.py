@@ -10,7 +10,7 @@ def workflow() -> None:
       snakemake -s "$(dokunuki workflow)" --cores all    what dokunuki study does
       snakemake -s "$(dokunuki workflow)" --list-rules
 
-    As a module of a workflow of yours, the same path stands behind snakefile:
+    In a workflow of your own that uses it as a module, give this path after "snakefile:".
     """  # noqa: D301 - click's mark of lines to be left as they are
     from dokunuki.study.places import ROOT
 

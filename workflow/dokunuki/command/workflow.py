@@ -43,16 +43,16 @@ def snakemake_arguments(
     """
     if IS_INSTALLED and _asks_for_conda(arguments):
         raise ConfigError(
-            "conda: the conda environments of the workflow cannot use an installed dokunuki; "
-            "leave the option out, or run snakemake in a checkout"
+            "conda: the workflow's conda environments need a checkout of dokunuki, and this one is "
+            "installed as a package; leave the option out, or run snakemake in a checkout"
         )
     made = ["--snakefile", str(ROOT / "Snakefile")]
     own = "default"
     if profile == SLURM:
         if find_spec("snakemake_executor_plugin_slurm") is None:
             raise ConfigError(
-                "--profile slurm: Snakemake's plugin is not installed; say pip install "
-                "'dokunuki[slurm]'"
+                "--profile slurm: Snakemake's plugin for SLURM is not installed; run `pip install "
+                "'dokunuki[slurm]'`"
             )
         made += ["--profile", str(ROOT / "profiles" / "default")]
         own = SLURM
