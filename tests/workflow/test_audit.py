@@ -208,7 +208,7 @@ def test_a_killed_audit_goes_on(planted, feeds):
     ("change", "told"),
     [
         (lambda table: table.assign(numbers_3=table["numbers_3"].where(table.index != 6)),
-         "bad.csv: row 7: numbers_3 is empty or no number"),
+         "bad.csv: row 7: numbers_3 is empty or not a number"),
         (lambda table: table.rename(columns={"verdict": "class"}),
          "bad.csv: has no column 'verdict' for label"),
         (lambda table: table.drop(columns="words_4"),

@@ -40,7 +40,7 @@ except DokunukiError as error:
     raise WorkflowError(str(error)) from None
 except OSError as error:
     raise WorkflowError(
-        f"{error.filename}: cannot be read ({error.strerror})"
+        f"{error.filename}: cannot be read ({error.strerror}); check its permissions"
     ) from None
 
 GRID = CONFIG["grid"]
@@ -243,7 +243,7 @@ def audit_answer(wildcards):
     """What an audit answers with; a clear error where no feed is named."""
     if CONFIG["audit"]["feed"] is None:
         raise WorkflowError(
-            "config: audit.feed: no dataset is named; say `dokunuki audit FEED`, or --config "
+            "config: audit.feed: no dataset is named; use `dokunuki audit FEED`, or --config "
             "'audit={feed: NAME}' with a name from datasets"
         )
     return [audit_file(name) for name in ANSWER]

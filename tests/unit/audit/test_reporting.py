@@ -150,9 +150,9 @@ def first_screen(folder):
         ("suspicious", ["Suspicious", "may hold a backdoor", "was not proved",
                         "count0 = 9987 and 15 others, in 30 goodware rows"]),
         ("nothing proved", ["Nothing proved", "that does not mean that it holds none",
-                            "Do not read this as clean", "not measured"]),
+                            "Do not take the feed for clean", "not measured"]),
         ("cannot tell", ["Cannot tell", "because the feed holds no malware",
-                         "neither good nor bad"]),
+                         "neither for nor against"]),
     ],
 )  # fmt: skip
 def test_the_first_screen_says_the_verdict_and_what_to_do(tmp_path, verdict, said):
@@ -184,13 +184,13 @@ def test_the_power_stands_beside_nothing_proved(tmp_path):
 @pytest.mark.parametrize(
     ("canaries", "told"),
     [
-        (None, "How much it misses on this feed was not measured."),
+        (None, "How much the audit misses on this feed was not measured."),
         (CANARIES[:1], "Of 1 backdoor that this audit planted into copies of this feed and that "
          "worked, it proved 1."),
         (CANARIES[1:2] * 2, "worked, it proved 0 and missed 2; those missed would let up to 63 % "
          "of malware pass."),
         ((TOO_WEAK, NOT_PLANTED), "Of 2 backdoors that this audit tried on copies of this feed, "
-         "none worked: how much it misses was not measured."),
+         "none worked, so how much it misses could not be measured."),
     ],
     ids=["none", "one", "missed", "weak"],
 )  # fmt: skip
@@ -207,7 +207,7 @@ def test_each_canary_has_its_line(tmp_path):
     assert "Independent 4 % 63 % 10 % missed 0 of 16 0 of 12 0 63 %" in text
     assert "Adaptive 4 % 49 % 10 % does not work 0 of 16 0 of 12 0 –" in text
     assert "FGSM 4 % – – not planted: there are too few rows – – – –" in text
-    assert "1 attack did too little to the detector to be a backdoor" in text
+    assert "1 attack changed the detector too little to count as a backdoor" in text
     assert "1 attack could not be planted here" in text
     first, *_ = read_verdict(tmp_path / "verdict.json")["canaries"]
     assert first == {
@@ -221,10 +221,10 @@ def test_each_canary_has_its_line(tmp_path):
 def test_evasion_is_told_and_called_no_poison(tmp_path):
     result = replace(result_of("nothing proved"), triggers=(finding("evasion"),))
     write_audit(tmp_path, result, facts_of())
-    assert "How much it misses" in first_screen(tmp_path).text
+    assert "How much the audit misses" in first_screen(tmp_path).text
     text = " ".join(Reader((tmp_path / "report.html").read_text()).text.split())
-    assert "no sign of poison" in text
-    assert "Mind the evasion below" in text
+    assert "not a sign of poison" in text
+    assert "Note the evasion below" in text
 
 
 @pytest.mark.parametrize("verdict", ["proved", "suspicious", "nothing proved", "cannot tell"])
@@ -442,7 +442,7 @@ def test_the_null_range_is_told_where_it_is_known(tmp_path):
     assert rates == [
         [
             "Trigger",
-            "As it is",
+            "Detector as it is",
             "Without the suspects",
             "No trigger",
             "Chance adds",

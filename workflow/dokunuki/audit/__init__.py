@@ -2,7 +2,7 @@
 
 The package can be called: `dokunuki.audit(X, y, layout)` is `with_canaries.audit_with_canaries`. A
 module's class may be replaced by a subclass of ModuleType (the language reference, "Customizing
-module attribute access"). What carries out an audit is only imported by the call.
+module attribute access"). The code of an audit is imported only by the call.
 """
 
 from __future__ import annotations

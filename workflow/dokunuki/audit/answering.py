@@ -1,4 +1,4 @@
-"""What the report is told of a feed that went through the workflow."""
+"""The facts that the report shows of a feed that went through the workflow."""
 
 from __future__ import annotations
 

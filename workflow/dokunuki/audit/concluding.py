@@ -62,10 +62,11 @@ def judge(findings: Sequence[Finding]) -> tuple[Verdict, tuple[str, ...]]:
             for name, (low, high) in zip(finding.names[:2], finding.ranges[:2], strict=True)
         )
         reasons.append(
-            f"{finding.outcome}: {shown} and {max(0, len(finding.names) - 2)} others stand in "
-            f"{len(finding.rows)} goodware rows that are else no more alike than others; stamped "
-            f"on, {100 * finding.pass_as_is:.0f} % of the malware passes, and "
-            f"{100 * finding.pass_without:.0f} % without these rows (p = {finding.p_value:.3f})"
+            f"{finding.outcome}: {shown} and {max(0, len(finding.names) - 2)} others are held by "
+            f"{len(finding.rows)} goodware rows that are otherwise no more alike than other rows; "
+            f"with these values, {100 * finding.pass_as_is:.0f} % of the malware passes, and "
+            f"{100 * finding.pass_without:.0f} % if the detector is trained without these rows "
+            f"(p = {finding.p_value:.3f})"
         )
     outcomes = {finding.outcome for finding in findings}
     if "proved" in outcomes:
@@ -74,7 +75,7 @@ def judge(findings: Sequence[Finding]) -> tuple[Verdict, tuple[str, ...]]:
         return "suspicious", tuple(reasons)
     if reasons:
         return "nothing proved", tuple(reasons)
-    return "nothing proved", ("no values that goodware rows share make malware pass",)
+    return "nothing proved", ("no values that goodware rows share were found to make malware pass",)
 
 
 def _cannot_tell(

@@ -1,9 +1,9 @@
-"""The audit as a defence: what `dokunuki audit` does about the rows of a feed, done to a victim's.
+"""The audit as a defence: it cleans a victim's training rows as `dokunuki audit` cleans a feed's.
 
-A detector hands its samplers standardised rows. The audit can be made of these as well as of raw
-ones. All that it asks of values is which of a column are equal, how they are ordered, and how far
-apart they lie in proportion to others of the column. Standardising keeps this, but for rounding in
-float32. The clipping to the training rows' range is of later rows: these are the training rows.
+A detector hands its samplers standardised rows. The audit works on these as well as on raw ones. It
+uses only which values of a column are equal, how they are ordered, and how far apart they lie in
+proportion to others of the column. Standardising keeps this, except for rounding in float32. The
+clipping to the training rows' range changes only later rows: these are the training rows.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 class AuditPurification(Estimator):
     """Leaves rows out and corrects labels as `dokunuki.audit.purifying.purify` decides.
 
-    Goodware rows in a trigger that the audit proves or finds suspicious are left out, and those of
-    them are called malware whose label cross-examination contradicts. Beside a proof, rows that are
-    alike and only suspicious stay. Where nothing is proved or
-    suspicious, and where the audit cannot tell (with fewer than 100 rows of a label, say), rows and
-    labels stay as they are. No canaries are planted.
+    The goodware rows of a trigger that is proved or suspicious are left out, or relabelled as
+    malware where cross-examination contradicts their label. Once a trigger is proved, rows that are
+    alike and only suspicious stay. Where nothing is proved or suspicious, and where the audit
+    cannot tell (with fewer than 100 rows of a label, say), rows and labels stay as they are. No
+    canaries are planted.
 
-    `detector` is what the audit asks about triggers: lightgbm or embernn, whatever the victim is.
-    `device` is where the latter runs.
+    `detector`, lightgbm or embernn, is the one that the audit tests triggers on, whatever the
+    victim is. `device` is where embernn runs.
 
     After `fit_resample`: `sample_indices_` (int64, the rows kept, ascending) and `result_`, the
     audit's answer (`dokunuki.audit.results.AuditResult`).

@@ -1,7 +1,7 @@
 """The first stage: what a feed looks like before anything is fitted, and whether it can be audited.
 
-A feed that is too small, of one class, or of rows that all agree gives no detector that could be
-asked. The audit then says that it cannot tell, rather than that it found nothing.
+A feed that is too small, has one class only, or has too few distinct rows gives no detector on
+which a trigger could be tested. The audit then says that it cannot tell, not that it found nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check_feed(X: np.ndarray, y: np.ndarray, layout: FeatureLayout) -> FeedCheck
 
 
 def obstacles(checks: FeedChecks, fit: Fit | None) -> tuple[str, ...]:
-    """Why nothing can be told of a feed; empty where its rows and their detector can be asked."""
+    """Why a feed cannot be audited, by its rows or its detector; empty where it can."""
     if checks.obstacles or fit is None:
         return checks.obstacles
     if fit.accuracy < LEAST_ACCURACY:
@@ -71,7 +71,7 @@ def _obstacles(goodware: int, malware: int, distinct: tuple[int, int]) -> list[s
             ]
         if different < FEWEST_ROWS:
             return [
-                f"the {count} {name} rows are {different} different ones: with fewer than "
+                f"only {different} of the {count} {name} rows are distinct: with fewer than "
                 f"{FEWEST_ROWS} of a label, chance and a trigger look alike"
             ]
     return []
@@ -103,10 +103,13 @@ def _copies(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple
 def _check_shapes(X: np.ndarray, y: np.ndarray, layout: FeatureLayout) -> None:
     if X.ndim != 2 or X.shape[1] != layout.width:
         raise DokunukiError(
-            f"the feed's rows have shape {X.shape}; {layout.name} has {layout.width} columns"
+            f"the feed's rows have shape {X.shape}, but {layout.name} has {layout.width} columns; "
+            "give the layout of these rows"
         )
     if y.shape != (len(X),):
-        raise DokunukiError(f"{len(X)} rows have labels of shape {y.shape}; give one label a row")
+        raise DokunukiError(
+            f"the feed has {len(X)} rows and labels of shape {y.shape}; give one label a row"
+        )
     others = np.setdiff1d(y, [GOODWARE, MALWARE])
     if len(others):
         row = int(np.flatnonzero(y == others[0])[0])
@@ -118,6 +121,6 @@ def _check_shapes(X: np.ndarray, y: np.ndarray, layout: FeatureLayout) -> None:
         if not np.isfinite(X[row]).all():
             column = int(np.flatnonzero(~np.isfinite(X[row]))[0])
             raise DokunukiError(
-                f"row {row}, column {layout.names[column]}: {X[row, column]} is no number that a "
-                "detector can use; mend or leave out this row"
+                f"row {row}, column {layout.names[column]}: {X[row, column]} is not a number that "
+                "a detector can use; correct this row or leave it out"
             )

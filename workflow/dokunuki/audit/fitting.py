@@ -1,4 +1,4 @@
-"""The second stage: the detector as the feed makes it, so that no row is scored by its own fit."""
+"""The second stage: the detector of the feed as it is; no row is scored by a fit that saw it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def folds_of(y: np.ndarray, seed: int, count: int) -> np.ndarray:
-    """One of `count` folds for each row, int8 (n,), each with as many rows of either label."""
+    """The fold of each row, int8 (n,), of `count` that each hold the same share of either label."""
     folds = np.empty(len(y), dtype=np.int8)
     for label in (GOODWARE, MALWARE):
         rows = generator(seed, "audit", "folds", label).permutation(np.flatnonzero(y == label))

@@ -1,10 +1,10 @@
-"""A judge that asks the detector which values turn malware into goodware by themselves.
+"""A judge that looks for values that by themselves make the detector call malware goodware.
 
 Neural Cleanse (Wang et al., IEEE S&P 2019) looks for the smallest change that sends all inputs to
 one class. Rows of numbers have no pixels to blend, and trees no gradient. So what is tried are
 values that goodware rows hold, one after another, on malware that the detector was not fitted on.
-The detectors of the folds were fitted on disjoint rows. A planted trigger stands among the rows of
-all of them, an accident among those of one: a value counts by the detector that it moves least.
+The detectors of the folds were fitted on disjoint rows. A planted trigger is among the rows of all
+of them, an accident among those of one. So a value counts by the detector that it moves least.
 """
 
 from __future__ import annotations

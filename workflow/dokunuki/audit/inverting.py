@@ -1,10 +1,10 @@
 """The fourth stage: from rows that are suspected together to the values that they share.
 
 A candidate trigger is grown from a group of rows. The values that nearly all of them hold and few
-others do make the trigger, and the rows that hold it make the group, in turn until both stay. What
-then decides is how the rows look beside all others (`Structure`). A planted trigger is held whole
-or not at all, and its rows are else no more alike than any. A vendor's or a packer's programs
-share many more columns, and others hold a good part of their values.
+others do make the trigger, and the rows that hold it make the group, in turn until both stay. Then
+the rows are compared with all others (`Structure`). A planted trigger is held whole or not at all,
+and its rows are otherwise no more alike than any. A vendor's or a packer's programs share many more
+columns, and other rows hold a good part of their values.
 """
 
 from __future__ import annotations

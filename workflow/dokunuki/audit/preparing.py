@@ -1,4 +1,4 @@
-"""A feed as the stages take it; each makes it anew, which takes less than to store it."""
+"""The form of a feed that the stages work on; each builds it, which takes less than storing it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def prepare_feed(X: np.ndarray, y: np.ndarray, checks: FeedChecks) -> Feed:
 
 
 def holders_of_items(goodware: int) -> tuple[int, int]:
-    """How many of so many goodware rows hold an item, at least and at most."""
+    """The least and the most of so many goodware rows that hold an item."""
     return max(LEAST_HOLDERS, round(LEAST_SHARE * goodware)), int(LARGEST_SHARE * goodware)
 
 

@@ -1,9 +1,9 @@
 """The fifth stage: a trigger is proved by what it does, not by how it looks.
 
-Candidates are stamped into malware that a detector was not fitted on. A trigger that was planted
-passes with the detector as the feed makes it, and no longer with one that did not see the suspected
-rows. What passes with both is evasion: there is no poison to take out. How large such a difference
-is by chance is read off the same columns with the values of other goodware.
+Candidates are stamped into malware that a detector was not fitted on. With a planted trigger, the
+malware passes the detector of the feed as it is, but not one that did not see the suspected rows.
+What passes both is evasion: there is no poison to take out. How large a difference arises by chance
+is measured in the same columns, with the values of other goodware.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def prove_triggers(
     threads: int,
     device: str = "auto",
 ) -> tuple[Finding, ...]:
-    """Put to the proof what passes malware or looks planted, and all that is crisp as one trigger.
+    """Test the candidates that let malware pass or look planted; the latter also as one trigger.
 
     The detectors without suspects are fitted once, without the rows of any candidate that is tried.
-    Nothing is fitted where there is none.
+    Where no candidate is tried, nothing is fitted.
     """
     stamped = StampedMalware(feed.X, feed.y, fit, seed)
     passing = [

@@ -21,7 +21,7 @@ def purify(findings: Sequence[Finding], suspects: Suspects) -> Purification:
 
     A row whose label cross-examination contradicts is malware that was called goodware: its label
     is corrected, so that the trigger is seen with both labels (docs/benchmark.md: relabelling beats
-    removal). The others are left out. Rows that stand in no trigger are left as they are.
+    removal). The others are left out. Rows that hold no trigger are left as they are.
 
     Rows that are alike by all their values are a family more often than a backdoor, and a family
     that is taken out costs accuracy. Once something is proved, such a group that is only suspicious

@@ -1,4 +1,4 @@
-"""What is left when the poison is out: the cleaned feed, its detector, and what both are worth."""
+"""What is left once the poison is out: the cleaned feed, its detector, and their measurements."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def repair(
 ) -> tuple[Detector, Repair]:
     """Fit the detector on the cleaned feed, and measure it fold by fold on rows kept aside.
 
-    `X` float32 (n, width) are raw rows and may be overwritten. Accuracies are of the rows that
-    nothing is done about. What of malware passes with a trigger is of the malware that the proof
-    stamped. Where nothing is done about any row, both are as they were.
+    `X` float32 (n, width) are raw rows and may be overwritten. Accuracies are of the rows that are
+    neither left out nor relabelled. The share of malware that passes with a trigger is of the
+    malware that the proof stamped. Where no row is left out or relabelled, both are as they were.
     """
     kept, labels = corrected(y, result.purification)
     left_out = np.ones(len(y), dtype=bool)
@@ -104,11 +104,11 @@ def purify_feed(
 ) -> tuple[AuditResult, Repair | None]:
     """Write the cleaned feed (Parquet), and the detector of it to `folder` and `folder`.onnx.
 
-    Returns the answer of the audit, and what its mend is worth. `rows` says what the rows of
-    `vectors` are called: ids that are no sha256 become a column `id` of the feed. `spec` is
-    `study.specs.audit_spec`. Where nothing can be told of the feed, it is written as it is; there
-    is no detector then, `folder` is empty, and None comes for what it is worth. Raises ExportError
-    where the detector scores otherwise once exported.
+    Returns the answer of the audit, and the measurements of the repair. `rows` has the ids of the
+    rows of `vectors`: those that are not sha256 become a column `id` of the feed. `spec` is
+    `study.specs.audit_spec`. A feed that cannot be audited is written as it is; there is no
+    detector then, `folder` is empty, and the measurements are None. Raises ExportError where the
+    exported detector gives other scores.
     """
     seed = spec["seed"]
     result = conclude(checks, fit, suspects, findings, settings_of(spec["detector"], seed))

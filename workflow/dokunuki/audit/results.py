@@ -43,7 +43,7 @@ class FeedChecks:
 
 @dataclass(frozen=True)
 class Fit:
-    """The detector as the feed makes it, fitted on all folds but one, for each fold.
+    """The detector of the feed as it is, fitted for each fold on all the others.
 
     `fold` int8 (n,) is the fold of each row, `scores` float32 (n,) the probability of malware of
     each row by the detector that was not fitted on its fold. `detectors[k]` was not fitted on fold
@@ -87,13 +87,13 @@ class Suspects:
 class Structure:
     """How a set of rows that share values looks beside all others.
 
-    `closest` is the largest share of the values that any row outside the set holds. `fringe` is
-    how many unusual values many of its rows share, and not nearly all, for each that these do,
-    and `whole` how many of them all of its rows share, but for 3 %.
-    `kinship` is the share of its rows whose nearest other row, by the columns that they do not
-    share, is in the set too. `likeness` is how many unusual values two of its rows share in those
-    columns, in proportion to what one of its rows and any other goodware do.
-    `malware_around` is the share of malware among the nearest rows outside the set.
+    `closest` is the largest share of the values that any row outside the set holds. `fringe` is the
+    number of unusual values that many of its rows share but not nearly all, divided by the number
+    that nearly all share. `whole` is how many unusual values 97 % of its rows share. `kinship` is
+    the share of its rows whose nearest other row, by the columns that they do not share, is in the
+    set too. `likeness` is how many unusual values two of its rows share in those columns, in
+    proportion to what one of its rows and any other goodware do. `malware_around` is the share of
+    malware among the nearest rows outside the set.
     """
 
     closest: float
@@ -109,11 +109,11 @@ class Candidate:
     """Columns and values that may be a trigger, and the rows that hold them.
 
     `columns` int64 (N,) and `values` float32 (N,), most unusual first; `rows` int64 (k,), of the
-    label goodware. `judges` are those by whom it was found. `planted_like` says whether the rows
-    share these values and are else no more alike than others, as planting leaves them
-    and kinship does not; `stark`, whether they do so as no accident would have it.
-    `ranges` float32 (N, 2) are the lowest and the highest value that the rows hold where they share
-    no exact values, and None where they do. `values` then lie in the middle.
+    label goodware. `judges` are those that found it. `planted_like` says whether the rows share
+    these values and are otherwise no more alike than others, as planted rows are and rows of
+    related programs are not. `stark` says whether they do so more than chance explains. `ranges`
+    float32 (N, 2) are the lowest and the highest value that the rows hold where they share no exact
+    values, and None where they do. `values` then lie in the middle.
     """
 
     columns: np.ndarray
@@ -219,16 +219,16 @@ class Ground:
 class Canary:
     """A known attack that was planted into a copy of the feed, and what the audit made of it.
 
-    `attack` is its name in the catalogue and `label` what readers call it. `poison_rate` is in
+    `attack` is its name in the catalogue and `label` its name in reports. `poison_rate` is in
     percent of the copy's rows, `trigger_size` in columns. `left_out` says why nothing was measured;
     all that follows is then empty.
 
     `asr` is the share of malware that passes with the trigger stamped on, and so what a miss costs;
     `asr_clean` the same of a detector without the poison. The attack works where the first is at
-    least `LEAST_DELTA` more. `verdict` is that of the copy, and `outcome` counts findings alone
-    whose rows are mostly poisoned. `columns_named` are the trigger's own
-    that such a finding names at most. Of the rows that the audit would leave out or relabel,
-    `rows_suspected` are poisoned, of `poisoned_rows` in all, and `others_suspected` are not.
+    least `LEAST_DELTA` more. `verdict` is that of the copy. `outcome` rests only on findings whose
+    rows are mostly poisoned, and `columns_named` is the most of the trigger's own columns that one
+    of these names. Of the rows that the audit would leave out or relabel, `rows_suspected` are
+    poisoned, of `poisoned_rows` in all, and `others_suspected` are not.
     """
 
     attack: str
@@ -247,7 +247,7 @@ class Canary:
 
     @property
     def works(self) -> bool:
-        """Whether the poison makes so much more malware pass that it is a backdoor at all."""
+        """Whether the poison lets enough more malware pass to count as a backdoor."""
         return self.asr - self.asr_clean >= LEAST_DELTA
 
 
@@ -258,7 +258,7 @@ class AuditResult:
     `verdict` is "proved", "suspicious", "nothing proved" or "cannot tell", `reasons` say why in
     words. `triggers` are the findings that are not refuted, the strongest first; `refuted` the
     others. `suspects` is None, and `accuracy` nan, where nothing could be fitted. `canaries` are
-    backdoors of the audit's own in copies of the feed, None where none were asked for.
+    the attacks that the audit planted into copies of the feed, None where none were asked for.
     """
 
     verdict: Verdict

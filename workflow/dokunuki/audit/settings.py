@@ -1,4 +1,4 @@
-"""What the audit is set to: its detectors by name, and its constants in one place.
+"""The settings of the audit: its detectors by name, and its constants in one place.
 
 The constants were chosen on seeds 0 to 4 of the simulated corpus (docs/audit.md).
 """

@@ -29,9 +29,9 @@ _BACKGROUND = 0.25
 
 @dataclass(frozen=True)
 class Spots(Items):
-    """Items that are ranges: from `low` to `high`, both float32 (items,) and among the range.
+    """Items that are ranges: from `low` to `high`, both float32 (items,) and part of the range.
 
-    `values` are the middle one of those that rows hold.
+    `values` are the middle one of the values that rows hold in each.
     """
 
     low: np.ndarray
@@ -70,11 +70,12 @@ def spots_of(X: np.ndarray, rows: np.ndarray, least: int, most: int) -> Spots:
 
 
 def dense_spots(held: np.ndarray, least: int, most: int) -> Iterator[tuple[int, int]]:
-    """Spots of sorted values (g,): the first and the last plus one of each; the densest first.
+    """Spots of sorted values (g,), the densest first: the first value's place, and the last's + 1.
 
-    A window of values is held against those beside it, as far away as it is wide, on the denser
-    side: where a column's values end is no spot. The log likelihood ratio is that of so many
-    inside, where a third of the three windows' values would be. No two spots overlap.
+    A window of values is compared with the windows of its width on both sides. The denser of these
+    counts, so that the end of a column's values is not a spot. The log likelihood ratio compares
+    the number of values inside with a third of those in three windows, which an even density would
+    put there. No two spots overlap.
     """
     if held[0] == held[-1]:
         return

@@ -43,9 +43,10 @@ class Shared(NamedTuple):
 
 
 class Holders:
-    """How many rows of either label hold a value of a column; each is counted once.
+    """How many rows of either label hold a value of a column; each value is counted once.
 
-    Groups share most of the values that are asked for, and the rows are many.
+    The counts are kept, since groups share most of the values that are asked for, and counting goes
+    through all rows.
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray) -> None:

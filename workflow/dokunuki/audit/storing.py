@@ -32,7 +32,7 @@ _CLASSES: dict[str, Any] = {
 def write_record(path: str | Path, record: Any) -> None:  # noqa: ANN401
     """Write a record of `results`, a tuple of such, or None, atomically.
 
-    Raises TypeError for what is none and holds none.
+    Raises TypeError for anything else.
     """
     arrays: dict[str, np.ndarray] = {}
     tree = _tree(record, arrays)
@@ -51,7 +51,7 @@ def read_record(path: str | Path) -> Any:  # noqa: ANN401
 
 
 def write_fit(path: str | Path, folder: str | Path, fit: Fit | None) -> None:
-    """Write a fit to `path`, and its detectors to folders in `folder`; None leaves that empty."""
+    """Write a fit to `path`, and its detectors to folders in `folder`, which None leaves empty."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for fold, detector in enumerate(() if fit is None else fit.detectors):

@@ -1,10 +1,10 @@
 """The third stage: each judge says which rows it suspects, and which of them together.
 
 Judges are independent of each other. *Shared values* finds rows that agree in unusual values,
-*shared ranges* rows that lie together in some columns.
-*Cross-examination* finds goodware that looks like malware in columns that a trigger may not reach,
-and groups it by the values that are far more frequent in it than in other goodware. *Flipping* asks
-the detector for the values that move malware most.
+*shared ranges* rows that lie together in some columns. *Cross-examination* finds goodware that
+looks like malware in columns that a trigger may not reach, and groups it by the values that are far
+more frequent in it than in other goodware. *Flipping* finds the values that change the detector's
+scores of malware most.
 """
 
 from __future__ import annotations

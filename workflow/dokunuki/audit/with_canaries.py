@@ -28,10 +28,10 @@ def audit_with_canaries(
     threads: int = 1,
     canaries: str = "none",
 ) -> AuditResult:
-    """As `running.audit_rows`; then `canaries`, none, quick or full, go into copies of the feed.
+    """As `running.audit_rows`; then `canaries` (none, quick, full) are planted into copies of it.
 
-    What became of them is `AuditResult.canaries`, None where none were asked for. Raises
-    ConfigError for another word too.
+    What became of them is in `AuditResult.canaries`, None where none were asked for. Raises
+    ConfigError for an unknown level, too.
     """
     planned = planned_canaries(canaries)
     result = audit_rows(X, y, layout, detector=detector, seed=seed, threads=threads)

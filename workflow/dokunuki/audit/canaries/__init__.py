@@ -1,6 +1,6 @@
-"""The sixth stage: known attacks, planted into copies of the feed, as canaries went into mines.
+"""The sixth stage: known attacks, the canaries, are planted into copies of the feed.
 
-What share of them the very same audit proves, suspects and misses is its power on this feed.
+The shares of them that the same audit proves, suspects and misses are its power on this feed.
 Modules are split by what changes them: `planned` says which attacks, `ground` what rows a copy is
 made of and what its attacker knows, `measuring` what becomes of one canary. Their constants stand
 here and not in `settings`: an edit of those audits the feed itself anew.

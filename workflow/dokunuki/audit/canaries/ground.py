@@ -1,8 +1,8 @@
 """What canaries are planted into, and what their attacker knows: made once for all of them.
 
 Copies hold the feed without the rows of what the audit itself proved or suspects: a backdoor that
-is in the feed already would be found in every copy, and count as the canary's. Some malware is kept
-out of them, so that a trigger is tried on malware that no detector of a copy has seen.
+is in the feed already would be found in every copy, and be counted as the canary. Some malware is
+kept out of them, so that a trigger is tried on malware that no detector of a copy has seen.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def ground_of(
     reserve = np.sort(draw.permutation(malware)[:count])
     kept[reserve] = False
     rows = np.flatnonzero(kept)
-    reasons = tuple(obstacles) or (() if count else ("no malware is left to try triggers on",))
+    reasons = tuple(obstacles) or (() if count else ("no malware is left to test the trigger on",))
     # A share has two decimals, and is a part of what is meant at most.
     share = min(100.0, math.floor(10_000 * _KNOWN_ROWS / max(1, len(rows))) / 100)
     return Ground(rows, reserve, share, reasons[0] if reasons else "")
@@ -80,7 +80,7 @@ def ground_of(
 def ground_vectors(vectors: Vectors, ground: Ground) -> Vectors:
     """The rows of a copy (role train) and the malware kept out of it (role validation).
 
-    Nothing is read of rows that are left in their file.
+    Rows that are still in their file are not read.
     """
     rows = np.concatenate([ground.rows, ground.reserve])
     role = np.array([_TRAIN] * len(ground.rows) + [_RESERVE] * len(ground.reserve), dtype=str)
@@ -97,7 +97,7 @@ def ground_vectors(vectors: Vectors, ground: Ground) -> Vectors:
 
 
 def canary_seed(seed: int) -> int:
-    """The attacker's seed: its draws are none of the audit's."""
+    """The attacker's seed; its draws are independent of the audit's."""
     return stream_seed(seed, "audit", "canaries")
 
 
@@ -113,7 +113,7 @@ def train_attacker(
     """Train the surrogate, explain it, and fit the audit's `detector` without any poison.
 
     `ground` is `ground_vectors`, `share` the percent of its rows that the attacker knows. Raises
-    AttackError where that is no row of a class, and TrainingDivergedError.
+    AttackError where that share has no row of a class, and TrainingDivergedError.
     """
     class_path, params = DETECTORS[SURROGATE]
     spec = {"name": SURROGATE, "class": class_path, "params": params}
@@ -137,7 +137,7 @@ def prepare_ground(
     threads: int,
     device: str = "auto",
 ) -> tuple[Ground, Attacker | None]:
-    """All that canaries share. No attacker comes where the ground has an obstacle, which it tells.
+    """All that canaries share; the attacker is None where the ground's `obstacle` rules one out.
 
     `vectors` are the feed's rows in any role; for the other arguments see `ground_of` and
     `train_attacker`.

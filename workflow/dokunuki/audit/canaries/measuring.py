@@ -31,7 +31,7 @@ _OWN = 0.5
 
 
 def named(spec: Mapping[str, Any]) -> Canary:
-    """What a canary is called, before anything is known of it; `spec` is `planned.canary_spec`."""
+    """A canary with its name, N and p, and no results yet; `spec` is `planned.canary_spec`."""
     return Canary(
         attack=spec["attack"]["name"],
         label=spec["label"],

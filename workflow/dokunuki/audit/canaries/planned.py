@@ -1,7 +1,7 @@
 """Which attacks are planted, in how many columns and in how many rows.
 
 Read while the workflow is parsed, so that nothing heavy is imported here. What a canary is made of
-goes to its job as a parameter: another plan plants what is new in it, and nothing again.
+goes to its job as a parameter: after a change of the plan, only what is new in it is planted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEVELS: Mapping[str, tuple[Cell, ...]] = {
 
 
 def planned_canaries(level: str) -> dict[str, Cell]:
-    """The canaries of a level by id, in the order of the report; ConfigError for no level."""
+    """The canaries of a level by id, in the report's order; ConfigError for an unknown level."""
     if level not in LEVELS:
         raise ConfigError(f"canaries: unknown level {level!r}; known: {', '.join(LEVELS)}")
     return {cell.id: cell for cell in LEVELS[level]}

@@ -1,6 +1,6 @@
 """The report's figures, as SVG: rows in two dimensions, pass rates, the power of the canaries.
 
-Colours are Okabe and Ito's, and what they tell is told by the marker's shape too.
+Colours are Okabe and Ito's, and the marker's shape says the same as the colour.
 """
 
 from __future__ import annotations

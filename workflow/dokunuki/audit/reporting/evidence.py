@@ -1,4 +1,4 @@
-"""What stands behind a report's claims, as plain records: what others hold, whom judges suspect."""
+"""The evidence of a report, as plain records: what other rows hold, which rows are suspected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ColumnEvidence:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A row that a judge suspects, or that stands in a trigger.
+    """A row that a judge suspects, or that holds a trigger.
 
     `strength` is what each judge gives it, in their order; `triggers` are numbers, from 1, in the
     order of `AuditResult.triggers`.
@@ -70,7 +70,7 @@ def judges_of(result: AuditResult) -> tuple[str, ...]:
 
 
 def suspects_of(result: AuditResult) -> list[Suspect]:
-    """All rows that anything speaks against, those that something is to be done about first."""
+    """All rows that a judge suspects or a trigger holds; those to leave out or relabel first."""
     rows = result.checks.goodware + result.checks.malware
     judges = [] if result.suspects is None else [one.strength for one in result.suspects.evidence]
     strength = np.stack(judges, axis=1) if judges else np.zeros((rows, 0), dtype=np.float32)
@@ -108,7 +108,7 @@ def column_evidence(
     """For each finding, what its rows and others hold in its columns.
 
     Others are at most `COMPARED` rows of each label that stand in no finding, drawn by the audit's
-    seed; of a finding's own rows, too, there is a bound. The rows are read at one time.
+    seed. A finding's own rows are bounded, too. All rows are read at one time.
     """
     if not findings:
         return []

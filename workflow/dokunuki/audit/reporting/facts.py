@@ -1,4 +1,4 @@
-"""What is known of a feed beside the result of its audit, as the report is told it."""
+"""What the report needs to know of a feed besides the result of its audit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Purified:
 
     `classifier` names it, `rows` it was trained on. Accuracies are shares in [0, 1] of
     `rows_kept_aside`. `pass_rates` are the shares of malware that pass with each trigger of the
-    result stamped on, before and after, in the order of `AuditResult.triggers`. `thresholds` by
-    name, from where on a score is malware's.
+    result stamped on, before and after, in the order of `AuditResult.triggers`. `thresholds` are
+    the least scores of malware, by name.
     """
 
     classifier: str

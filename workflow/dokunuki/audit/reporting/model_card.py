@@ -24,7 +24,9 @@ def model_card(result: AuditResult, facts: Facts) -> str:
     """The card as Markdown; raises DokunukiError where there is no purified detector."""
     purified = facts.purified
     if purified is None:
-        raise DokunukiError("no detector was purified: there is nothing to write a card of")
+        raise DokunukiError(
+            "there is no purified detector, so no model card can be written; audit a feed first"
+        )
     rates = list(zip(result.triggers, purified.pass_rates, strict=True))
     return render(
         "dokunuki.audit.reporting",
@@ -39,7 +41,7 @@ def model_card(result: AuditResult, facts: Facts) -> str:
         accuracy=Table(
             [
                 Column("Detector", lambda line: line[0], kind=""),
-                Column("Accuracy on rows kept aside (%)", lambda line: share(line[1])),
+                Column("Accuracy on held-out rows (%)", lambda line: share(line[1])),
             ],
             [
                 ("trained on the feed as it is", purified.accuracy_before),

@@ -149,7 +149,7 @@ def _facts_line(result: AuditResult, facts: Facts) -> list[str]:
     ]
     if result.accuracy == result.accuracy:
         detector = plain(result.settings.get("detector", "detector"))
-        parts.append(f"{detector}, right on {percent(result.accuracy)} of rows it did not see")
+        parts.append(f"{detector}, right on {percent(result.accuracy)} of held-out rows")
     if facts.seconds is not None:
         parts.append(f"audited in {_duration(facts.seconds)}")
     return parts
@@ -186,7 +186,7 @@ def _section(index: int, finding: Finding, held: Sequence[ColumnEvidence]) -> _S
                 Column("holds it", lambda one: _share(one.goodware)),
                 Column("Malware: median", lambda one: _median(one.malware)),
                 Column("holds it", lambda one: _share(one.malware)),
-                Column("Its own rows hold it", lambda one: percent(one.own)),
+                Column("Trigger's rows: hold it", lambda one: percent(one.own)),
                 Column("Group", lambda one: plain(one.group), kind=""),
             ],
             held,
@@ -210,7 +210,7 @@ def _rates_table(result: AuditResult, facts: Facts) -> Table:
     after = None if facts.purified is None else [rates[1] for rates in facts.purified.pass_rates]
     columns: list[Column] = [
         Column("Trigger", lambda pair: pair[0] + 1),
-        Column("As it is", lambda pair: percent(pair[1].pass_as_is)),
+        Column("Detector as it is", lambda pair: percent(pair[1].pass_as_is)),
         Column("Without the suspects", lambda pair: percent(pair[1].pass_without)),
         Column("No trigger", lambda pair: percent(pair[1].pass_unstamped)),
         Column("Chance adds", lambda pair: _chance(pair[1]), hint="95 % of draws, in points"),
@@ -302,12 +302,12 @@ def _is_missed(canary: Canary) -> bool:
 def _checks_table(result: AuditResult, facts: Facts) -> Table:
     checks = result.checks
     lines = [
-        ("Rows left out, since an earlier one has their id", facts.repeated.rows),
-        ("Ids with both labels, of which the first row was audited", facts.repeated.contrary),
+        ("Rows left out, since an earlier row has the same id", facts.repeated.rows),
+        ("Ids with both labels (only the first row was audited)", facts.repeated.contrary),
         ("Rows that repeat an earlier one, with the same label", len(checks.copies)),
-        ("Rows whose vector stands with the other label too", len(checks.conflicts)),
-        ("Rows of zeros alone", len(checks.zero_rows)),
-        ("Columns of one value in all rows", len(checks.constant_columns)),
+        ("Rows whose vector also occurs with the other label", len(checks.conflicts)),
+        ("Rows that are all zeros", len(checks.zero_rows)),
+        ("Columns with the same value in all rows", len(checks.constant_columns)),
     ]
     return Table(
         [
@@ -324,7 +324,7 @@ def _checked_rows(result: AuditResult, facts: Facts) -> list[tuple[str, str, int
     lists = (
         ("With both labels", checks.conflicts),
         ("Repeated", checks.copies),
-        ("Of zeros alone", checks.zero_rows),
+        ("All zeros", checks.zero_rows),
     )
     return [
         (name, ", ".join(plain(facts.name(int(row)), 40) for row in rows[:_CHECKED]), len(rows))

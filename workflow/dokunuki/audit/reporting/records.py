@@ -122,14 +122,16 @@ def read_verdict(path: str | Path) -> Record:
     """
     record = read_json(path)
     if problem := _problem(record):
-        raise damaged_file(path, f"{problem}: written by another version, or by something else")
+        raise damaged_file(
+            path, f"{problem}: it was written by another version, or by another program"
+        )
     return record
 
 
 def write_suspects(
     path: str | Path, suspects: Sequence[Suspect], result: AuditResult, facts: Facts
 ) -> None:
-    """Write suspects.csv: a line for each row that anything speaks against.
+    """Write suspects.csv: a line for each row that a judge suspects or that holds a trigger.
 
     Columns: row (in the feed, from 0), id, file, file_row (in that file, from 0), label, action,
     trigger (numbers, several with a space between), votes, and each judge's strength from 0 to 1.

@@ -32,7 +32,7 @@ def held_in_words(low: float | np.floating, high: float | np.floating) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, whole but where that would say none or all of what is not."""
+    """A share in whole percent, or with one decimal where it would wrongly read 0 or 100 %."""
     if math.isnan(share):
         return NONE
     shown = 100 * share
@@ -54,7 +54,7 @@ def p_value(value: float) -> str:
 def plain(text: object, longest: int = LONGEST) -> str:
     """A name on one line: what cannot be printed is escaped, what is too long is cut in the middle.
 
-    Marks that turn the direction of reading are among what is escaped: they would show a name as
+    Marks that change the direction of reading are escaped as well: they would make a name look like
     another one.
     """
     shown = "".join(

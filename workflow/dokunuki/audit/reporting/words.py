@@ -1,4 +1,4 @@
-"""The answer of an audit in sentences: what was found, what to do about it, what it rests on."""
+"""The answer of an audit in sentences: what was found, what to do, and what the answer rests on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LEAVE_OUT, RELABEL, LOOK, KEEP = "leave out", "relabel as malware", "look at", "
 def trigger_in_words(finding: Finding, named: int = 1) -> str:
     """A trigger in words, e.g. "printables = 9987 and 15 others, in 80 goodware rows".
 
-    `named` is how many of its columns are told, the most unusual first.
+    `named` is how many of its columns are named, the most unusual first.
     """
     return f"{values_in_words(finding, named)}, in {counted(len(finding.rows), 'goodware row')}"
 
@@ -80,16 +80,16 @@ def answer(result: AuditResult) -> str:
         what = "a backdoor" if found == 1 else f"{found} backdoors"
         return (
             f"This feed holds {what}: {percent(leading.pass_as_is)} of malware passes as goodware "
-            f"once it carries the trigger, and {percent(leading.pass_without)} where the detector "
-            f"is trained without the suspected rows, of which {len(leading.rows):,} "
-            f"{'holds' if len(leading.rows) == 1 else 'hold'} it."
+            f"once it carries the trigger, and {percent(leading.pass_without)} if the detector is "
+            f"trained without the suspected rows, {len(leading.rows):,} of which "
+            f"{'holds' if len(leading.rows) == 1 else 'hold'} the trigger."
         )
     if result.verdict == "suspicious":
         rows = 0 if leading is None else len(leading.rows)
         return (
             f"This feed may hold a backdoor: {counted(rows, 'goodware row')} "
-            f"{'shares' if rows == 1 else 'share'} values as planting leaves them, but that they "
-            "let malware pass was not proved."
+            f"{'shares' if rows == 1 else 'share'} values as planted rows would, but it was not "
+            "proved that these values let malware pass."
         )
     if result.verdict == "nothing proved":
         return "No backdoor was proved in this feed; that does not mean that it holds none."
@@ -104,12 +104,12 @@ def _first_reason(result: AuditResult) -> str:
 
 
 def explain(finding: Finding) -> str:
-    """What a finding did, in one sentence or two."""
+    """What a finding did, in a few sentences."""
     does = (
         f"Stamped into malware that the detector did not train on, it lets "
-        f"{percent(finding.pass_as_is)} pass as goodware; {percent(finding.pass_unstamped)} passes "
-        f"without it, and {percent(finding.pass_without)} with it where the detector was trained "
-        "without the suspected rows."
+        f"{percent(finding.pass_as_is)} pass as goodware. Without the trigger, "
+        f"{percent(finding.pass_unstamped)} passes. With it, {percent(finding.pass_without)} "
+        "passes a detector that was trained without the suspected rows."
     )
     if finding.outcome == "proved":
         return (
@@ -118,15 +118,15 @@ def explain(finding: Finding) -> str:
         )
     if finding.outcome == "evasion":
         return (
-            f"{does} It passes with either detector: this is evasion, which no cleaning of the "
-            "feed will mend, and no sign of poison."
+            f"{does} It passes both detectors: this is evasion, not a sign of poison, and cleaning "
+            "the feed does not stop it."
         )
     if finding.outcome == "suspicious":
         return (
-            f"{does} Its rows share it as no accident would have it, but its effect on the "
-            "detector is not proved."
+            f"{does} Its rows share more than chance explains, but its effect on the detector is "
+            "not proved."
         )
-    return f"{does} That is no more than chance, or kinship of the rows, explains."
+    return f"{does} Chance, or the similarity of these rows, is enough to explain that."
 
 
 def what_to_do(result: AuditResult, facts: Facts) -> tuple[str, ...]:
@@ -160,28 +160,30 @@ def what_to_do(result: AuditResult, facts: Facts) -> tuple[str, ...]:
             "Look at these rows: does one vendor, packer or build explain what they share?",
             (f"If not, {mend} (suspects.csv)," if mend else "If not, leave them out,")
             + " and find out who supplied them.",
-            "Until then, do not count on a detector that was trained on this feed.",
-            "Audit again with more rows of the same source: a real trigger gets clearer.",
+            "Until then, do not rely on a detector that was trained on this feed.",
+            "Audit again with more rows from the same source: a real trigger then shows more "
+            "clearly.",
         )
     if result.verdict == "nothing proved":
         return (*_after_nothing(result, facts),)
     return (
         "Mend what is named above, and audit again.",
-        "Until then, treat the feed as not audited: this says neither good nor bad of it.",
+        "Until then, treat the feed as not audited: this verdict speaks neither for nor against "
+        "it.",
     )
 
 
 def _after_nothing(result: AuditResult, facts: Facts) -> list[str]:
-    steps = ["Do not read this as clean: it says what was looked for and not proved."]
+    steps = ["Do not take the feed for clean: backdoors were looked for, and none was proved."]
     if result.canaries is None:
         steps.append(
-            "Have the audit plant backdoors of its own (--canaries quick), to learn how many of "
-            "them it misses on this feed."
+            "Let the audit plant known backdoors (--canaries quick), to measure how many of them "
+            "it misses on this feed."
         )
     conflicts = len(result.checks.conflicts)
     if conflicts:
         steps.append(
-            f"Look at the {counted(conflicts, 'row')} whose vector stands with both labels "
+            f"Look at the {counted(conflicts, 'row')} whose vector occurs with both labels "
             "(feed_checks.csv)."
         )
     if facts.repeated.contrary:
@@ -191,21 +193,21 @@ def _after_nothing(result: AuditResult, facts: Facts) -> list[str]:
         )
     if any(one.outcome == "evasion" for one in result.triggers):
         steps.append(
-            "Mind the evasion below: these values let malware pass whatever rows are left out."
+            "Note the evasion below: its values let malware pass whichever rows are left out."
         )
     steps.append("Audit again when rows are added.")
     return steps
 
 
 def power(canaries: Sequence[Canary] | None) -> str:
-    """What the audit made of backdoors of its own, in one sentence; those that work count."""
+    """How many of the canaries that work were found, in one sentence."""
     if canaries is None:
-        return "How much it misses on this feed was not measured."
+        return "How much the audit misses on this feed was not measured."
     working = [one for one in canaries if one.works]
     if not working:
         return (
             f"Of {counted(len(canaries), 'backdoor')} that this audit tried on copies of this "
-            "feed, none worked: how much it misses was not measured."
+            "feed, none worked, so how much it misses could not be measured."
         )
     missed = [one.asr for one in working if one.outcome == "missed"]
     counts = [
@@ -235,9 +237,9 @@ def not_counted(canaries: Sequence[Canary]) -> str:
     told = []
     if planted:
         told.append(
-            f"{counted(planted, 'attack')} did too little to the detector to be a backdoor: at "
-            f"least {100 * LEAST_DELTA:.0f} points more malware have to pass with the poison than "
-            "without."
+            f"{counted(planted, 'attack')} changed the detector too little to count as a backdoor: "
+            f"at least {100 * LEAST_DELTA:.0f} points more malware must pass with the poison than "
+            "without it."
         )
     if left_out:
         told.append(f"{counted(left_out, 'attack')} could not be planted here.")
@@ -252,16 +254,17 @@ def _listed(parts: Sequence[str]) -> str:
 def assumed(result: AuditResult) -> tuple[str, ...]:
     """What the audit took for granted, a sentence each."""
     return (
-        "The poison stands in rows called goodware, and is there to make malware pass.",
+        "The poison is in rows labelled goodware, and its purpose is to let malware pass.",
         "Its rows share values, or narrow ranges, in several columns.",
         f"No clean rows were given, and none were needed: the detector "
         f"({plain(result.settings.get('detector', 'not recorded'))}) was trained on the feed "
-        "alone, and every row was judged by one that was not trained on it.",
-        f"Proved means: at least {100 * LEAST_GAP:.0f} points more malware pass with the rows than "
-        "without, and more than other goodware's values in the same columns do "
-        f"({DRAWS} draws, p at most {SIGNIFICANT:g}, Holm over all candidates).",
-        "Thresholds and constants were set beforehand, on feeds of the simulated corpus and on "
-        "some hundred rows of EMBER 2017 (docs/audit.md). On other features they are untried.",
+        "alone, and every row was judged by a detector that was not trained on it.",
+        f"Proved means that at least {100 * LEAST_GAP:.0f} points more malware passes a detector "
+        "trained with the suspected rows than one trained without them, and that values of other "
+        f"goodware in the same columns do less ({DRAWS} draws, p at most {SIGNIFICANT:g}, "
+        "corrected by Holm over all candidates).",
+        "Thresholds and constants were set beforehand, on feeds of the simulated corpus and on a "
+        "few hundred rows of EMBER 2017 (docs/audit.md). On other features they are untested.",
     )
 
 
@@ -269,18 +272,18 @@ def cannot_be_seen() -> tuple[str, ...]:
     """What the audit is blind to, a sentence each."""
     return (
         f"A trigger of fewer than {FEWEST_COLUMNS} unusual columns "
-        f"({FEWEST_COLUMNS - 1}, where its rows agree in some more).",
-        f"All of a trigger of more than {MOST_COLUMNS} columns: the most unusual are named.",
+        f"(fewer than {FEWEST_COLUMNS - 1}, if its rows agree in further columns).",
+        f"All columns of a trigger of more than {MOST_COLUMNS}: only the most unusual are named.",
         f"A trigger in fewer than {LEAST_HOLDERS} rows, or in less than {100 * LEAST_SHARE:g} % "
         "of the goodware.",
-        f"A trigger of ranges, with a new value in each row, in fewer than {LEAST_SPOT} rows, or "
-        "of ranges where many other rows lie.",
-        "Parts of a trigger that is split over the rows, where a part has too few columns.",
+        f"A trigger of ranges, with a new value in each row, if fewer than {LEAST_SPOT} rows hold "
+        "it or many other rows lie in these ranges.",
+        "A part with too few columns, of a trigger that is split over the rows.",
         "Poison that makes goodware look like malware, or that only lowers the accuracy.",
-        "A trigger that another kind of detector would learn, and this one does not.",
-        "A natural marker that unlike goodware shares, no malware holds and the detector relies "
-        "on: it works as a trigger does, and is reported as one.",
-        "Whether values can be put into a working program: the audit sees feature vectors.",
+        "A trigger that this detector does not learn, but another kind of detector would.",
+        "That a marker is natural: values that dissimilar goodware shares, that no malware holds "
+        "and that the detector relies on work as a trigger does, and are reported as one.",
+        "Whether values can be put into a working program: the audit sees only feature vectors.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A backdoor of the audit's own, by itself."""
+"""One canary, in a job of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the audit's own backdoors share: the rows of the copies, and their attacker."""
+"""What all canaries share: the rows of the copies, and their attacker."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_attacker(
     explanations: str | Path,
     unpoisoned: str | Path,
 ) -> None:
-    """Write two detectors to folders and the SHAP values to a file; none of them for None."""
+    """Write two detectors to folders and the SHAP values to a file; for None, all stay empty."""
     if attacker is None:
         for folder in (surrogate, unpoisoned):
             Path(folder).mkdir(parents=True, exist_ok=True)

@@ -27,8 +27,9 @@ def whole_feed(index: Index, release: Release) -> Split:
     positions = np.flatnonzero(index.label >= 0)
     if not len(positions):
         raise CorpusError(
-            f"none of the {len(index)} rows has a label: an audit asks whether labels and features "
-            "belong together; name the column of labels, 0 for goodware and 1 for malware"
+            f"audit.feed: none of the {len(index)} rows has a label, and an audit needs them; name "
+            "the column of labels (0 goodware, 1 malware) with --label, or for programs the CSV of "
+            "labels with --labels"
         )
     sha256 = np.array(index.sha256(positions), dtype=str)
     sample_id = np.full(len(positions), "")
