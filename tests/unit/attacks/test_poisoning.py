@@ -106,7 +106,7 @@ def test_more_poison_than_candidates(training, trigger):
 
 @pytest.mark.parametrize("size", [0, 4])
 def test_no_cell_is_wider_than_the_poison(training, trigger, size):
-    with pytest.raises(AttackError, match=f"poison of 3 columns has none of {size}"):
+    with pytest.raises(AttackError, match=f"sets 3 columns and cannot be cut to {size}"):
         planted(training, trigger, 10).cell(size, 10)
 
 
@@ -354,7 +354,7 @@ def test_same_seed_same_bytes(tmp_path, training, trigger, sources):
 def test_reader_notices_other_vectors(tmp_path, training, trigger, sources):
     write_poison(tmp_path / "poison.h5", planted(training, trigger, 20), **sources)
     sources["vectors"].write_bytes(b"other vectors")
-    with pytest.raises(DataFileError, match="another content"):
+    with pytest.raises(DataFileError, match=r"was planted in .* before .* changed"):
         read_poison(tmp_path / "poison.h5", vectors=sources["vectors"])
 
 

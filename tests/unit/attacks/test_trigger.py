@@ -119,7 +119,7 @@ def test_file_reads_well(tmp_path, trigger):
         (lambda c: c["features"][2].update(kind="count"), r"features\[2\]: kind of has_debug"),
         (lambda c: c["features"][0].update(value="many"), r"features\[0\]\.value"),
         (lambda c: c["features"][0].update(value=1e300), r"features\[0\]: value 1e\+300"),
-        (lambda c: c["features"].append(c["features"][0]), "timestamp stands there twice"),
+        (lambda c: c["features"].append(c["features"][0]), "listed twice: timestamp"),
         (lambda c: c["features"].pop(), "size: says 3, but 2"),
         (lambda c: c["features"].clear(), "features"),
         (lambda c: c.pop("seed"), "top level: 'seed' is a required property"),

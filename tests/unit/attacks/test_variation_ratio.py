@@ -171,7 +171,7 @@ class TestBadInput:
 
     def test_one_class_beside_a_fold(self, scored, knowing):
         knowledge = knowing(scored.X[:2], surrogate=scored.surrogate)
-        with pytest.raises(AttackError, match="one class only"):
+        with pytest.raises(AttackError, match="all of one class"):
             VariationRatio().poison_order(knowledge, scored.X[:3])
 
     @pytest.mark.parametrize(

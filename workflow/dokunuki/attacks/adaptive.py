@@ -1,4 +1,4 @@
-"""An attack adapted to autoencoders: its trigger is chosen by what is left of it behind one.
+"""An attack adapted to autoencoders: it chooses a trigger by what reconstruction leaves of it.
 
 The paper's defences give the classifier reconstructions. A trigger that Severi et al.'s attacks or
 FGSM choose is in large part lost there. This attacker knows the defence, but not the defender's
@@ -44,7 +44,7 @@ class _Candidate:
 
 
 def separation(before: np.ndarray, after: np.ndarray) -> float:
-    """How far a trigger moves reconstructions, beside how much they vary without it.
+    """How far a trigger moves reconstructions, relative to how much they vary without it.
 
     `before` and `after` (n, width) are reconstructions of the same standardised rows without and
     with the trigger. With d their mean difference and s the standard deviation of `before` along d,

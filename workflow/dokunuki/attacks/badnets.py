@@ -34,9 +34,9 @@ class BadNets(RegionAttack):
     """Stamp values far beyond the observed range into the columns where they stand out most.
 
     The value of a column is maximum + `excess` * (maximum - minimum) of the training rows. The
-    columns of `region` come by how many standard deviations that lies from their mean, largest
-    first; columns that are constant come last, with 1 for their range. A category has no values
-    beyond those observed: its value is the observed code farthest from the mean. No model is
+    columns of `region` are ordered by how many standard deviations that lies from their mean,
+    largest first; columns that are constant come last, with 1 for their range. A category has no
+    values beyond those observed: its value is the observed code farthest from the mean. No model is
     needed.
 
     The malware rows to poison lie nearest to one malware row, which is the one of the first 256
@@ -63,7 +63,9 @@ class BadNets(RegionAttack):
         self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
     ) -> Iterable[TriggerFeature]:
         if not self.excess > 0:
-            raise ConfigError(f"excess: {self.excess!r} must be above 0, in ranges of the column")
+            raise ConfigError(
+                f"excess: {self.excess!r} must be above 0; its unit is the column's range"
+            )
         scaler = Standardiser().fit(columns_of(knowledge.X, columns))
         minimum = scaler.minimum_.astype(np.float64)
         maximum = scaler.maximum_.astype(np.float64)
@@ -95,7 +97,8 @@ class BadNets(RegionAttack):
         """
         if not len(candidates):
             raise AttackError(
-                "BadNets needs malware to poison, and there is none among the training rows"
+                "BadNets needs malware to poison, and there is none among the training rows; give "
+                "it rows of both classes"
             )
         rows = candidates[:]
         Z = Standardiser().fit(rows).transform(rows)

@@ -49,7 +49,10 @@ class FGSMLabelFlip(RegionAttack):
         self, knowledge: AttackerKnowledge, columns: np.ndarray, size: int
     ) -> Iterable[TriggerFeature]:
         if not (knowledge.y == 1).any():
-            raise AttackError("FGSM needs malware among the training rows, and there is none")
+            raise AttackError(
+                "FGSM needs malware among the training rows, and there is none; give it rows of "
+                "both classes"
+            )
         gradient = self._mean_gradient(knowledge)
         require_finite(gradient[columns], "the surrogate's gradients")
         order = largest_first(np.abs(gradient[columns]))[:size]

@@ -27,7 +27,7 @@ class JitteredTrigger:
 
     A value is drawn evenly within `jitter` standard deviations of the trigger's, and kept within
     the range of the training rows. Counts stay whole numbers. Flags and categories stay as the
-    trigger has them, since a value beside them means another thing. Judges that look for values, or
+    trigger has them, since the next value means another thing. Judges that look for values, or
     narrow ranges, that rows share (MDR, the audit's) find less of it, the wider it is. The attack
     is ours.
     """
@@ -39,7 +39,7 @@ class JitteredTrigger:
     ) -> np.ndarray:
         """The values of `count` poisoned rows, float32 (count, N), as `VariesTrigger` says.
 
-        Raises ConfigError for a jitter that is no positive number.
+        Raises ConfigError for a jitter that is not a positive number.
         """
         if not 0 < self.jitter < np.inf:
             raise ConfigError(f"jitter: {self.jitter!r} must be a positive number")

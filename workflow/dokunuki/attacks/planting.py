@@ -92,10 +92,10 @@ def plant_poison(
     altered, so that a smaller rate poisons a subset of a larger one's rows. Where there are fewer
     than `rate_percent` percent of the training part, all of them are altered, and `Poison.cell`
     refuses a rate that asks for more. With `label_flip`, the altered rows get the other class's
-    label. `shaping` are an attack that says what each poisoned row holds of the trigger, and the
-    raw rows of the training part (n, width). Its values stand for the trigger's, and a row keeps
-    its own value where its mask is False. Raises AttackError when the rate is out of range or
-    rounds to no row, or when values or mask have another shape.
+    label. `shaping` is a pair: an attack that says what each poisoned row holds of the trigger, and
+    the raw rows of the training part (n, width). The attack's values replace the trigger's, and a
+    row keeps its own value where the attack's mask is False. Raises AttackError when the rate is
+    out of range or rounds to no row, or when values or mask have another shape.
     """
     if poisoned_class not in (0, 1):
         raise AttackError(f"the poisoned class is 0 or 1, not {poisoned_class!r}")

@@ -70,8 +70,8 @@ class Poison:
         """
         if not 1 <= size <= len(self.columns):
             raise AttackError(
-                f"poison of {len(self.columns)} columns has none of {size}: ask for 1 to "
-                f"{len(self.columns)}"
+                f"this poison sets {len(self.columns)} columns and cannot be cut to {size}: ask "
+                f"for 1 to {len(self.columns)}"
             )
         count = rows_to_poison(rate_percent, self.train_rows)
         if count > self.count:
@@ -162,9 +162,7 @@ def read_poison(path: str | Path, *, vectors: str | Path | None = None) -> Poiso
         planted_in, digest = str(file.attrs["vectors"]), str(file.attrs["vectors_sha256"])
         indices, columns, values, labels = (read_array(file, name) for name in _ARRAYS)
     if vectors is not None and sha256_of(vectors) != digest:
-        raise damaged_file(
-            path, f"was planted in {planted_in} with another content than {vectors} has now"
-        )
+        raise damaged_file(path, f"was planted in {planted_in} before {vectors} changed")
     try:
         return Poison(indices, columns, values, labels, train_rows, poisoned_class)
     except AttackError as error:

@@ -30,7 +30,7 @@ _SUMMED_VALUES = 1 << 16
 
 
 def manipulable_columns(layout: FeatureLayout, region: str, size: int) -> np.ndarray:
-    """The columns of `region` (the set M), int64, once a trigger of `size` fits into them.
+    """The columns of `region` (the set M), int64, in which a trigger of `size` must fit.
 
     Raises AttackError when it does not, ConfigError when the region is unknown.
     """

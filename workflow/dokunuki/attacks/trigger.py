@@ -151,8 +151,8 @@ class Trigger:
 def write_trigger(path: str | Path, trigger: Trigger) -> None:
     """Write a trigger as JSON that a person can read; features stand in the order chosen.
 
-    Of EMBER's layouts the file tells the version, of others the name alone. A trigger of one's own
-    is made as a Trigger and written with this, since the file carries a checksum of its content.
+    For an EMBER layout the file has the version, for another only the name. To make your own
+    trigger file, build a Trigger and write it with this, since the file carries a checksum.
     """
     write_json(
         path,
@@ -188,12 +188,12 @@ def read_trigger(path: str | Path, layout: FeatureLayout | None = None) -> Trigg
     if layout is None:
         if "layout" in content:
             raise damaged_file(
-                path, f"is of the layout {content['layout']!r}, which has to be given to read it"
+                path, f"has the layout {content['layout']!r}, which must be given to read it"
             )
         layout = feature_layout(content["feature_version"])
     if any(content.get(key) != value for key, value in _named(layout).items()):
         there = content.get("layout") or f"feature version {content['feature_version']}"
-        raise damaged_file(path, f"is of {there}, and the rows are of {layout.name}")
+        raise damaged_file(path, f"sets features of {there}, but the rows are of {layout.name}")
     features = tuple(
         _checked_feature(path, f"features[{position}]", entry, layout)
         for position, entry in enumerate(content["features"])
@@ -201,7 +201,7 @@ def read_trigger(path: str | Path, layout: FeatureLayout | None = None) -> Trigg
     names = [feature.name for feature in features]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise damaged_file(path, f"features: {', '.join(repeated)} stands there twice")
+        raise damaged_file(path, f"features: listed twice: {', '.join(repeated)}")
     if content.get("size", len(features)) != len(features):
         raise damaged_file(
             path, f"size: says {content['size']}, but {len(features)} features are listed"
@@ -243,7 +243,9 @@ def _checked_feature(
             f"{where}: index {index} of {layout.name} is {there!r}, not {name!r}",
         )
     if abs(entry["value"]) > _LARGEST:
-        raise damaged_file(path, f"{where}: value {entry['value']} of {name} is no float32")
+        raise damaged_file(
+            path, f"{where}: value {entry['value']} of {name} is not a float32 number"
+        )
     feature = trigger_feature(layout, index, entry["value"], entry.get("reason", {}))
     for key, right in (("group", feature.group), ("kind", feature.kind)):
         if entry[key] != right:

@@ -31,7 +31,7 @@ _MALWARE = 1
 
 @dataclass(frozen=True, kw_only=True)
 class VariationRatio(RegionAttack):
-    """Take the features with the smallest variation ratio, and of each the value in emptiest space.
+    """Take the features with the smallest variation ratio, each with a value in its emptiest part.
 
     The range of a feature is cut into `slices` parts of equal width. A feature with no more values
     than that is cut into its values, and so is a category, whose codes have no order. Its variation
@@ -149,8 +149,8 @@ class VariationRatio(RegionAttack):
             y = knowledge.y[others]
             if len(np.unique(y)) < 2:
                 raise AttackError(
-                    f"VariationRatio: of {len(Z)} rows in {self.folds} folds, all but one fold "
-                    "hold one class only: give the attacker more rows"
+                    f"VariationRatio: {len(Z)} rows in {self.folds} folds are too few: without one "
+                    "of the folds, the rows are all of one class; give the attacker more rows"
                 )
             models.append(surrogate.classifier_.unfitted().fit(Z[others], y))
         return models
