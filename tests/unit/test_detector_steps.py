@@ -156,11 +156,11 @@ def test_what_steps_are_told_is_what_the_steps_before_them_left(rows):
     [
         (
             [FeaturePartitionAggregation(), Deletion(LAYOUT)],
-            "FeaturePartitionAggregation trains the classifier and must be the last",
+            "FeaturePartitionAggregation trains the classifier, so it must be the last",
         ),
         (
             [Deletion(LAYOUT), DeepPartitionAggregation()],
-            "has raw_rows: it only serves by itself",
+            "takes raw rows \\(raw_rows\\), so it cannot be combined",
         ),
         ([Lasso()], "is no defence"),
     ],

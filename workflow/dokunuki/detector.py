@@ -61,11 +61,14 @@ class Detector:
         for defence, kind in zip(self.defences[:-1], self._kinds, strict=False):
             if kind == "meta-estimator":
                 raise ConfigError(
-                    f"{path_of(defence)} trains the classifier and must be the last step"
+                    f"{path_of(defence)} trains the classifier, so it must be the last step"
                 )
         for defence in self.defences if len(self.defences) > 1 else ():
             if getattr(defence, "raw_rows", False):
-                raise ConfigError(f"{path_of(defence)} has raw_rows: it only serves by itself")
+                raise ConfigError(
+                    f"{path_of(defence)} takes raw rows (raw_rows), so it cannot be combined with "
+                    "other steps: leave them out"
+                )
 
     def fit(
         self,
@@ -115,8 +118,8 @@ class Detector:
             if poison is not None and hasattr(defence, "give_poison"):
                 if kept is None:
                     raise ConfigError(
-                        f"{path_of(defence)}: a step before it does not tell which rows it kept: "
-                        "which of them are poisoned cannot be told; put it first"
+                        f"{path_of(defence)}: a step before it does not tell which rows it kept, "
+                        "and this defence must know which of them are poisoned; put it first"
                     )
                 defence.give_poison(np.asarray(poison)[kept])
             if kind == "transformer":
@@ -317,14 +320,14 @@ class Detector:
             takes = [path_of(defence) for defence in self.defences if hasattr(defence, method)]
             if takes and not told[method]:
                 raise ConfigError(
-                    f"{takes[0]}: has {method}, and its ledger does not say so: set "
+                    f"{takes[0]}: has {method}, but its ledger does not declare it: set "
                     f"ledger: {{{key}: true}} in its entry of defences"
                 )
             if told[method] and not takes:
                 named = " and ".join(map(path_of, self.defences)) or "no defence"
                 raise ConfigError(
-                    f"{named}: has no {method}, and its ledger says that it is "
-                    f"told: leave ledger: {{{key}: true}} out of its entry of defences"
+                    f"{named}: has no {method}, but its ledger declares it: leave "
+                    f"ledger: {{{key}: true}} out of its entry of defences"
                 )
 
     @staticmethod

@@ -103,5 +103,5 @@ def test_trees_must_be_some():
 
 def test_a_class_with_fewer_rows_than_folds_is_refused():
     X = np.zeros((10, LAYOUT.width), dtype=np.float32)
-    with pytest.raises(DokunukiError, match="5 folds of a class with 3 rows"):
+    with pytest.raises(DokunukiError, match="a class with 3 rows cannot be split into 5 folds"):
         examination().fit_resample(X, np.array([1] * 7 + [0] * 3))

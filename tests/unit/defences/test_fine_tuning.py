@@ -119,5 +119,5 @@ def test_a_classifier_that_cannot_be_trained_on_is_named(cell):
     poisoned, clean = cell
     defence = CleanFineTuning(RandomForestClassifier())
     defence.give_clean_rows(*clean)
-    with pytest.raises(ConfigError, match=r"RandomForestClassifier cannot be trained on.*grid"):
+    with pytest.raises(ConfigError, match=r"RandomForestClassifier cannot be continued.*grid"):
         defence.fit(*poisoned)

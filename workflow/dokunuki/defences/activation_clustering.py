@@ -24,7 +24,7 @@ class ActivationClustering(Filter):
     components are these rotated, and a rotation changes no distance. The smaller cluster is taken
     for poison when it holds at most `largest_share` percent of the class and the silhouette score
     of the split is at least `silhouette`: the paper's second and third ways to tell, both at once
-    (it names silhouettes of 0.10 to 0.15 as the border; the share is read into it). Its first way,
+    (it names silhouettes of 0.10 to 0.15 as the border; the share is our reading). Its first way,
     exclusionary reclassification, trains one more model per cluster and is left out. For a
     classifier without hidden layers the standardised rows stand for the activations.
 

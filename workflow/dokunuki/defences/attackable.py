@@ -1,8 +1,8 @@
 """Any transformer of scikit-learn on the attackable region, as a control for the autoencoder.
 
-The autoencoder replaces the attackable columns by 512 numbers, or by what those tell of them. So
-does PCA, the best linear way, and so does a random projection, which learns nothing. Where these do
-as well, it is the lossy compression that defends, not the autoencoder.
+The autoencoder replaces the attackable columns by 512 numbers, or by a reconstruction from these.
+So do PCA, the best linear way, and a random projection, which learns nothing. Where these do as
+well, it is the lossy compression that defends, not the autoencoder.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class AttackableTransform(SavedAsTensors, Transformer):
 
     `transformer` is the dotted path of a scikit-learn transformer and `params` its parameters;
     `seed` and `threads` go to it where it takes `random_state` and `n_jobs`. With `output` "code"
-    the classifier is given the undefended columns and then what the transformer makes of the
-    others, as by AE enc; with "reconstruction" rows of the old width and order in which the
-    attackable columns are what its `inverse_transform` makes of that, as by AE.
+    the classifier is given the undefended columns, followed by the transformed ones, as by AE enc.
+    With "reconstruction" it is given rows of the old width and order, whose attackable columns are
+    transformed and then transformed back by `inverse_transform`, as by AE.
 
     After `fit`: `transformer_`.
     """

@@ -47,7 +47,7 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Train the autoencoder on the contaminated, standardised rows, or take the fitted one.
 
-        Raises ConfigError without one: its seed and settings are for the caller to say.
+        Raises ConfigError without one, since the caller decides its seed and settings.
         """
         given = unfrozen(self.autoencoder)
         if given is None:
@@ -62,7 +62,7 @@ class _AutoencoderDefence(SavedAsTensors, Transformer):
         return self
 
     def transform_in_place(self, X: np.ndarray) -> np.ndarray:
-        """As `transform`; in the blocks that the network works in, since others round otherwise."""
+        """As `transform`; in the blocks that the network works in: others round differently."""
         return change_rows(X, self.transform, BLOCK_ROWS)
 
     def _attackable(self, X: np.ndarray) -> np.ndarray:

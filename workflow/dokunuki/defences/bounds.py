@@ -26,8 +26,8 @@ class _ToldThePoison(Filter):
         poison = getattr(self, "_poison", np.empty(0, dtype=bool))
         if len(poison) != rows:
             raise DokunukiError(
-                f"{type(self).__name__} was told of {len(poison)} rows, and there are {rows}: call "
-                "give_poison with the mask of these rows first"
+                f"{type(self).__name__} was given a poison mask of {len(poison)} rows, but there "
+                f"are {rows} rows: call give_poison with the mask of these rows first"
             )
         return poison
 

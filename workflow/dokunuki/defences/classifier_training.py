@@ -1,4 +1,4 @@
-"""What the defences share that train a classifier in their own way and score with it as it is."""
+"""The base of the defences that train a classifier in their own way and score with it unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dokunuki.parts.saving import SavedWithParts
 class ClassifierTraining(SavedWithParts, Classifier):
     """Base of meta-estimators around a classifier, `estimator`, most of them around networks.
 
-    A subclass's `fit` sets `classifier_`, as trained as it may be.
+    A subclass's `fit` sets `classifier_`, the classifier as it trained it.
     """
 
     estimator: Any

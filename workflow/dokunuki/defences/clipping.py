@@ -1,8 +1,8 @@
-"""Clipping: attackable values far out are brought in, as a saturating activation does.
+"""Clipping: extreme attackable values are cut to a limit, as a saturating activation does.
 
 A control for the autoencoder. A trigger's values lie far out, and an activation that saturates or
-cuts cannot pass them on. Where clipping does as well, it is that, and not the reconstruction, that
-defends.
+cuts cannot pass them on. Where clipping does as well as the autoencoder, the saturation is what
+defends, and not the reconstruction.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class CrossExaminationFilter(Filter):
 
 
 class Examination(Protocol):
-    """What a defence that questions labels out of fold is asked for."""
+    """The parameters of a defence that questions labels out of fold."""
 
     threshold: float
     folds: int
@@ -112,8 +112,8 @@ def scores_out_of_fold(examination: Examination, X: np.ndarray, y: np.ndarray) -
     smallest = min(int((y == GOODWARE).sum()), int((y != GOODWARE).sum()))
     if smallest < examination.folds:
         raise DokunukiError(
-            f"{type(examination).__name__}: {examination.folds} folds of a class with {smallest} "
-            "rows; lower folds or give more rows"
+            f"{type(examination).__name__}: a class with {smallest} rows cannot be split into "
+            f"{examination.folds} folds; lower folds or give more rows"
         )
     scores = np.empty(len(X))
     random_state = examination.seed % RANDOM_STATES
@@ -129,7 +129,7 @@ def scores_out_of_fold(examination: Examination, X: np.ndarray, y: np.ndarray) -
 
 
 class Relabelling(Filter):
-    """Calls malware what its `_suspicious` finds, where a filter would remove it."""
+    """Relabels as malware the rows that its `_suspicious` finds; a filter would remove them."""
 
     def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All rows (n, width), standardised, in order, and their labels as they are believed.
@@ -144,10 +144,11 @@ class Relabelling(Filter):
 
 
 class CrossExamination(Relabelling, CrossExaminationFilter):
-    """Calls malware what `CrossExaminationFilter` would remove; no row is lost.
+    """Relabels as malware what `CrossExaminationFilter` would remove; no row is lost.
 
-    The trigger is then seen with the label malware more often than with goodware, also where some
-    flipped rows are missed, which is what removal leaves to a trigger that few rows suffice for.
+    The trigger is then seen with the label malware more often than with goodware, even where some
+    flipped rows are missed. Removal would leave only the missed ones, which may be enough for a
+    trigger that few rows suffice for.
 
     After `fit_resample`: `contradicted_` (bool (n,)), the rows whose label was changed.
     """

@@ -23,10 +23,9 @@ class DeepPartitionAggregation(VotingEnsemble):
 
     The guarantee needs members that depend on nothing but their own rows. So it takes raw rows
     (`raw_rows`): a scaler of all rows would let each row reach all members. Every member has a
-    scaler of its own. Its rows are sorted by digest, as in the paper, since the
-    outcome of training may depend on their order. The label is no part of the digest. Partitions
-    must be large enough for the classifier: LightGBM's leaves of 20 rows at least cannot split one
-    of 20 rows.
+    scaler of its own. Its rows are sorted by digest, as in the paper, since the outcome of training
+    may depend on their order. The label is not part of the digest. Partitions must be large enough
+    for the classifier: LightGBM's leaves of 20 rows at least cannot split one of 20 rows.
 
     After `fit`, beside those of `VotingEnsemble`: `scalers_`, one for each member that is a
     classifier.
@@ -65,7 +64,7 @@ class DeepPartitionAggregation(VotingEnsemble):
         The paper's theorem 1 counts rows that are added or removed: each reaches one member.
         Altering the values of a row removes one and adds another, which may reach two members, so
         that this is half of the paper's number. Where the attacker only adds rows, only removes
-        them, or only changes labels, the prediction stands up to twice as many and one.
+        them, or only changes labels, the prediction withstands twice as many and one.
         """
         return self._safe_members(X) // np.int32(2)
 

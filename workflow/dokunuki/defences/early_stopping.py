@@ -1,7 +1,7 @@
 """Early stopping: a network is trained no longer than held-out rows profit from it.
 
 A poisoned row of a clean-label attack is told from others by its trigger alone, and a network
-learns that later than what most rows share. Whoever stops early therefore stops some of the poison,
+learns that later than what most rows share. Stopping early therefore keeps out some of the poison,
 and gives up little accuracy. The rows held out are contaminated as the others are.
 """
 

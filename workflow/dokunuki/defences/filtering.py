@@ -30,8 +30,8 @@ class Filter(Estimator):
     """A sampler that removes rows. A subclass says which in `_suspicious`.
 
     Its constructor takes at least `seed`, from which all that is random is drawn, and `threads`.
-    `fewest_rows` is how many rows of each class it cannot do without.
-    After `fit_resample`: `sample_indices_` (int64, the rows kept, ascending).
+    `fewest_rows` is the fewest rows of each class that it needs. After `fit_resample`:
+    `sample_indices_` (int64, the rows kept, ascending).
     """
 
     fewest_rows: ClassVar[int] = 1
@@ -41,7 +41,7 @@ class Filter(Estimator):
     def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The standardised rows (n, width) and labels (n,) that are not suspected, in order.
 
-        Raises ValueError for NaN, infinity, or as many labels as there are no rows for, and
+        Raises ValueError for NaN, infinity, or another number of labels than of rows, and
         DokunukiError for too few rows of a class.
         """
         X, y = self._checked(X, y)
@@ -56,9 +56,9 @@ class Filter(Estimator):
         goodware = int((y == GOODWARE).sum())
         if min(goodware, len(y) - goodware) < self.fewest_rows:
             raise DokunukiError(
-                f"{type(self).__name__} needs at least {self.fewest_rows} rows of each class, and "
-                f"{goodware} goodware and {len(y) - goodware} malware rows are there: give it more "
-                "rows, or leave it out"
+                f"{type(self).__name__} needs at least {self.fewest_rows} rows of each class, but "
+                f"got {goodware} goodware and {len(y) - goodware} malware rows: give it more rows, "
+                "or leave it out"
             )
         return X, y
 

@@ -39,7 +39,8 @@ class CleanFineTuning(ClassifierTraining):
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Fit on the contaminated rows, then on the clean ones.
 
-        Raises ConfigError when no clean rows were given or the classifier cannot be trained on.
+        Raises ConfigError when no clean rows were given, or when the classifier's training cannot
+        be continued.
         """
         if len(getattr(self, "_clean", ((), ()))[1]) < 2:
             raise ConfigError(
@@ -48,8 +49,8 @@ class CleanFineTuning(ClassifierTraining):
             )
         if not (hasattr(self.estimator, "fit_more") or is_lightgbm(self.estimator)):
             raise ConfigError(
-                f"CleanFineTuning: {path_of(self.estimator)} cannot be trained on, having no "
-                "fit_more; leave it out of this defence with grid.restricted"
+                f"CleanFineTuning: the training of {path_of(self.estimator)} cannot be continued, "
+                "since it has no fit_more; leave the pair out with grid.restricted"
             )
         self.classifier_ = self.estimator.fit(X, y)
         if hasattr(self.classifier_, "fit_more"):

@@ -2,7 +2,7 @@
 
 The program (tebenia/gmm-mahal on GitHub; no paper of it was found) explains LightGBM's verdicts on
 the rows labelled goodware, compresses the SHAP values and removes those rows that lie farthest from
-the middle of their own kind. Its ways and values are taken over where nothing else is said.
+the middle of their own kind. Its methods and values are used unless another is named.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _MOST_STEPS = 200
 class GaussianMixtureFilter(Filter):
     """Removes the `removed` percent of the goodware rows that are strangest among their kind.
 
-    LightGBM is trained on the contaminated rows (one training), and each goodware row is what its
-    exact SHAP values say of it: standardised by column and compressed by PCA to `components`
-    numbers. A Gaussian mixture with diagonal covariances is fitted to these, of 1 to `kinds`
-    components, as many as the Bayesian information criterion likes best, each the best of `starts`
+    LightGBM is trained on the contaminated rows (one training). Each goodware row is represented by
+    its exact SHAP values, standardised by column and compressed by PCA to `components` numbers. A
+    Gaussian mixture with diagonal covariances is fitted to these, of 1 to `kinds` components, as
+    many as the Bayesian information criterion likes best, each the best of `starts`
     initialisations. A row is scored by its squared Mahalanobis distance to the component that it
-    belongs to, seen beside the distances of that component's rows.
+    belongs to, relative to the distances of that component's rows.
 
-    What is ours, and nothing measured: a component that holds less than `smallest` percent of the
-    goodware is no kind of goodware but may be poison, and its rows belong to the nearest of the
-    others. In the program each row belongs to its likeliest component, so that poison which makes
-    a component of its own is in the midst of it and nothing strange. Distances are compared by
-    their median and median absolute deviation instead of mean and standard deviation, which far
-    rows would pull along. `removed` is 15 and not 1: as in Spectral Signatures, 1.5 times an
-    assumed 10 % of poison among the goodware, which `smallest` assumes too. The trees are those of
-    the other filters here, with 63 bins.
+    What is ours, and rests on no measurement: a component that holds less than `smallest` percent
+    of the goodware is no kind of goodware but may be poison, and its rows belong to the nearest of
+    the others. In the program each row belongs to its likeliest component, so that poison which
+    makes a component of its own lies in the middle of it and is not strange. Distances are compared
+    by their median and median absolute deviation instead of mean and standard deviation, which far
+    rows would distort. `removed` is 15 and not 1: as in Spectral Signatures, 1.5 times an assumed
+    10 % of poison among the goodware, which `smallest` assumes too. The trees are those of the
+    other filters here, with 63 bins.
 
     After `fit_resample`, beside `sample_indices_`: `scores_` float64 (g,) of the goodware rows, in
     order, and `kinds_`, how many components count as kinds. Where no tree splits, as with a few

@@ -16,12 +16,12 @@ class HDBSCANFilter(ImportantFeaturesFilter):
     """Thins out tight, small clusters of goodware rows at random.
 
     The features are scaled to [-1, 1] and clustered by HDBSCAN; what it calls noise counts as one
-    more cluster. Each cluster has a mean silhouette, taken as -1, that of a cluster which nobody
-    suspects, where it has more than `largest_cluster` rows. Silhouettes are scaled to [0, 1] over
-    the rows, and each row is kept with probability 1 - silhouette + `kept`: poison, being much
-    alike, is expected in small clusters with high silhouettes. `cluster`, `neighbours` (HDBSCAN's
-    min_cluster_size and min_samples) and `largest_cluster` are in percent of all training rows.
-    A single cluster has no silhouette: then nothing is removed.
+    more cluster. Each cluster has a mean silhouette. One of more than `largest_cluster` rows is not
+    suspected: its silhouette is taken as -1. Silhouettes are scaled to [0, 1] over the rows, and
+    each row is kept with probability 1 - silhouette + `kept`: poison, being much alike, is expected
+    in small clusters with high silhouettes. `cluster`, `neighbours` (HDBSCAN's min_cluster_size and
+    min_samples) and `largest_cluster` are in percent of all training rows. A single cluster has no
+    silhouette: then nothing is removed.
     """
 
     # HDBSCAN asks for that many.

@@ -1,10 +1,10 @@
 """What Severi et al.'s filters share: goodware rows, seen in the few features that matter most.
 
-They adapt anomaly detectors to malware features so (USENIX Security 2021, section 7; the values
-that the text leaves open are those of the authors' published configuration): only rows labelled
-goodware are suspected, and of their features only the 32 most important of those that an attacker
-can set, by the sum of absolute SHAP values. They explain a model of *clean* rows, or of a fifth of
-the rows taken to be safe. Nobody has such rows here: the model is LightGBM, trained on the
+This is how they adapt anomaly detectors to malware features (USENIX Security 2021, section 7;
+values that the text leaves open are those of the authors' published configuration): only rows
+labelled goodware are suspected, and of their features only the 32 most important of those that an
+attacker can set, by the sum of absolute SHAP values. They explain a model of *clean* rows, or of a
+fifth of the rows taken to be safe. Nobody has such rows here: the model is LightGBM, trained on the
 contaminated rows (one training), and for speed on the features to choose from alone. The trigger is
 among what that model learns from, so that the choice may be better or worse than theirs.
 """

@@ -52,13 +52,13 @@ class MDR(Filter):
        then only the suspected rows that hold it stay suspected.
     3. Goodware rows that hold the whole watermark are removed.
 
-    Read into it: columns are those of `region`, by default the ones that an attacker can set, in
-    the place of columns with a variance of more than 0.5 in raw units, which a defence does not
+    Our readings of it: columns are those of `region`, by default the ones that an attacker can set,
+    in the place of columns with a variance of more than 0.5 in raw units, which a defence does not
     see; a value that most of the other goodware rows hold is no candidate, where the authors leave
-    out the value 0, for the same reason; nothing is removed when the common pairs leave the
-    median probability at 0.5 or above; edges weigh what their rows share, where the program
-    subtracts that from a constant. Malware rows with the watermark, which the authors add to the
-    training rows, are not added: this is a filter.
+    out the value 0, for the same reason; nothing is removed when the common pairs leave the median
+    probability at 0.5 or above; edges weigh what their rows share, where the program subtracts that
+    from a constant. Malware rows with the watermark, which the authors add to the training rows,
+    are not added: this is a filter.
 
     Time and memory grow with the square of the number of goodware rows.
 

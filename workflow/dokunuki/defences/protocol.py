@@ -17,9 +17,9 @@ new unfitted instance of the victim's classifier (see `dokunuki.parts.building.b
   training rows, or columns of the training rows and of the row itself, are altered in any way. 0
   is no guarantee.
 
-What stands for comparison only may be told more, by methods of these names, called just before
-`fit` or `fit_resample`. The `ledger` of its entry in the configuration must say so, for the tables
-to show it; ConfigError when the two disagree.
+A defence that is for comparison only may be told more, by methods of these names, called just
+before `fit` or `fit_resample`. The `ledger` of its entry in the configuration must say so, for the
+tables to show it; ConfigError when the two disagree.
 
 - `give_clean_rows(X, y)`: trusted rows that no attacker saw, float32 (c, width), standardised by
   the contaminated rows' mean and scale, and their labels int8 (c,).

@@ -1,7 +1,7 @@
 """PBP: a trained network is purified with clean rows (Nguyen et al., NDSS 2025).
 
 "PBP: Post-training Backdoor Purification for Malware Classifiers" has two phases: a mask of the
-neurons that a backdoor is thought to sit in, and fine-tuning that goes backwards within the mask.
+neurons that a backdoor is thought to sit in, and fine-tuning whose steps are reversed within it.
 What is said here of either was read in the authors' program, as published with the paper
 (judydnguyen/pbp-backdoor-purification-official on GitHub, commit 5de3fe3).
 """
@@ -46,7 +46,7 @@ class PostTrainingPurification(ClassifierTraining):
     2. *Fine-tuning.* Noise is added to the contaminated network's weights, and it is trained on
        with the clean rows, by Adam at `learning_rate`, for `epochs`. After every step the last
        layer is scaled back to the norm that it had. After the first epoch, and every second one
-       from there, what has changed since the last time is kept, with its sign turned in the mask.
+       from there, the change since the last time is kept, with its sign reversed in the mask.
 
     `masked`, `mask_epochs` and `learning_rate` are the program's values. It penalises the variances
     of the inputs too, but without a gradient, so that they have no effect; they are left out here.
@@ -55,8 +55,8 @@ class PostTrainingPurification(ClassifierTraining):
     units of each tensor's own root mean square. The program's are 0.5 as they stand, many times the
     size of a weight, which its tens of thousands of clean rows can make good, and a few hundred
     cannot. 2 and 60 epochs instead of 5 were chosen on the made-up rows of the unit test, where 0.5
-    left the backdoor as it was. Dropout, which the authors' network has not, is off meanwhile. It
-    needs rows that no attacker saw, and stands for comparison only.
+    left the backdoor as it was. Dropout, which the authors' network does not have, is off during
+    purification. The defence needs rows that no attacker saw, and is for comparison only.
 
     `seed` decides noise, random parameters and the order of rows.
 

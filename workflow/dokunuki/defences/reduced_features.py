@@ -43,7 +43,10 @@ class GainSelection(SavedAsTensors, Transformer):
 
         X = checked_rows(X)
         if not len(X):
-            raise DokunukiError("GainSelection needs rows to rank the columns by: give it some")
+            raise DokunukiError(
+                "GainSelection needs rows to rank the columns by, and got none; give it training "
+                "rows"
+            )
         if not 1 <= self.columns <= X.shape[1]:
             raise ConfigError(f"columns: {self.columns!r} must be in [1, {X.shape[1]}]")
         parameters = {

@@ -1,7 +1,7 @@
 """Feature compression by Tian et al.: rare values are merged with their neighbours.
 
-A trigger lives on values that few training rows hold. Where every value that the classifier can
-tell from others is held by many rows, none is left that poison alone gives a meaning to.
+A trigger relies on values that few training rows hold. Where every value that the classifier can
+tell from others is held by many rows, there is none whose meaning comes from poison alone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ class SubspaceCompression(SavedAsTensors, Transformer):
             raise ValueError("SubspaceCompression: labels decide which values are merged; give y")
         X = checked_rows(X, self.layout.width)
         if not len(X):
-            raise DokunukiError("SubspaceCompression needs rows to find intervals in: give it some")
+            raise DokunukiError(
+                "SubspaceCompression needs rows to find intervals in, and got none; give it "
+                "training rows"
+            )
         malware = np.asarray(y) == 1
         found = []
         self.mean_, self.scale_ = np.empty((2, len(self.layout.attackable)))

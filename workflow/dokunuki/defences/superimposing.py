@@ -1,4 +1,4 @@
-"""STRIP for rows of numbers: a trigger is told when a row is scored (Gao et al., ACSAC 2019).
+"""STRIP for rows of numbers: triggers are detected when rows are scored (Gao et al., ACSAC 2019).
 
 "STRIP: A Defence Against Trojan Attacks on Deep Neural Networks" superimposes other images on an
 input. What an ordinary input is taken for then changes with them. A trigger shows through and
@@ -37,10 +37,10 @@ class SuperimposedRows(ClassifierTraining):
 
     A row that the classifier calls goodware is mixed with `donors` training rows labelled malware,
     drawn by `seed`: the columns of `region` are the row's own, and all others the donor's. Without
-    a trigger, what is malware but for a few columns is called malware. With one, all donors are
-    called goodware. The mean probability of malware over the mixtures is the row's measure. Below
-    `threshold_` the verdict is unnaturally stable, and the row is called malware, with probability
-    1. Rows that the classifier calls malware are left to it.
+    a trigger, such a mixture, which is malware in all but a few columns, is called malware. With a
+    trigger, all mixtures are called goodware. The mean probability of malware over the mixtures is
+    the row's measure. Below `threshold_` the verdict is unnaturally stable, and the row is called
+    malware, with probability 1. Rows that the classifier calls malware are left to it.
 
     The threshold allows for a share of `false_alarms` among goodware, in percent. As in the paper,
     it is read off a normal distribution, which is fitted there to the entropies of clean inputs.
@@ -48,13 +48,13 @@ class SuperimposedRows(ClassifierTraining):
     goodware and called so, by their median and median absolute deviation: poison among them moves
     these little.
 
-    Also ours: values are replaced and not added up, since the sum of two counts or hashes is none,
-    and the columns in which a trigger may lie are left, since half a trigger may be none. Donors
+    Also ours: values are replaced and not added up, since the sum of two counts or hashes means
+    nothing, and the columns of `region` are kept whole, since half a trigger may not work. Donors
     are malware, and the measure is a mean and not an entropy, since of two verdicts only one is
     suspicious. 32 donors instead of 100 are for speed.
 
-    It cannot see a trigger that works by columns outside of `region`. In a region that tells much
-    by itself, as `all` does, the measure of goodware is low too, and nothing stands out.
+    It cannot see a trigger in columns outside of `region`. Where a region decides much by itself,
+    as `all` does, the measure of goodware is low too, and nothing stands out.
 
     After `fit` or `load`: `classifier_`, `donors_` float32 (donors, width), `threshold_`.
     """
@@ -70,15 +70,15 @@ class SuperimposedRows(ClassifierTraining):
         """Train on standardised rows, float32 (n, width), and labels, 0 goodware and 1 malware.
 
         Raises ConfigError for a parameter out of range or an unknown region, DokunukiError where
-        the labels are not both there.
+        one of the labels is missing.
         """
         self._check_parameters()
         X, y = checked_rows(X, self.layout.width), np.asarray(y)
         malware, goodware = np.flatnonzero(y != GOODWARE), np.flatnonzero(y == GOODWARE)
         if not len(malware) or not len(goodware):
             raise DokunukiError(
-                f"SuperimposedRows needs rows of both classes; {len(goodware)} goodware and "
-                f"{len(malware)} malware rows are there"
+                f"SuperimposedRows needs rows of both classes, but got {len(goodware)} goodware "
+                f"and {len(malware)} malware rows; give it rows of both"
             )
         self.classifier_ = self.estimator.fit(X, y)
         draw = generator(self.seed, "superimposed rows")

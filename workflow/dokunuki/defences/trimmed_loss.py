@@ -39,7 +39,9 @@ class TrimmedLoss(Filter):
 
     def _suspicious(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.classifier is None:
-            raise ConfigError("TrimmedLoss needs `classifier`, a function that gives a new one")
+            raise ConfigError(
+                "TrimmedLoss needs `classifier`, a function that gives a new unfitted classifier"
+            )
         if not 0 < self.removed < 100:
             raise ConfigError(f"removed: {self.removed!r} must be in (0, 100) percent")
         if self.rounds < 1:

@@ -34,9 +34,9 @@ class VotingEnsemble(SavedWithParts, Classifier):
 
     The score is the share of votes for malware; a tie is goodware's, and its score is the largest
     float32 below one half, so that the label at threshold 0.5 is the one that is certified. No
-    other threshold has a certificate. A part with one class votes for it always, an empty one
-    and one whose training diverges for goodware. Members are copies of `estimator` with seeds of
-    their own.
+    other threshold has a certificate. The member of a part with one class always votes for it; an
+    empty part, and one whose training diverges, votes for goodware. Members are copies of
+    `estimator` with seeds of their own.
 
     After `fit`: `members_` (a fitted classifier, or 0 or 1 for one that always says the same),
     `classes_` (0, 1), `n_features_in_`, `device_`.
@@ -97,7 +97,7 @@ class VotingEnsemble(SavedWithParts, Classifier):
             return reseeded_copy(self.estimator, "member", number).fit(X, y)
         except TrainingDivergedError as error:
             # One part must not decide about the others: it costs its own vote only.
-            logger.warning("member %d votes for goodware: %s", number, error)
+            logger.warning("member %d was not trained and votes for goodware: %s", number, error)
             return 0
 
     def _take_members(self, members: list[Any]) -> None:
