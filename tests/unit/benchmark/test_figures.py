@@ -80,7 +80,7 @@ def test_pareto_labels_every_point_apart(benchmark, drawn):
                 assert not any(box.contains(x, y) for box in boxes)
         texts, legends = around_axes(figure)
         assert (len(texts), len(legends)) == (4, 2)
-        assert "Without result, not drawn" in legends[1].get_title().get_text()
+        assert "No result, not drawn" in legends[1].get_title().get_text()
         axes = [axes.get_tightbbox() for axes in figure.axes]
         assert_apart_and_inside([*axes, *extents(texts), *extents(legends)], figure.bbox)
 

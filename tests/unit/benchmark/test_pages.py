@@ -152,7 +152,7 @@ def test_tiers_stand_apart_and_every_cell_is_there(page):
     assert len(tables[NET, "BadNets (loud control)"]) - 1 == 60
     adaptive = tables[NET, "<b>Adaptive</b> (adaptive to A defence | number 4)"]
     assert column(adaptive, "Status").count("diverged: 2 diverged, of 2 seeds") == 3
-    left_out = tables[TREES, "Not run: no cell"]
+    left_out = tables[TREES, "Not run in any cell"]
     assert len(left_out) - 1 == 26
     assert len(tables[TREES, "Greedy Combined Selection"]) - 1 == 2 * 4
     assert all("is compared with" in row[-1] for row in left_out[1:])

@@ -49,7 +49,7 @@ def test_the_report_holds_the_tables_and_the_files(nested):
 
 def test_a_failure_names_the_log_and_leaves_no_report(nested):
     write, _, folder = nested
-    with pytest.raises(DokunukiError, match=r"report\.html: snakemake --report failed; see .*log"):
+    with pytest.raises(DokunukiError, match=r"report\.html: snakemake --report failed; .*log"):
         write(code=1)
     assert not (folder / "report.html").exists()
 

@@ -63,7 +63,7 @@ _CELL_WIDTH, _CELL_HEIGHT = 0.52, 0.2
 def pareto_front(accuracy: np.ndarray, asr: np.ndarray) -> np.ndarray:
     """Which points no other beats, bool (n,).
 
-    A point beats another that it equals or betters in both, and betters in one.
+    A point beats another if it is at least as good in both, and better in one.
     """
     no_worse = (accuracy[:, None] >= accuracy) & (asr[:, None] <= asr)
     better = (accuracy[:, None] > accuracy) | (asr[:, None] < asr)
@@ -128,8 +128,8 @@ def _point_style(tier: str, colour: str, filled: bool) -> dict[str, Any]:
 def draw_pareto(axes: Axes, standings: pd.DataFrame, study: Study) -> list[Text]:
     """Draw accuracy without attack against worst ASR, one point per defence, and label them.
 
-    Points are the means; the front runs over what has a rank, the filled ones. Defences without
-    one of the two numbers are not drawn. Returns the labels.
+    Points are means. The front runs over the ranked defences, which are drawn filled. Defences
+    without one of the two numbers are not drawn. Returns the labels.
     """
     drawn = standings.dropna(subset=["worst_asr", "accuracy_mean"])
     x, y = drawn["accuracy_mean"].to_numpy(), drawn["worst_asr"].to_numpy()
@@ -190,7 +190,7 @@ def _legend_handles(standings: pd.DataFrame) -> list[Line2D]:
 
 def _undrawn(standings: pd.DataFrame, study: Study) -> str:
     lacking = standings[["worst_asr", "accuracy_mean"]].isna().any(axis=1)
-    return _left_out(standings[lacking], study, "Without result, not drawn")
+    return _left_out(standings[lacking], study, "No result, not drawn")
 
 
 def write_pareto(svg: str | Path, png: str | Path, standings: pd.DataFrame, study: Study) -> None:
@@ -198,7 +198,7 @@ def write_pareto(svg: str | Path, png: str | Path, standings: pd.DataFrame, stud
     panels = list(_panels(standings, study))
     note = (
         "Worst ASR: the highest mean over all attacks, N and p > 0; the loud control is left out. "
-        "The front runs over the ranked defences, drawn filled. Below right is better."
+        "Only ranked defences, drawn filled, form the front. Lower right is better."
     )
     with house_style():
         figure = Figure(figsize=(_WIDTH, _PARETO_HEIGHT * len(panels)), layout="constrained")
@@ -244,8 +244,8 @@ def heat_values(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
 def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: Study) -> list[Text]:
     """Draw ASR by defence (down, in the order of the standings `rows`) and attack (across).
 
-    Numbers are percent; a star marks the highest of some cells of which others have no result;
-    cells without any result are hatched. Returns the numbers.
+    Numbers are percent; a star marks a highest ASR where some of the cells have no result; cells
+    without any result are hatched. Returns the numbers.
     """
     places = values.index.get_indexer(pd.MultiIndex.from_frame(rows[["classifier", "defence"]]))
     shares = values.to_numpy(dtype=np.float64)[places]

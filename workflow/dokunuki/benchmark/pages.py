@@ -36,13 +36,13 @@ _TIER_TITLES = {
     "defence": "Defences, fitted on contaminated rows alone",
     "ours": "Ours, fitted on contaminated rows alone",
     "input-time": "At input time: triggers are looked for in the rows that are scored",
-    "clean-rows": "With clean rows, which the others have not (not ranked)",
+    "clean-rows": "With clean rows, which the others do not have (not ranked)",
     "bound": "Bounds: told which rows are poison (not ranked)",
 }
 LITTLE_POISONING = 0.2
-"""An attack whose ΔASR without a defence is below this is marked: what it does is hardly poisoning.
+"""An attack whose ΔASR without a defence is below this is marked as one that hardly poisons.
 
-A choice: a fifth of the malware that is stopped otherwise.
+The value is our choice: the poison lets less than a fifth more of the malware pass.
 """
 
 HARDLY_POISONS = "hardly poisons here"
@@ -104,7 +104,7 @@ def _point(size: int, rate: float, separator: str = ", ") -> str:
 
 
 def zero_bound(rows: float) -> float:
-    """What a share of which no case was seen in so many rows stays below, at 95 %: 3 / rows."""
+    """The 95 % upper bound of a share of which no case was seen in so many rows: 3 / rows."""
     return min(1.0, 3 / rows)
 
 
@@ -421,7 +421,7 @@ def _setting(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> dict
             tables.append((_TIER_TITLES[tier], Table(_ORDER, _records(rows, study))))
     # Once instead of in every table, and why.
     if len(left_out := standings[~ran]):
-        tables.append(("Not run: no cell", Table(_LEFT_OUT, _records(left_out, study))))
+        tables.append(("Not run in any cell", Table(_LEFT_OUT, _records(left_out, study))))
     places = {name: place for place, name in enumerate(standings["defence"])}
     attacks = {name: place for place, name in enumerate([NO_ATTACK, *study.attacks])}
     run = cells[~cells["defence"].isin(set(left_out["defence"]))]

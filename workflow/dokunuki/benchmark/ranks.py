@@ -43,18 +43,18 @@ def rank_intervals(
     (d, s) those without attack, both with NaN for a failed seed; `attacks` (c,) tells by whole
     numbers from 0 which attack each cell belongs to. Every cell has a seed with a result.
 
-    Resampled, with replacement, are two things. *Seeds*, since another sample, another draw of the
-    poison and other initial weights could have come. *Attacks*, since the worst case is a maximum
-    over those that happened to be implemented, and a rank that hangs on one of them is not sure; an
-    attack brings all of its cells (N and p). Every draw takes the same seeds and attacks for all
+    Two things are resampled, with replacement. *Seeds*, since another sample, another draw of the
+    poison and other initial weights were possible. *Attacks*, since the worst case is a maximum
+    over those that happened to be implemented, and a rank that depends on one of them is uncertain;
+    an attack brings all of its cells (N and p). Every draw takes the same seeds and attacks for all
     defences, as the comparison itself does, and ranks by the same criterion (`order_keys`). The
     interval is that of the percentiles. About a third of the draws lack the attack that is worst
-    for a defence, so that the interval may leave its rank out. With few seeds it is too narrow: n
-    seeds that are drawn from n vary by (n - 1) / n of what their variance is estimated at.
+    for a defence, so that the interval may leave its rank out. With few seeds it is too narrow: the
+    variance over n seeds drawn from n is (n - 1) / n of the unbiased estimate.
 
-    Where a draw has none of the seeds in which a cell gave a result, the mean over those seeds
-    stands. With fewer than two seeds that gave anything there is no interval: both are NaN. With
-    one attack the interval is over seeds alone.
+    Where a draw has none of the seeds in which a cell gave a result, the mean over those seeds is
+    used. With fewer than two seeds that gave anything there is no interval: both are NaN. With one
+    attack the interval is over seeds alone.
     """
     defences = len(asr)
     some = ~(np.isnan(asr).all(axis=(0, 1)) & np.isnan(accuracy).all(axis=0))

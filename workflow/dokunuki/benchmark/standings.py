@@ -34,12 +34,12 @@ BASELINE = "none"
 """Name of the defence that the others are compared with: No Defence."""
 
 LOUD_MARGIN = 0.5
-"""By how much more of the loud poison than of the goodware a filter must remove."""
+"""By how much a filter's share of the loud poison removed must exceed that of the goodware."""
 
 NOT_VALIDATED = "port not validated"
 
 SETTING = ("dataset", "classifier")
-"""What an order of defences belongs to."""
+"""The columns that name a setting; each setting has its own order of defences."""
 
 KEY = (*SETTING, "attack", "trigger_size", "poison_rate", "defence")
 
@@ -65,10 +65,10 @@ _REGIONS = {
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a defence was told, or assumes, beside the contaminated rows.
+    """What a defence was told, or assumes, besides the contaminated rows.
 
-    `regions` are those in one of which it assumes a trigger to lie, as its own class says; none for
-    no assumption.
+    It assumes a trigger to lie in one of `regions`, as its own class says; they are empty for no
+    assumption.
     """
 
     clean_rows: bool = False
@@ -108,9 +108,9 @@ class Defence:
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack as the configuration describes it; `flips` labels, or not, as its class says.
+    """An attack as the configuration describes it.
 
-    None where no class is named.
+    `flips` says whether its class flips labels; None where no class is named.
     """
 
     label: str
@@ -211,8 +211,9 @@ def build_cells(metrics: pd.DataFrame, timings: pd.DataFrame, study: Study) -> p
     unknown = pd.MultiIndex.from_frame(seeds[list(KEY)]).difference(index)
     if len(unknown) or len(seeds) < len(metrics):
         raise DokunukiError(
-            "metrics.csv holds cells that the grid does not ask for"
-            f"{f', {unknown[0]} among them' if len(unknown) else ''}; build it anew"
+            "metrics.csv: holds runs that are not in the grid"
+            f"{f', such as {unknown[0]}' if len(unknown) else ''}; delete it and run the same "
+            "command again"
         )
     ok = seeds[seeds["status"] == OK]
     table = expected.assign(
@@ -380,11 +381,11 @@ def build_standings(cells: pd.DataFrame, metrics: pd.DataFrame, study: Study) ->
 
     `cells` are those that `build_cells` made of `metrics`.
 
-    The order among `RANKED_TIERS`: the lowest worst case first, that is the highest mean ASR over
-    the cells of all attacks at p > 0 but for the loud control; equal ones by accuracy without
-    attack. What agrees in both to 0.1 percentage points shares its rank ("2="). Not ranked, with
-    the reason in `rank`, are the other tiers, filters whose port is not validated, and defences
-    that lack a result in any of those cells.
+    Among `RANKED_TIERS` the lowest worst case comes first: the highest mean ASR over the cells of
+    all attacks at p > 0 except the loud control. Equal ones are ordered by accuracy without attack.
+    Defences that agree in both to 0.1 percentage points share a rank ("2="). Not ranked, with the
+    reason in `rank`, are the other tiers, filters whose port is not validated, and defences that
+    lack a result in any of those cells.
 
     Columns: `SETTING`, `defence`, `tier`, `family`, `told`, `rank` (text), `place` (number or NaN),
     `rank_low` and `rank_high` (the 95 % interval of the place over seeds and attacks, see

@@ -261,8 +261,8 @@ def plot_answer(
     if not run & set(titles["defences"]):
         raise DokunukiError(
             f"{metrics}: no row of dataset {dataset!r} with classifier {classifier!r} at "
-            f"N = {trigger_size}, p = {poison_rate:g} %: the configuration's grid has them, so the "
-            "table is of another run"
+            f"N = {trigger_size}, p = {poison_rate:g} %, although the configuration's grid has "
+            "them: it is of another run; delete it and run the same command again"
         )
     label = titles["datasets"][dataset]
     if "simulated" in set(summary["corpus"]) and "simulated" not in label.lower():

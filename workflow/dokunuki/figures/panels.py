@@ -129,7 +129,7 @@ def _sweep(summary: pd.DataFrame, view: View, axis: Axis, fixed: float) -> pd.Da
         raise DokunukiError(
             f"the metrics hold no row of dataset {view.dataset!r}, attack {view.attack!r}, "
             f"classifier {view.classifier!r} with {other} = {fixed:g}: "
-            "add it to the configuration's sweeps, or ask for no such figure"
+            "add it to the configuration's grid, or do not ask for this figure"
         )
     return sweep.sort_values(axis)
 

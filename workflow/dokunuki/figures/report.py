@@ -44,4 +44,4 @@ def write_report(
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         Path(log).write_text(done.stdout + done.stderr, encoding="utf-8")
         if done.returncode or not temporary.is_file():
-            raise DokunukiError(f"{report}: snakemake --report failed; see {log}")
+            raise DokunukiError(f"{report}: snakemake --report failed; {log} says why")

@@ -95,7 +95,7 @@ def _attacked(summary: pd.DataFrame, spec: Spec, dataset: str, attack: str) -> p
     if rows.empty:
         raise DokunukiError(
             f"the metrics hold no row of dataset {dataset!r} and attack {attack!r} with N = "
-            f"{spec['trigger_size']}: run the grid that the figure is of"
+            f"{spec['trigger_size']}: compute the grid of this figure first (`make paper`)"
         )
     return rows
 

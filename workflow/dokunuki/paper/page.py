@@ -111,7 +111,7 @@ def answer_rows(summary: pd.DataFrame, grid: Mapping[str, Any]) -> list[Row]:
                     if place not in cells.index:
                         raise DokunukiError(
                             f"the metrics hold no cell {', '.join(place)} with N = {size} and "
-                            f"p = {rate:g} %: run the grid that the page is of"
+                            f"p = {rate:g} %: compute the grid of this page first (`make paper`)"
                         )
                     cell = cells.loc[place]
                     row: Row = dict(zip(key, place, strict=True))

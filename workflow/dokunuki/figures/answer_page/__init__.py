@@ -91,8 +91,8 @@ def answer_page(
         if not attacks:
             raise DokunukiError(
                 f"the metrics hold no row of dataset {dataset!r} with classifier {classifier!r} at "
-                f"N = {trigger_size}, p = {poison_rate:g} %: the configuration's grid has them, so "
-                "the table is of another run"
+                f"N = {trigger_size}, p = {poison_rate:g} %, although the configuration's grid has "
+                "them: they are of another run; delete the metrics and run the same command again"
             )
         label = titles["datasets"][dataset]
         if "simulated" in set(rows["corpus"]) and "simulated" not in label.lower():

@@ -25,13 +25,19 @@ if TYPE_CHECKING:
 
 # Column head of a measure, and what it is; all in percent.
 MEASURE_COLUMNS = {
-    "accuracy": ("Accuracy", "share of the clean test rows that are classified rightly"),
+    "accuracy": ("Accuracy", "share of the clean test rows that are classified correctly"),
     "fpr": ("FPR", "share of the test goodware that is called malware"),
     "fnr": ("FNR", "share of the test malware that is called goodware"),
     "roc_auc": ("AUC", "area under the ROC curve on the test rows"),
     "asr": ("ASR", "share of all validation malware that passes as goodware with the trigger"),
-    "asr_detected": ("ASR detected", "the same of those that the model detects without it"),
-    "asr_clean": ("ASR clean", "the same trigger against the same defence, unpoisoned: evasion"),
+    "asr_detected": (
+        "ASR detected",
+        "the same share of the malware that the model detects without the trigger",
+    ),
+    "asr_clean": (
+        "ASR clean",
+        "ASR of the same trigger on the same defence trained without poison: evasion",
+    ),
     "delta_asr": ("ΔASR", "ASR - ASR clean, the part that poisoning caused"),
     "fnr_validation": ("Missed", "share of the validation malware that passes without a trigger"),
 }
@@ -85,7 +91,7 @@ def metrics_page(
         Column(
             "Classifier", lambda cell: classifiers.get(cell["classifier"], cell["classifier"]), ""
         ),
-        Column("Seeds", _seeds, hint="seeds that gave a model, of all"),
+        Column("Seeds", _seeds, hint="seeds that gave a model, out of all"),
         *(_measure(name, *text) for name, text in MEASURE_COLUMNS.items()),
     ]
     ordered = summary.assign(
