@@ -90,7 +90,9 @@ def test_a_plain_download(server, target):
 
 def test_an_interrupted_download_resumes(server, target):
     server.break_after = 120_000
-    with pytest.raises(CorpusError, match=r"broke after 120000 of 300000 bytes.*run it again"):
+    with pytest.raises(
+        CorpusError, match=r"broke after 120000 of 300000 bytes.*run the same command again"
+    ):
         fetch(server.url, SHA256, target)
     assert not target.exists()
     assert partial_of(target).read_bytes() == CONTENT[:120_000]
@@ -126,7 +128,7 @@ def test_a_complete_partial_file_only_gets_its_name(server, target):
 def test_a_partial_file_of_something_else_is_deleted(server, target):
     target.parent.mkdir()
     partial_of(target).write_bytes(b"x" * 1000)
-    with pytest.raises(CorpusError, match="it was deleted: fetch it again"):
+    with pytest.raises(CorpusError, match="it was deleted; fetch it again"):
         fetch(server.url, SHA256, target)
     assert not list(target.parent.iterdir())
     fetch(server.url, SHA256, target)
@@ -168,7 +170,7 @@ def test_a_partial_answer_without_its_place(server, target):
 def test_no_server(server, target):
     url = server.url
     server.server_close()
-    with pytest.raises(CorpusError, match=r"the download failed.*run it again"):
+    with pytest.raises(CorpusError, match=r"the download failed.*run the same command again"):
         fetch(url, SHA256, target)
 
 

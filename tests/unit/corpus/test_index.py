@@ -84,7 +84,7 @@ def test_one_file_with_both_labels_is_told(write_folder, make_row, caplog):
         ],
     }
     (message,) = caplog.messages
-    assert "2 files stand with both labels" in message
+    assert "2 files appear with both labels" in message
     assert "0 in train_features_0.jsonl:1, 1 in test_features.jsonl:1" in message
 
 

@@ -157,7 +157,7 @@ def test_names_lead_to_columns_and_back():
         (lambda: feature_layout(4), "feature version 4 is not supported"),
         (lambda: feature_layout(1).index("sise"), "no column is called 'sise'"),
         (lambda: feature_layout(1).columns("hashed"), "unknown region 'hashed'"),
-        (lambda: feature_layout(1).group_of(2351), "column 2351 is outside"),
+        (lambda: feature_layout(1).group_of(2351), "column 2351 is not one of the 2351"),
     ],
 )
 def test_what_is_not_there_is_named(call, message):

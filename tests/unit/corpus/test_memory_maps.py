@@ -84,7 +84,9 @@ def test_a_vector_that_is_not_finite(write_maps, release_rows, value):
     maps = write_maps(release_rows)
     changed(maps / "X_test.dat", np.s_[4:6, 2], value)
     release = open_release(maps, 1)
-    with pytest.raises(CorpusError, match=r"X_test\.dat:5: histogram_02 is no finite number; 2 of"):
+    with pytest.raises(
+        CorpusError, match=r"X_test\.dat:5: histogram_02 is not a finite number, as in 2 of"
+    ):
         build_index(release)
     index, report = build_index(release, bad_rows="skip")
     assert (len(index), report["bad_rows"]["count"]) == (28, 2)
@@ -161,11 +163,11 @@ def test_a_row_that_changed_since(write_maps, release_rows):
 
 
 @pytest.mark.parametrize("name", ["X_train.dat", "y_train.dat", "train_metadata.csv"])
-@pytest.mark.parametrize("what", ["a link to a file that is not there", "no file"])
+@pytest.mark.parametrize("what", ["a link to a file that is not there", "not a file"])
 def test_a_dangling_link_or_a_folder_among_the_maps(write_maps, release_rows, name, what):
     maps = write_maps(release_rows)
     (maps / name).unlink()
-    if what == "no file":
+    if what == "not a file":
         (maps / name).mkdir()
     else:
         (maps / name).symlink_to(maps / "gone")
@@ -250,7 +252,10 @@ def test_harmless_oddities_of_metadata(metadata_of, release_rows, change):
             lambda text: text.replace("2017-11", "D\xe9c", 3).encode("latin-1"),
             r"csv:2: is not UTF-8 \(byte 0xe9\); save it as CSV in UTF-8",
         ),
-        (lambda text: relabelled(text, 7, 0), "csv:7: says label 0, y_test.dat says 1 .* 1 of 10"),
+        (
+            lambda text: relabelled(text, 7, 0),
+            "csv:7: the label is 0 here and 1 in y_test.dat .* 1 of 10",
+        ),
         (
             lambda text: relabelled(relabelled(text, 4, 0), 2, 0),
             "csv:2: says label 0, y_test.dat says -1 of it; .* in 2 of 10 rows",
@@ -258,7 +263,7 @@ def test_harmless_oddities_of_metadata(metadata_of, release_rows, change):
         (lambda text: relabelled(text, 5, 3), "csv:5: label is '3'"),
         (lambda text: relabelled(text, 5, "maybe"), "csv:5: label is 'maybe'"),
         (lambda text: relabelled(text, 5, "1,2"), "csv:5: has 5 fields where line 1 names 4"),
-        (lambda text: text.replace("appeared", "label"), "csv:1: the column label stands twice"),
+        (lambda text: text.replace("appeared", "label"), "csv:1: the column label appears twice"),
         (lambda text: text[:200] + chr(0) + text[200:], "csv:[0-9]+: "),
         (lambda text: text + "x" * 200_000, "csv:12: malformed CSV: field larger"),
         (lambda text: "", "csv:1: has no column sha256"),

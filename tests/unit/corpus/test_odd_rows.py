@@ -162,11 +162,11 @@ def test_a_key_that_stands_twice_is_refused(row_of, version, key, style):
     again = json.dumps(value, separators=style)
     for text in (again, again.replace("0", "1")):
         twice = f"{line[:end]}{text}{style[0]}{name}{line[end:]}".encode()
-        assert f"the key {key!r} stands twice" in refusal(twice, version)
+        assert f"the key {key!r} appears twice" in refusal(twice, version)
     # One written with an escape is the same key.
     escaped = f'"\\u{ord(key[0]):04x}{key[1:]}"{style[1]}{again}{style[0]}'
     twice = f"{line[: end - len(name)]}{escaped}{line[end - len(name) :]}".encode()
-    assert f"the key {key!r} stands twice" in refusal(twice, version)
+    assert f"the key {key!r} appears twice" in refusal(twice, version)
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -310,8 +310,8 @@ def test_a_file_without_rows_is_empty(folder_of, content):
         (lambda line: line + b",", "a comma follows the row"),
         (lambda line: bytes(100) + line, "a NUL byte at byte 1; the file is damaged"),
         (lambda line: b"{", "a row may not go over several lines"),
-        (lambda line: b"[" * 100_000, "malformed JSON: nested too deep"),
-        (lambda line: line[:-1] + b', "x": NaN}', "malformed JSON: NaN is no number"),
+        (lambda line: b"[" * 100_000, "malformed JSON: nested too deeply"),
+        (lambda line: line[:-1] + b', "x": NaN}', "malformed JSON: NaN is not a JSON number"),
         (lambda line: line[:700], "malformed JSON"),
         (lambda line: b"null", "a row is a JSON object"),
         (lambda line: b'"text"', "a row is a JSON object"),
@@ -349,7 +349,7 @@ def test_rows_that_are_nested_deep_in_what_is_not_read(row_of, folder_of, versio
     if depth == 500 or (depth == 1_100 and not isinstance(found, BadRow)):
         assert list(release.vectors(build_index(release)[0].locations([0]), vectorise))
     else:
-        assert "nested too deep" in str(found.error)
+        assert "nested too deeply" in str(found.error)
 
 
 @pytest.mark.parametrize(

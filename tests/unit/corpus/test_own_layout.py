@@ -77,11 +77,11 @@ def test_a_record_is_json_and_gives_the_layout_back(layout, layout_of):
         ("a.yaml", "groups: {a: {width: 2, kind: number}}", r"groups\.a\.kind: 'number' is not"),
         ("a.yaml", "groups: {}", "groups:"),
         ("a.yaml", "width: 40", "top level: "),
-        ("a.yaml", "groups: {a: {columns: [x, x], kind: real}}", "x stands there twice"),
+        ("a.yaml", "groups: {a: {columns: [x, x], kind: real}}", "x is listed twice"),
         (
             "a.yaml",
             "groups: {a: {columns: [x], kind: real}, b: {columns: [x], kind: real}}",
-            "x stands there twice",
+            "x is listed twice",
         ),
         ("a.yaml", "groups: {a: {width: 1, kind: real}}\nfeasible: [z]", "no group has .* 'z'"),
         ("a.yaml", "groups: {a: {width: 1, kind: real, attackable: false}}", "nothing to attack"),
@@ -95,7 +95,7 @@ def test_a_record_is_json_and_gives_the_layout_back(layout, layout_of):
             "groups: {a: {columns: {x: count}, kind: real}}",
             r"groups\.a\.kind: each of its columns has a kind",
         ),
-        ("a.yaml", "groups: [", "is no YAML"),
+        ("a.yaml", "groups: [", "is not valid YAML"),
         ("a.csv", "name,type\nx,real\n", "line 1: the columns are name, type"),
         ("a.csv", "name,kind\nx,int\n", "line 2: column 'x' of kind 'int'"),
         ("a.csv", "name,kind,attackable\nx,real,maybe\n", "line 2: attackable is 'maybe'"),
@@ -103,12 +103,12 @@ def test_a_record_is_json_and_gives_the_layout_back(layout, layout_of):
         (
             "a.csv",
             "name,kind,group\nx,real,a\ny,real,b\nz,real,a\n",
-            "columns of group a do not stand together",
+            "columns of group a are not next to each other",
         ),
         (
             "a.csv",
             "name,kind,attackable,feasible\nx,real,no,yes\ny,real,,\n",
-            "column x cannot be feasible",
+            "column x is feasible but not attackable",
         ),
     ],
 )
@@ -156,9 +156,11 @@ def test_a_trigger_is_read_with_its_layout(tmp_path, layout):
     path = tmp_path / "trigger.json"
     write_trigger(path, trigger)
     assert read_trigger(path, layout) == trigger
-    with pytest.raises(DataFileError, match="'in-house', which has to be given"):
+    with pytest.raises(DataFileError, match="'in-house', which must be given"):
         read_trigger(path)
-    with pytest.raises(DataFileError, match="is of in-house, and the rows are of feature version"):
+    with pytest.raises(
+        DataFileError, match="sets features of in-house, but the rows are of feature version"
+    ):
         read_trigger(path, feature_layout(1))
 
 

@@ -219,7 +219,7 @@ def test_ids_of_rows_that_are_gone_are_not_made_up(tmp_path, frame, layout):
     release = OwnRows(path, layout)
     index, _ = build_index(release)
     frame[: ROWS // 2].to_parquet(path)
-    with pytest.raises(CorpusError, match=r"rows.parquet: row 60 is another"):
+    with pytest.raises(CorpusError, match=r"rows.parquet: row 60 has changed"):
         OwnRows(path, layout).sample_ids(index.locations([ROWS - 1]))
 
 
@@ -248,7 +248,7 @@ def emptied(frame):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (changed("b_1", 4, None), "row 5: b_1 is empty or no number"),
+        (changed("b_1", 4, None), "row 5: b_1 is empty or not a number"),
         (changed("b_1", 4, 1e39), "row 5: b_1 is infinite, or beyond what float32 holds"),
         (changed("b_1", 4, "inf"), "row 5: b_1 is infinite"),
         (changed("b_1", 4, "many"), "column 'b_1' holds string"),
@@ -256,7 +256,7 @@ def emptied(frame):
         (lambda f: f.drop(columns=["b_1", "b_2"]), "2 of the 7 columns of layout .*: b_1, b_2;"),
         (lambda f: f.drop(columns="label"), "no labels: there is no column called label"),
         (lambda f: f.rename(columns=lambda n: f"x{n}"), "no labels"),
-        (lambda f: f.rename(columns={"b_1": "b_2"}), "the column 'b_2' stands there twice"),
+        (lambda f: f.rename(columns={"b_1": "b_2"}), "the column 'b_2' appears twice"),
         (
             lambda f: f.rename(columns=lambda n: f"x{n}" if n[1] == "_" else n).assign(z=1),
             "has 8 columns beside label and id",
@@ -296,7 +296,9 @@ def test_a_column_that_is_named_and_not_there(tmp_path, frame, layout, said, mes
 def test_text_for_a_feature_is_refused_in_a_typed_table(tmp_path, frame, layout):
     frame["b_1"] = frame["b_1"].astype(str)
     write_parquet(frame, layout, tmp_path / "rows.parquet")
-    with pytest.raises(CorpusError, match=r"column 'b_1' holds .*string.*a feature is a number"):
+    with pytest.raises(
+        CorpusError, match=r"column 'b_1' holds .*string.*a feature must be a number"
+    ):
         list(OwnRows(tmp_path / "rows.parquet", layout).scan())
 
 
@@ -336,10 +338,10 @@ def test_rows_that_changed_since_they_were_indexed_are_noticed(tmp_path, frame, 
     index, _, split, _ = sampled(path, layout)
     frame.loc[int(split.positions[0]), "b_0"] += 1
     write_parquet(frame, layout, path)
-    with pytest.raises(CorpusError, match="is another than when the rows were indexed"):
+    with pytest.raises(CorpusError, match="has changed since the rows were indexed"):
         vectorise_split(OwnRows(path, layout), index, split, dataset="own")
     write_parquet(frame.iloc[:3], layout, path)
-    with pytest.raises(CorpusError, match="is another than when the rows were indexed"):
+    with pytest.raises(CorpusError, match="has changed since the rows were indexed"):
         vectorise_split(OwnRows(path, layout), index, split, dataset="own")
 
 
@@ -350,7 +352,7 @@ def test_a_file_that_is_gone_since_the_index_is_named(tmp_path, frame, layout):
         write_csv(frame.iloc[part * 30 : part * 30 + 30], layout, folder / f"{part}.csv")
     index, _, split, _ = sampled(folder, layout)
     (folder / "1.csv").unlink()
-    with pytest.raises(CorpusError, match=r"1\.csv: row \d+ is another than when the rows were"):
+    with pytest.raises(CorpusError, match=r"1\.csv: row \d+ has changed since the rows were"):
         vectorise_split(OwnRows(folder, layout), index, split, dataset="own")
 
 

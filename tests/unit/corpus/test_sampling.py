@@ -344,7 +344,7 @@ def test_a_sample_by_time_is_exact_or_refused(goodware, malware, days, half, val
     [
         (1, "position,sha256", r"line 1: the columns are not position"),
         (3, "1,ab,0", r"line 3: not 7 fields"),
-        (4, "x,ab,0,2017-11,train,f,1", r"line 4: position or line is no number"),
+        (4, "x,ab,0,2017-11,train,f,1", r"line 4: position or line is not a number"),
         (2, "1,ab,5,2017-11,train,f,1", r"line 2: label '5'"),
         (2, "1,ab,0,2017-11,trian,f,1", r"line 2: .*role 'trian'"),
     ],

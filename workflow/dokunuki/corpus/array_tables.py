@@ -34,11 +34,14 @@ class _Matrix(Table):
     ) -> None:
         if len(shape) != 2 or dtype.kind not in "biuf":
             raise CorpusError(
-                f"{path}: holds {dtype} of shape {shape}; rows are a matrix of numbers, one row "
-                "a program"
+                f"{path}: holds {dtype} of shape {shape}; save the rows as a matrix of numbers, "
+                "one row for each program"
             )
         if names is not None and len(names) != shape[1]:
-            raise CorpusError(f"{path}: {len(names)} column names for {shape[1]} columns")
+            raise CorpusError(
+                f"{path}: {len(names)} column names for {shape[1]} columns; give each column one "
+                "name"
+            )
         self.path = path
         self.rows, self.width = shape
         self.names = names
@@ -61,8 +64,8 @@ class _Matrix(Table):
             for name, values in beside.items():
                 if values.shape != (self.rows,):
                     raise CorpusError(
-                        f"{self.path}: {name} has shape {values.shape}, and there are {self.rows} "
-                        "rows"
+                        f"{self.path}: {name} has shape {values.shape}, but there are {self.rows} "
+                        "rows; write one entry for each row"
                     )
             order = np.asarray(columns, dtype=np.int64)
             in_order = np.array_equal(order, np.arange(self.width))
@@ -93,7 +96,10 @@ class Npy(_Matrix):
                 yield start, np.array(self._values[start : start + rows])
 
     def _side(self, name: str) -> np.ndarray:
-        raise CorpusError(f"{self.path}: has nothing beside its matrix, and no {name!r}")
+        raise CorpusError(
+            f"{self.path}: has nothing beside its matrix, so no {name!r}; use .npz or HDF5 to "
+            "store both in one file"
+        )
 
 
 class Npz(_Matrix):
@@ -208,7 +214,8 @@ def _matrix_key(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
     if len(found) != 1:
         held = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "nothing"
         raise CorpusError(
-            f"{path}: holds {held}: which of them are the rows? One matrix has to be called X"
+            f"{path}: holds {held}, and it is unclear which of them are the rows; call that matrix "
+            "X"
         )
     return found[0]
 
@@ -219,7 +226,10 @@ def read_array_file(path: Path) -> list[Any]:
         if path.suffix.lower() == ".npy":
             values = _plain(np.load(path, allow_pickle=False))
             if values.ndim != 1:
-                raise CorpusError(f"{path}: holds an array of shape {values.shape}, not one column")
+                raise CorpusError(
+                    f"{path}: holds an array of shape {values.shape}, not one column; save one "
+                    "value for each row"
+                )
             listed: list[Any] = values.tolist()
             return listed
         with path.open(encoding="utf-8-sig") as stream:

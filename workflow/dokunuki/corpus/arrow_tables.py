@@ -48,7 +48,7 @@ class _ArrowTable(Table):
         self.rows = rows
         if len(set(self.names)) < self.width:
             twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise CorpusError(f"{path}: the column {twice!r} stands there twice; rename one")
+            raise CorpusError(f"{path}: the column {twice!r} appears twice; rename one")
 
     def _numeric(self, columns: Sequence[int]) -> list[str]:
         """The names of columns, all of which hold numbers."""
@@ -70,8 +70,8 @@ class _ArrowTable(Table):
         )
         if not is_number:
             raise CorpusError(
-                f"{self.path}: column {name!r} holds {given}, and a feature is a number; write it "
-                "as one, or leave it out of the layout"
+                f"{self.path}: column {name!r} holds {given}, but a feature must be a number; "
+                "convert it, or leave it out of the layout"
             )
 
 
@@ -237,7 +237,7 @@ class Csv(_BatchedTable):
         with self._opened(path) as file:
             line = io.TextIOWrapper(file, self.encoding).readline().strip("\r\n\ufeff")
         if not line.strip():
-            raise CorpusError(f"{path}: line 1: is empty; it has to hold the names of the columns")
+            raise CorpusError(f"{path}: line 1: is empty; it must hold the names of the columns")
         self.delimiter = max(_DELIMITERS, key=line.count)
         names = next(csv.reader([line], delimiter=self.delimiter))
         super().__init__(path, pa.schema([(name, pa.null()) for name in names]), None)
@@ -310,5 +310,7 @@ def _encoding(path: Path, head: bytes) -> str:
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: line 1: is no UTF-8 ({error}); save it as UTF-8") from error
+        raise CorpusError(
+            f"{path}: line 1: is not UTF-8 ({error}); save the file as UTF-8"
+        ) from error
     return "utf-8"

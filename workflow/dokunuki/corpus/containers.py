@@ -150,12 +150,12 @@ class _Met:
             return
         other = self.places[plain]
         what = (
-            f"holds {plain} twice: {other} was added once more"
+            f"holds {plain} twice: {other} was added again"
             if other == place
             else f"holds {plain} twice, as {other} and as {place}: two releases in one"
         )
         raise CorpusError(
-            f"{self.path}: {what}; unpack it and give the folder of the release that is meant"
+            f"{self.path}: {what}; unpack it and give the folder of the release that you want"
         )
 
     def nothing(self) -> CorpusError:
@@ -166,8 +166,8 @@ class _Met:
             return _nested(self.path, nested)
         return CorpusError(
             f"{self.path}: the archive holds no train_features_*.jsonl, no test_features.jsonl and "
-            f"no other *.jsonl, but {self._others[0]}; so it is no EMBER release: name another "
-            "with the dataset's path"
+            f"no other *.jsonl, but {self._others[0]}, so it is not an EMBER release; name another "
+            "archive with the dataset's path"
         )
 
 
@@ -193,7 +193,7 @@ def _members_of_tar(content: IO[bytes], file: Path, met: _Met) -> Iterator[Membe
             stream = archive.extractfile(entry) if entry.isreg() else None
             if stream is None:
                 raise CorpusError(
-                    f"{file}/{entry.name}: is no file but a link to {entry.linkname}; make the "
+                    f"{file}/{entry.name}: is a link to {entry.linkname}, not a file; make the "
                     "archive again with tar --dereference --hard-dereference"
                 )
             yield _member(stream, entry.name, file)
@@ -202,7 +202,7 @@ def _members_of_tar(content: IO[bytes], file: Path, met: _Met) -> Iterator[Membe
         while block := rest.read(BLOCK_BYTES):
             if any(block):
                 raise CorpusError(
-                    f"{file}: goes on behind the archive's end: two archives in one file, or "
+                    f"{file}: continues after the archive's end, so it holds two archives or is "
                     "damaged; unpack it with tar --ignore-zeros and give the folder"
                 )
 

@@ -82,7 +82,7 @@ def check_row(row: dict[str, Any], where: str) -> None:
         if not any(row[key]):
             raise CorpusError(f"{where}: {key} counts nothing: all its entries are 0")
     if 0 < (printables := row["strings"]["printables"]) < 1:
-        raise CorpusError(f"{where}: strings.printables: {printables} is no number of bytes")
+        raise CorpusError(f"{where}: strings.printables is {printables}; it is a number of bytes")
     if (fault := _directory_fault(row["datadirectories"])) is not None:
         raise CorpusError(f"{where}: {fault}")
 

@@ -65,10 +65,10 @@ def fetch(url: str, sha256: str, destination: str | Path) -> None:
     destination = Path(destination)
     if destination.is_file():
         if sha256_of(destination) == sha256:
-            logger.info("%s: is there already, checksum right", destination)
+            logger.info("%s: exists already, and its checksum is right", destination)
             return
         raise CorpusError(
-            f"{destination}: is there already, but its sha256 is not {sha256}; delete it and fetch "
+            f"{destination}: exists already, but its sha256 is not {sha256}; delete it and fetch "
             "it again"
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -78,8 +78,8 @@ def fetch(url: str, sha256: str, destination: str | Path) -> None:
     if found != sha256:
         partial.unlink()
         raise CorpusError(
-            f"{url}: the sha256 of what was received is {found}, not {sha256}; it was deleted: "
-            "fetch it again, and if that fails too the file on the server is another one"
+            f"{url}: the sha256 of the download is {found}, not {sha256}, and it was deleted; "
+            "fetch it again, and if that fails too, the file on the server has changed"
         )
     partial.replace(destination)
 
@@ -103,13 +103,13 @@ def _download(url: str, partial: Path) -> None:
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise CorpusError(
-            f"{url}: the download failed ({reason}); run it again, it goes on where it stopped"
+            f"{url}: the download failed ({reason}); run the same command again to resume it"
         ) from error
 
 
 def _request(url: str, have: int) -> HTTPResponse:
     if not url.startswith(("https://", "http://")):
-        raise CorpusError(f"{url}: only http and https addresses can be fetched")
+        raise CorpusError(f"{url}: only http and https addresses can be fetched; give one of these")
     headers = {"User-Agent": "dokunuki", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"

@@ -153,15 +153,15 @@ def build_index(
         unasked = sum(left_out.values())
         raise CorpusError(
             f"{release.path}: none of its {bad_count + unasked} rows is usable"
-            + (f"; {unasked} were not asked for ({', '.join(left_out)})" if unasked else "")
+            + (f"; {unasked} are of types not asked for ({', '.join(left_out)})" if unasked else "")
             + f"; the first: {bad[0].error if bad else 'there is none'}"
         )
     index, repeated = _indexed(columns, release.version)
     contrary = repeated.contrary
     if contrary:
         logger.warning(
-            "%s: %d files stand with both labels, as goodware and as malware; the first row of "
-            "each is kept. The first is %s: %s. The report lists them",
+            "%s: %d files appear with both labels, as goodware and as malware; the first row of "
+            "each is kept. One of them is %s: %s. The report lists them",
             release.path,
             repeated.contrary_count,
             contrary[0]["sha256"],

@@ -220,10 +220,10 @@ class JsonLines(ABC):
     def _changed(self, location: Location) -> CorpusError:
         file = self.where(location.file)
         return CorpusError(
-            f"{self.where(location.file, location.line)}: the row {location.digest.hex()} is not "
-            "here any more, or damaged: the release has changed since it was indexed; fetch or "
-            f"copy the file again (a simulated one: delete {file} and run the same command again); "
-            "was the change meant, delete the index and run the same command again"
+            f"{self.where(location.file, location.line)}: the row {location.digest.hex()} is no "
+            "longer here, or is damaged: the release has changed since it was indexed; fetch or "
+            f"copy the file again (a simulated one: delete {file} and run the same command again). "
+            "If the change was intended, delete the index and run the same command again"
         )
 
 
@@ -320,8 +320,8 @@ def numbered(stream: IO[bytes], where: str, end: int | None = None) -> Iterator[
             number += 1
             if len(text) == _LONGEST_LINE:
                 raise CorpusError(
-                    f"{where}:{number}: the line is longer than {_LONGEST_LINE >> 20} MiB, which "
-                    "no row is; take the file out of the release"
+                    f"{where}:{number}: the line is longer than {_LONGEST_LINE >> 20} MiB, and no "
+                    "row is that long; take the file out of the release"
                 )
             yield _Line(number, offset, text)
             offset += len(text)

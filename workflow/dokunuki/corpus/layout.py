@@ -202,7 +202,9 @@ class FeatureLayout:
         try:
             return self._index[name]
         except KeyError:
-            raise ConfigError(f"no column is called {name!r} in {self.name}") from None
+            raise ConfigError(
+                f"no column is called {name!r} in {self.name}; check its spelling"
+            ) from None
 
     def indices(self, names: Iterable[str]) -> np.ndarray:
         """The columns called `names`, int64, in that order."""
@@ -213,7 +215,9 @@ class FeatureLayout:
         for group, columns in self.groups.items():
             if columns.start <= column < columns.stop:
                 return group
-        raise ConfigError(f"column {column} is outside the {self.width} of {self.name}")
+        raise ConfigError(
+            f"column {column} is not one of the {self.width} of {self.name}, counted from 0"
+        )
 
     @cached_property
     def attackable(self) -> np.ndarray:

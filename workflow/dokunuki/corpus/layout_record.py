@@ -71,13 +71,14 @@ def layout_record(layout: FeatureLayout) -> Record:
 def layout_from_record(record: Mapping[str, Any]) -> FeatureLayout:
     """The layout that `layout_record` described; raises ConfigError for any other record."""
     if not isinstance(record, Mapping):
-        raise ConfigError(f"layout: {record!r} is no layout")
+        raise ConfigError(f"layout: {record!r} is not a layout; build the file that holds it again")
     if "feature_version" in record:
         return feature_layout(record["feature_version"])
     try:
         name, columns = str(record["layout"]), [LayoutColumn(*one) for one in record["columns"]]
     except (KeyError, TypeError) as error:
         raise ConfigError(
-            f"layout: its columns are not as dokunuki writes them ({error})"
+            f"layout: its columns are not as dokunuki writes them ({error}); build the file that "
+            "holds it again"
         ) from None
     return layout_of_columns(name, columns)

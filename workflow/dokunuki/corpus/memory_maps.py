@@ -119,16 +119,16 @@ class MemoryMaps:
         if vectors.empty[row]:
             count, rows = np.count_nonzero(vectors.empty), len(vectors.empty)
             return (
-                f"{where}: the vector is all zero, which no file's is; so are {count} of the "
-                f"{rows} rows of this map, the first of them row {vectors.empty.argmax() + 1}: it "
-                f"was created and not wholly filled, or copied in part; {_MEND}"
+                f"{where}: the vector is all zeros, which no file's is; so are {count} of the "
+                f"{rows} rows of this map, the first of them row {vectors.empty.argmax() + 1}: the "
+                f"map was not completely filled, or was copied in part; {_MEND}"
             )
         if vectors.infinite[row] >= 0:
             name = feature_layout(self.version).names[vectors.infinite[row]]
             count = np.count_nonzero(vectors.infinite >= 0)
             return (
-                f"{where}: {name} is no finite number; {count} of the {len(vectors.infinite)} rows "
-                f"of this map have such; {_MEND}"
+                f"{where}: {name} is not a finite number, as in {count} of the "
+                f"{len(vectors.infinite)} rows of this map; {_MEND}"
             )
         return None
 
@@ -161,8 +161,8 @@ class MemoryMaps:
 
     def _changed(self, file: str, line: int) -> CorpusError:
         return CorpusError(
-            f"{self.path / file}:{line}: the row is not here any more, or another one: the release "
-            "has changed since it was indexed; delete the index and build it again"
+            f"{self.path / file}:{line}: the row is no longer here, or is another one: the release "
+            "has changed since it was indexed; delete the index and run the same command again"
         )
 
     def _labels(self, part: str) -> np.ndarray:
@@ -173,7 +173,7 @@ class MemoryMaps:
             raise CorpusError(f"{path}: the file is empty; fetch or copy it again")
         if path.stat().st_size % _FLOAT_BYTES:
             raise CorpusError(
-                f"{path}: truncated: its size is no multiple of {_FLOAT_BYTES} bytes; fetch or "
+                f"{path}: truncated: its size is not a multiple of {_FLOAT_BYTES} bytes; fetch or "
                 "copy it again"
             )
         with readable(path):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # What spreadsheets write between fields, by country.
 _SEPARATORS = ",;\t"
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_MEND = "make it again with ember's create_metadata, or take it away"
+_MEND = "make it again with ember's create_metadata, or remove it"
 
 
 class Metadata(NamedTuple):
@@ -43,7 +43,7 @@ def read_metadata(path: Path, labels: Sequence[float], map_name: str) -> list[Me
         raise CorpusError(f"{path}:{head}: has no column sha256; {_MEND}")
     for name in ("sha256", "label", "appeared", "avclass"):
         if columns.count(name) > 1:
-            raise CorpusError(f"{path}:{head}: the column {name} stands twice; {_MEND}")
+            raise CorpusError(f"{path}:{head}: the column {name} appears twice; {_MEND}")
     metadata: list[Metadata] = []
     contrary: list[str] = []
     for number, (line, fields) in enumerate(rows):
@@ -63,7 +63,9 @@ def read_metadata(path: Path, labels: Sequence[float], map_name: str) -> list[Me
         said = _label(row.get("label", ""), f"{path}:{line}")
         label = labels[number] if number < len(labels) else None
         if said is not None and label in LABELS and said != label:
-            contrary.append(f"{path}:{line}: says label {said}, {map_name} says {label:.0f} of it")
+            contrary.append(
+                f"{path}:{line}: the label is {said} here and {label:.0f} in {map_name}"
+            )
     if len(metadata) != len(labels):
         raise CorpusError(
             f"{path}: describes {len(metadata)} rows, {map_name} has {len(labels)}; {_MEND}"
@@ -71,7 +73,7 @@ def read_metadata(path: Path, labels: Sequence[float], map_name: str) -> list[Me
     if contrary:
         raise CorpusError(
             f"{contrary[0]}; they contradict each other in {len(contrary)} of {len(labels)} rows, "
-            f"and so are of other releases or in another order: {_MEND}"
+            f"so they belong to different releases or are in different orders: {_MEND}"
         )
     return metadata
 
@@ -81,14 +83,14 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     with readable(path):
         content = path.read_bytes()
     if content.startswith(_WIDE_MARKS) or b"\0" in content[:64]:
-        raise CorpusError(f"{path}: seems to be UTF-16; save it as CSV in UTF-8, or take it away")
+        raise CorpusError(f"{path}: seems to be UTF-16; save it as CSV in UTF-8, or remove it")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CorpusError(
             f"{path}:{line}: is not UTF-8 (byte 0x{content[error.start]:02x}); save it as CSV in "
-            "UTF-8, or take it away"
+            "UTF-8, or remove it"
         ) from None
     first = text.lstrip().partition("\n")[0]
     separator = max(_SEPARATORS, key=first.count)

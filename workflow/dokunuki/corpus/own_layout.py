@@ -83,13 +83,17 @@ def read_layout(path: str | Path) -> FeatureLayout:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{path}: the layout file cannot be read ({error})") from error
+        raise ConfigError(
+            f"{path}: the layout file cannot be read ({error}); check the path and its permissions"
+        ) from error
     if path.suffix.lower() == ".csv":
         return _layout_of_columns(path, _csv_entries(path, text.splitlines()))
     try:
         content = load_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: the layout file is no YAML ({error})") from error
+        raise ConfigError(
+            f"{path}: the layout file is not valid YAML ({error}); mend it"
+        ) from error
     problem = jsonschema.exceptions.best_match(
         jsonschema.Draft202012Validator(_SCHEMA).iter_errors(content)
     )
@@ -114,10 +118,12 @@ def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[LayoutColumn]:
             )
         if isinstance(columns, list) and len(kinds) < len(columns):
             twice = next(name for name in columns if columns.count(name) > 1)
-            raise ConfigError(f"{path}: groups.{group}.columns: {twice} stands there twice")
+            raise ConfigError(
+                f"{path}: groups.{group}.columns: {twice} is listed twice; remove one"
+            )
         if None in kinds.values():
             raise ConfigError(
-                f"{path}: groups.{group}.kind: is missing; say one of {', '.join(KINDS)}"
+                f"{path}: groups.{group}.kind: is missing; set it to one of {', '.join(KINDS)}"
             )
         reached, settable = given.get("attackable", True), given.get("feasible", False)
         entries += [
@@ -132,7 +138,9 @@ def _yaml_entries(path: Path, content: Mapping[str, Any]) -> list[LayoutColumn]:
     ):
         for name in content.get(key, []):
             if name not in known:
-                raise ConfigError(f"{path}: {key}: no group has a column {name!r}")
+                raise ConfigError(
+                    f"{path}: {key}: no group has a column {name!r}; check its spelling"
+                )
             setattr(known[name], attribute, value)
     return entries
 
@@ -143,7 +151,7 @@ def _csv_entries(path: Path, lines: Sequence[str]) -> list[LayoutColumn]:
     if not {"name", "kind"} <= set(names) or not set(names) <= set(_CSV_COLUMNS):
         raise ConfigError(
             f"{path}: line 1: the columns are {', '.join(names)}; a layout file has name and kind, "
-            f"and if wanted {', '.join(_CSV_COLUMNS[2:])}"
+            f"and optionally {', '.join(_CSV_COLUMNS[2:])}"
         )
     reader.fieldnames = names
     entries = []
@@ -164,7 +172,7 @@ def _csv_entries(path: Path, lines: Sequence[str]) -> list[LayoutColumn]:
 def _truth(text: str | None, where: str, *, default: bool) -> bool:
     word = (text or "").strip().lower()
     if word and word not in _TRUTHS:
-        raise ConfigError(f"{where} is {text!r}; say true or false")
+        raise ConfigError(f"{where} is {text!r}; write true or false")
     return _TRUTHS.get(word, default)
 
 
@@ -173,24 +181,29 @@ def _layout_of_columns(
 ) -> FeatureLayout:
     """Check what both forms of a file can get wrong."""
     if not entries:
-        raise ConfigError(f"{path}: the layout file names no column")
+        raise ConfigError(f"{path}: the layout file names no column; name at least one")
     names = [entry.name for entry in entries]
     if len(set(names)) < len(names):
         twice = next(column for column in names if names.count(column) > 1)
-        raise ConfigError(f"{path}: the column {twice} stands there twice")
+        raise ConfigError(f"{path}: the column {twice} is listed twice; remove one")
     if not any(entry.attackable for entry in entries):
-        raise ConfigError(f"{path}: no column is attackable: there is nothing to attack or defend")
+        raise ConfigError(
+            f"{path}: no column is attackable, so there is nothing to attack or defend; mark those "
+            "that an attacker can change"
+        )
     for entry in entries:
         if entry.feasible and not entry.attackable:
             raise ConfigError(
-                f"{path}: column {entry.name} cannot be feasible and out of an attacker's reach"
+                f"{path}: column {entry.name} is feasible but not attackable; make it attackable, "
+                "or leave it out of the feasible columns"
             )
     groups = [entry.group for entry in entries]
     changes = [group for group, last in zip(groups, [None, *groups], strict=False) if group != last]
     if len(set(changes)) < len(changes):
         split = next(group for group in changes if changes.count(group) > 1)
         raise ConfigError(
-            f"{path}: the columns of group {split} do not stand together; order them by group (a "
-            "table's columns are found by name in any order), or name the parts apart"
+            f"{path}: the columns of group {split} are not next to each other; order them by group "
+            "(a table's columns are found by name in any order), or give each part a group name "
+            "of its own"
         )
     return layout_of_columns(name or path.stem, entries)

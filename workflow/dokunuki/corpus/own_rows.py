@@ -196,13 +196,13 @@ class OwnRows:
             column = int(np.argmin(sound[place]))
             value = X[place, column]
             what = (
-                "is empty or no number"
+                "is empty or not a number"
                 if np.isnan(value)
                 else "is infinite, or beyond what float32 holds"
             )
             faults[place] = f"{self.features.names[column]} {what}"
         for place in np.flatnonzero(~X.any(axis=1)).tolist():
-            faults[place] = "all features are 0: that is no program's row"
+            faults[place] = "all features are 0, which is true of no program"
         return faults
 
     def vectors(
@@ -246,7 +246,7 @@ class OwnRows:
     @staticmethod
     def _changed(file: Path, line: int) -> CorpusError:
         return CorpusError(
-            f"{file}: row {line} is another than when the rows were indexed; run the same command "
+            f"{file}: row {line} has changed since the rows were indexed; run the same command "
             "again, or delete the index"
         )
 
@@ -316,8 +316,8 @@ class OwnRows:
                 return _other_version(table, self.features, version)
         return CorpusError(
             f"{table.path}: {len(missing)} of the {self.features.width} columns of "
-            f"{self.features.name} are missing: {_few(missing)}; add them, or describe the columns "
-            "that there are in a layout file"
+            f"{self.features.name} are missing: {_few(missing)}; add them, or describe the "
+            "existing columns in a layout file"
         )
 
     def _wrong_width(self, table: Table, width: int) -> CorpusError:

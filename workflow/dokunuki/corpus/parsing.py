@@ -48,7 +48,7 @@ def parse_row(line: bytes, version: int, where: str) -> Row:
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-            raise CorpusError(f"{where}: the key {twice!r} stands twice in one JSON object")
+            raise CorpusError(f"{where}: the key {twice!r} appears twice in one JSON object")
         return found
 
     try:
@@ -61,7 +61,7 @@ def parse_row(line: bytes, version: int, where: str) -> Row:
     except ValueError:  # Python reads no integer of more than 4,300 digits
         raise CorpusError(f"{where}: malformed JSON: a number of thousands of digits") from None
     except RecursionError:
-        raise CorpusError(f"{where}: malformed JSON: nested too deep") from None
+        raise CorpusError(f"{where}: malformed JSON: nested too deeply") from None
     if isinstance(row, list) and row and isinstance(row[0], dict):
         raise CorpusError(
             f"{where}: the line holds a list of rows, a row is a JSON object; write each row on a "
@@ -70,7 +70,7 @@ def parse_row(line: bytes, version: int, where: str) -> Row:
     # First, so that the message names the key that is NaN.
     check_row(row, version, where)
     if constants:
-        raise CorpusError(f"{where}: malformed JSON: {constants[0]} is no number of JSON")
+        raise CorpusError(f"{where}: malformed JSON: {constants[0]} is not a JSON number")
     checked: Row = row
     return checked
 
@@ -116,7 +116,7 @@ def _hint(text: str, error: json.JSONDecodeError) -> str:
     if text.startswith("["):
         return "; the file seems to be one list of rows, write each row on a line of its own"
     if error.msg == "Extra data" and rest == ",":
-        return "; a comma follows the row, take such commas away"
+        return "; a comma follows the row, remove such commas"
     if "\r" in text:
         return "; its lines seem to end in CR alone, write them with LF"
     if error.msg == "Extra data" and rest.startswith("{"):

@@ -109,7 +109,7 @@ def _single(file: Path) -> list[Path]:
     known = file.name.endswith((*ARCHIVE_SUFFIXES, *LINES_SUFFIXES))
     head = head_of(file)
     if not (known or is_compressed(head) or content_of(head)):
-        raise CorpusError(f"{file}: no EMBER release: {_LAYOUTS}")
+        raise CorpusError(f"{file}: not an EMBER release: {_LAYOUTS}")
     return [file]
 
 
@@ -149,16 +149,16 @@ def _in_order(folder: Path, files: Iterable[Path]) -> list[Path]:
         other = by_name.setdefault(name_within(folder, file), file)
         if other != file:
             raise CorpusError(
-                f"{file}: lies beside {other}, which has the same rows or other ones by the same "
-                "name; take one of the two away"
+                f"{file}: lies beside {other}, which has the same rows, or other rows under the "
+                "same name; remove one of the two"
             )
     return [by_name[name] for name in sorted(by_name, key=file_order)]
 
 
 def _check_file(file: Path) -> None:
     if not file.is_file():
-        what = "a link to a file that is not there" if file.is_symlink() else "no file"
-        raise CorpusError(f"{file}: is {what}; fetch or copy it again, or take it away")
+        what = "a link to a file that is not there" if file.is_symlink() else "not a file"
+        raise CorpusError(f"{file}: is {what}; fetch or copy it again, or remove it")
 
 
 def _map_files(folder: Path) -> list[Path]:
@@ -188,4 +188,4 @@ def _refuse(folder: Path) -> list[Path]:
         if child.name.endswith(ARCHIVE_SUFFIXES) or (child.is_dir() and _raw_files(child))
     ]
     hint = f"; did you mean {nearer[0]}?" if nearer else f": {_LAYOUTS}"
-    raise CorpusError(f"{folder}: no EMBER release lies here{hint}")
+    raise CorpusError(f"{folder}: there is no EMBER release here{hint}")

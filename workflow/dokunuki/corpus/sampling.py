@@ -181,8 +181,9 @@ def _by_time(
         raise CorpusError(
             f"sample.split: time finds no cut with {earlier[0] + further} goodware and "
             f"{earlier[1] + further} malware rows before it, and {later[0]} and {later[1]} after "
-            f"it: in the corpus (from {dates[0]} to {dates[-1]}) the classes are of too different "
-            "times; lower sample.rows and sample.validation_malware, or say sample.split: random"
+            f"it: in the corpus (from {dates[0]} to {dates[-1]}) the two classes come from periods "
+            "that differ too much; lower sample.rows and sample.validation_malware, or set "
+            "sample.split: random"
         )
     before, drawn = [], []
     for rows, order, place, count, last in zip(
@@ -212,11 +213,11 @@ def _dates(index: Index, candidates: _Classes) -> tuple[list[np.ndarray], list[s
         position = rows[undated].min()
         (row,) = index.locations([position])
         raise CorpusError(
-            f"sample.split: time needs a date of every labelled row, but {len(undated)} of "
-            f"{len(rows)} tell none, the first of them {row.file}:{row.line} (appeared: "
+            f"sample.split: time needs a date for every labelled row, but {len(undated)} of "
+            f"{len(rows)} have none, the first of them {row.file}:{row.line} (appeared: "
             f"{str(index.told('appeared', position))!r}; a date is written as 2017-11 or "
             "2017-11-30); add the dates (memory maps take them from the column appeared of their "
-            "metadata), or say sample.split: random"
+            "metadata), or set sample.split: random"
         )
     used = np.unique(which)
     length = min(len(known[number]) for number in used)
@@ -276,7 +277,7 @@ def _check_enough(
     raise CorpusError(
         f"the sample asks for {needed[0] + further} goodware and {needed[1] + further} malware "
         f"rows ({validation_malware} of them for validation{apart}), but the corpus has {goodware} "
-        f"goodware and {malware} malware rows (duplicates, unlabelled and skipped rows apart); "
+        f"goodware and {malware} malware rows (without duplicates, unlabelled and skipped ones); "
         f"{mend}, or give a larger release"
     )
 
@@ -321,17 +322,17 @@ def read_split(path: str | Path) -> Split:
             for row in reader:
                 line_number = f"line {reader.line_num}"
                 if len(row) != len(header):
-                    raise damaged_file(path, f"{line_number}: not {len(header)} fields")
+                    raise damaged_file(path, f"{line_number}: does not have {len(header)} fields")
                 position, _, label, _, role, _, line = row[: len(_COLUMNS)]
                 if not (position.isdecimal() and line.isdecimal()):
-                    raise damaged_file(path, f"{line_number}: position or line is no number")
+                    raise damaged_file(path, f"{line_number}: position or line is not a number")
                 if label not in _SPLIT_LABELS or role not in ROLES:
                     raise damaged_file(
                         path, f"{line_number}: label {label!r}, role {role!r} are unknown"
                     )
                 rows.append(row)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise damaged_file(path, f"damaged or edited, no CSV in UTF-8 ({error})") from error
+        raise damaged_file(path, f"damaged or edited: not CSV in UTF-8 ({error})") from error
     except OSError as error:
         raise unreadable_file(path, error) from error
     columns: list[tuple[str, ...]] = list(zip(*rows, strict=True)) or [()] * len(header)

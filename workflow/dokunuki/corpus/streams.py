@@ -51,7 +51,7 @@ _FOREIGN = {
     b"Rar!": "a RAR archive; unpack it and give the folder",
     b"\x04\x22\x4d\x18": "compressed with lz4; decompress it first",
     b"\x1f\x9d": "compressed with compress (.Z); decompress it first",
-    b"version https://git-lfs": "a pointer of Git LFS and not the file; fetch it: git lfs pull",
+    b"version https://git-lfs": "a Git LFS pointer and not the file itself; fetch it: git lfs pull",
     b"\xff\xfe": "text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8",
     b"\xfe\xff": "text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8",
 }
@@ -85,12 +85,15 @@ def check_known(head: bytes, where: str | Path) -> None:
     """Raise CorpusError for content that begins like a thing which is surely no feature file."""
     problem = next((text for magic, text in _FOREIGN.items() if head.startswith(magic)), None)
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        problem = "a web page and not the file, which may tell why: fetch it again"
+        problem = "a web page and not the file; the page may tell why, then fetch the file again"
     if len(head) == HEAD_BYTES and not any(head):
-        problem = "zeros alone: an empty archive, or a copy that failed; fetch or copy it again"
+        problem = (
+            "nothing but zeros: an empty archive, or a copy that failed; fetch or copy it again"
+        )
     if problem:
         raise CorpusError(
-            f"{where}: empty, truncated or damaged, or another thing: it is {problem}"
+            f"{where}: does not hold rows (empty, truncated, damaged or another file): it is "
+            f"{problem}"
         )
 
 

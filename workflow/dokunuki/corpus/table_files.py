@@ -34,11 +34,13 @@ def table_files(path: str | Path) -> list[Path]:
     if path.is_file():
         if table_kind(path) is None:
             raise CorpusError(
-                f"{path}: no table of rows: {known}; a release of raw rows is kind: ember"
+                f"{path}: not a table of rows: {known}; for a release of raw rows set kind: ember"
             )
         return [path]
     if not path.is_dir():
-        raise CorpusError(f"{path}: no such file or folder; give the path of own rows: {known}")
+        raise CorpusError(
+            f"{path}: no such file or folder; give the path of your own rows: {known}"
+        )
     inside = [file for file in sorted(path.iterdir()) if file.is_file() and table_kind(file)]
     labels = {label_file(file, None) for file in inside}
     files = [file for file in inside if file not in labels]
@@ -71,7 +73,7 @@ def label_file(table: Path, label: str | None) -> Path | None:
         for file in (near, given):
             if file.is_file():
                 return file
-        raise CorpusError(f"{near}: no such file; it has to hold the labels of {table.name}")
+        raise CorpusError(f"{near}: no such file; it must hold the labels of {table.name}")
     if table.suffix.lower() != ".npy":
         return None
     stem = table.stem

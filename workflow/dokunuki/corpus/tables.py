@@ -40,6 +40,8 @@ def open_table(path: Path) -> Table:
     """Open a file by its suffix; raises CorpusError for one that is no table or cannot be read."""
     kind = table_kind(path)
     if kind is None:
-        raise CorpusError(f"{path}: is no table; its name has to end as in .parquet or .csv")
+        raise CorpusError(
+            f"{path}: is not a table; its name must end in a suffix such as .parquet or .csv"
+        )
     with readable(path):
         return _OPENERS[kind](path)

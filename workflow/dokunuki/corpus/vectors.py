@@ -237,6 +237,6 @@ def _check_same(index: Index, split: Split) -> None:
     )
     if not same:
         raise DataFileError(
-            "the split was drawn from another index than this one; delete the split and draw it "
-            "again"
+            "the split was drawn from another index than this one; delete the split and run the "
+            "same command again"
         )

@@ -85,4 +85,8 @@ class Selection:
 
 def _types_met(met: Iterable[str]) -> str:
     told = sorted(name for name in met if name)
-    return f"those here are of type {', '.join(told)}" if told else "those here tell no type"
+    return (
+        f"those here are of type {', '.join(told)}"
+        if told
+        else "the names of those here give no type"
+    )

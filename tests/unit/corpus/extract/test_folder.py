@@ -171,7 +171,7 @@ def test_names_that_are_not_utf_8_are_extracted(folder):
 def test_a_table_of_other_programs_is_refused(folder):
     labels = folder.parent / "labels.csv"
     labels.write_text(f"sha256,label\n{'0' * 64},1\n")
-    with pytest.raises(CorpusError, match="it is the table of other programs"):
+    with pytest.raises(CorpusError, match="name the table of these programs"):
         extract(folder, labels)
     assert not (folder.parent / "output" / "train_features_0.jsonl").exists()
 

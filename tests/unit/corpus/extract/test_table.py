@@ -102,7 +102,7 @@ def test_a_line_twice_is_no_contradiction(folder):
         ("path,label\n,0\n", r"labels.csv:2: names no program"),
         ("path,label\n", r"the table labels nothing"),
         ("", r"the table labels nothing"),
-        (b"path,label\n\xe4.exe,0\n", r"labels.csv: the CSV of labels is no UTF-8"),
+        (b"path,label\n\xe4.exe,0\n", r"labels.csv: the CSV of labels is not UTF-8"),
         ("path,label\na\0.exe,0\n", r"labels.csv:2"),
     ],
 )

@@ -53,7 +53,7 @@ def write_feed(
     output = Path(output)
     if output.suffix not in SUFFIXES:
         raise CorpusError(
-            f"{output}: is written as its suffix says, which is one of {' and '.join(SUFFIXES)}"
+            f"{output}: the suffix decides how it is written; use one of {' and '.join(SUFFIXES)}"
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{output.stem}.", dir=output.parent) as temporary:

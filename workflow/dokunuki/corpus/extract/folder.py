@@ -121,7 +121,7 @@ def _content(path: Path, max_bytes: int) -> bytes:
     found = path.stat()
     # A pipe or a device would be waited for, perhaps for ever.
     if not stat.S_ISREG(found.st_mode):
-        raise ProgramError("unreadable", "no regular file")
+        raise ProgramError("unreadable", "not a regular file")
     if found.st_size > max_bytes:
         raise ProgramError(
             "too_large", f"{found.st_size} bytes long, more than max_bytes ({max_bytes})"
@@ -167,11 +167,11 @@ def _check_labels(table: LabelTable, listing: list[Listed]) -> None:
     missing = sum(sha256 not in known for sha256 in table.by_sha256)
     if missing == len(table.by_sha256) and not table.by_path:
         raise CorpusError(
-            f"{table.path}: none of its {missing} sha256 is that of a program in the folder; it is "
-            "the table of other programs"
+            f"{table.path}: none of its {missing} sha256 is that of a program in the folder; name "
+            "the table of these programs"
         )
     if missing:
-        logger.info("%d sha256 in %s are those of no program here", missing, table.path)
+        logger.info("%d sha256 in %s belong to no program in the folder", missing, table.path)
     unlabelled = sum(program.label < 0 for program in listing)
     if unlabelled:
         logger.info("%d of %d programs are unlabelled", unlabelled, len(listing))

@@ -125,7 +125,7 @@ def _parsed(content: bytes) -> lief.PE.Binary:
     if not content:
         raise ProgramError("empty", "the file is empty")
     if content[:2] != b"MZ":
-        raise ProgramError("no_program", "no program of Windows: the file does not begin with MZ")
+        raise ProgramError("no_program", "not a Windows program: the file does not begin with MZ")
     # Its warnings go to the standard error, one or more a damaged file.
     lief.logging.disable()
     binary = lief.PE.parse(content)

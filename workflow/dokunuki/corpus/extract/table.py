@@ -81,9 +81,11 @@ def read_labels(path: str | Path, folder: str | Path) -> LabelTable:
             }
             _add(table, values, folder, where, rows.line_num)
     except csv.Error as error:
-        raise CorpusError(f"{path}:{rows.line_num}: no CSV ({error}); mend this line") from None
+        raise CorpusError(
+            f"{path}:{rows.line_num}: malformed CSV ({error}); mend this line"
+        ) from None
     if not (table.by_path or table.by_sha256):
-        raise CorpusError(f"{path}: the table labels nothing; it needs a line for each program")
+        raise CorpusError(f"{path}: the table labels nothing; add a line for each program")
     return table
 
 
@@ -103,12 +105,14 @@ def _text(path: Path) -> str:
             f"{path}: no such file; give the CSV of labels with the dataset's `labels`"
         ) from None
     except OSError as error:
-        raise CorpusError(f"{path}: the CSV of labels cannot be read ({error})") from None
+        raise CorpusError(
+            f"{path}: the CSV of labels cannot be read ({error}); check its permissions"
+        ) from None
     try:
         return content.decode(_MARKS.get(content[:2], "utf-8-sig"))
     except UnicodeError:
         raise CorpusError(
-            f"{path}: the CSV of labels is no UTF-8; save it as UTF-8, with or without a byte "
+            f"{path}: the CSV of labels is not UTF-8; save it as UTF-8, with or without a byte "
             "order mark"
         ) from None
 
@@ -143,12 +147,14 @@ def _add(table: LabelTable, values: dict[str, str], folder: Path, where: str, li
     elif sha256:
         target, key = table.by_sha256, sha256
     else:
-        raise CorpusError(f"{where}: names no program: path and sha256 are empty")
+        raise CorpusError(
+            f"{where}: names no program, since path and sha256 are empty; fill in one of them"
+        )
     before = target.setdefault(key, told)
     if before.label != told.label:
         raise CorpusError(
             f"{where}: {key} is labelled {_NAMES[told.label]}, and {_NAMES[before.label]} in line "
-            f"{before.line}; leave one of the two lines"
+            f"{before.line}; keep only one of the two lines"
         )
 
 
