@@ -43,7 +43,7 @@ def test_a_missing_job_takes_the_mean_of_its_defence_or_else_of_its_rule(tmp_pat
 
 def test_a_victim_that_took_scores_is_told_from_one_that_was_trained(tmp_path):
     spared, trained = VICTIM / "a" / "deletion" / "x.tsv", VICTIM / "a" / "none" / "x.tsv"
-    ran(tmp_path, spared, 1, "given what the unpoisoned one was: its scores are taken\n")
+    ran(tmp_path, spared, 1, "the same rows as the unpoisoned one: its scores are taken\n")
     ran(tmp_path, trained, 1, "epoch 1\n")
     assert job(tmp_path, spared).spared
     assert not job(tmp_path, trained).spared

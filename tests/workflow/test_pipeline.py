@@ -180,7 +180,7 @@ def test_a_key_that_stands_twice_in_an_overlay_stops_at_once(tmp_path, tiny_rele
         command = ("-n", "--cores", "1", "--configfile", str(overlay), "--", "metrics")
         done = checkout.snakemake(*command, check=False)
         said = done.stdout + done.stderr
-        assert ("mine.yaml, line 3: " in said and "'grid' stands twice" in said) is not planned
+        assert ("mine.yaml, line 3: " in said and "'grid' appears twice" in said) is not planned
         assert (done.returncode == 0) is planned
         assert "Traceback" not in said
 

@@ -109,7 +109,7 @@ def _toolchains() -> dict[str, Toolchain]:
             check_names(file, f"{name}.sections.{form}", roles, ROLE_FLAGS)
         for key in ("runtimes", "coff"):
             if getattr(toolchain, key).keys() != toolchain.sections.keys():
-                raise wrong(file, f"{name}.{key}", "its forms are not those of `sections`")
+                raise wrong(file, f"{name}.{key}", "its forms must be those of `sections`")
         for form, choices in toolchain.runtimes.items():
             bundles = [bundle for choice in choices for bundle in choice.split()]
             check_names(file, f"{name}.runtimes.{form}", bundles, RUNTIMES | CAPABILITIES)

@@ -27,7 +27,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         given = [self.table, self.characters, self.peaks, self.set]
         if sum(value is not None for value in given) != 1:
-            raise ValueError("a part has one of table, characters, peaks and set")
+            raise ValueError("a part must have exactly one of table, characters, peaks and set")
 
 
 class _Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -356,7 +356,7 @@ def test_a_layout_of_ones_own_goes_with_the_detector(rng, tmp_path):
     path = tmp_path / "a.onnx"
     with pytest.raises(ConfigError, match=r"layout: .* 6 columns, which no feature version has"):
         detector.to_onnx(path)
-    with pytest.raises(ConfigError, match=r"2351 columns, and the detector was fitted on 6"):
+    with pytest.raises(ConfigError, match=r"2351 columns, but the detector was fitted on 6"):
         detector.to_onnx(path, layout=LAYOUT)
     detector.layout = layout
     detector.to_onnx(path, X)

@@ -98,7 +98,7 @@ def test_scores_that_are_none_a_row_are_refused(tmp_path):
     weights = onnx.numpy_helper.from_array(np.zeros(LAYOUT.width, np.float32), "w")
     node = onnx.helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=1)
     model = load_model(written(tmp_path / "model.onnx", model_of(weights, [node])))
-    with pytest.raises(DataFileError, match="no score a row"):
+    with pytest.raises(DataFileError, match="not give one score for each row"):
         model.malware_scores(np.ones((2, LAYOUT.width), np.float32))
 
 
@@ -113,5 +113,5 @@ def test_a_folder_that_names_a_file_outside_of_it_is_refused(tmp_path, file):
     (tmp_path / "outside.safetensors").write_bytes((folder / entry["file"]).read_bytes())
     entry["file"] = file.format(folder=tmp_path)
     write_json(folder / "detector.json", description)
-    with pytest.raises(DataFileError, match="names a file outside of it"):
+    with pytest.raises(DataFileError, match="names a file outside this folder"):
         load_model(folder)

@@ -235,7 +235,7 @@ def test_raw_rows_need_embers_features(raw, tmp_path, rng):
     np.save(tmp_path / "new.npy", X)
     close(list(score_rows(model, tmp_path / "new.npy")), X, detector)
     detector.save(tmp_path / "detector")
-    with pytest.raises(ConfigError, match="give it: layout="):
+    with pytest.raises(ConfigError, match="in Python layout="):
         load_model(tmp_path / "detector")
     close(
         list(score_rows(load_model(tmp_path / "detector", layout=layout), tmp_path / "new.npy")),
@@ -318,7 +318,7 @@ def test_no_number_is_no_verdict(simulated, tmp_path):
     np.save(tmp_path / "new.npy", simulated[0][:3])
     scores = list(score_rows(Silent(), tmp_path / "new.npy"))
     assert [score.score for score in scores] == [0.25, None, 0.25]
-    assert "row 2: the score is no number" in scores[1].error
+    assert "row 2: its values are too large" in scores[1].error
 
 
 @pytest.mark.parametrize("place", [0, 40, 5000, -1])
@@ -342,5 +342,5 @@ def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(DokunukiError, match=r"detector.json"):
         load_model(tmp_path / "empty")
     (tmp_path / "a.onnx").write_bytes(b"")
-    with pytest.raises(DataFileError, match="no detector that dokunuki exported"):
+    with pytest.raises(DataFileError, match="not exported by dokunuki"):
         load_model(tmp_path / "a.onnx")

@@ -81,5 +81,7 @@ def test_the_shortlist_holds_the_nearest_in_order(tmp_path):
 def test_nothing_is_chosen_where_all_diverged(tmp_path):
     write_result(tmp_path / "0.json", _diverged(1))
     write_choice(tmp_path / "table.csv", "classifiers", [tmp_path / "0.json"])
-    with pytest.raises(DokunukiError, match=r"table\.csv: every setting diverged; lower"):
+    with pytest.raises(
+        DokunukiError, match=r"table\.csv: every setting diverged in training; lower"
+    ):
         chosen_spec(tmp_path / "table.csv", {})

@@ -94,7 +94,7 @@ def test_a_job_takes_its_settings_from_the_shortlist_and_its_classifier_from_the
 
 def test_a_file_that_is_no_result_is_named(tmp_path):
     write_result(tmp_path / "other.json", {"a": 1})
-    with pytest.raises(DataFileError, match=r"other\.json: is no result of a trial"):
+    with pytest.raises(DataFileError, match=r"other\.json: is not the result of a trial"):
         read_result(tmp_path / "other.json")
 
 

@@ -68,7 +68,7 @@ def test_rows_are_read_without_their_comments(folder):
         ("a: {bits: 32, linkers: {5.10: 1}}\n", r"tools\.yaml: a: .*`str`.*`\$\.linkers`"),
         # YAML 1.1 takes `on` for true.
         ("on: {bits: 32}\n", r"tools\.yaml: .*`str`, got `bool`"),
-        ("a: {bits: 32}\nb: {bits: 1}\na: {bits: 64}\n", r"'a' stands twice[^$]*line 3"),
+        ("a: {bits: 32}\nb: {bits: 1}\na: {bits: 64}\n", r"'a' appears twice[^$]*line 3"),
         ("a: {bits: 32\n", r"tools\.yaml: [^$]*line 2"),
         ("", r"tools\.yaml: .*`object`, got `null`"),
     ],

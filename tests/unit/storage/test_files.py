@@ -79,7 +79,7 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     with (
-        pytest.raises(DokunukiError, match="thesis: is there already"),
+        pytest.raises(DokunukiError, match="thesis: already exists"),
         atomic_folder(tmp_path / "thesis", "mark"),
     ):
         pass

@@ -94,7 +94,7 @@ def test_what_is_nested_deep_is_told(tmp_path):
     seal(path)
     with pytest.raises(DataFileError, match="not written by this version"):
         read_json(path)
-    with pytest.raises(yaml.YAMLError, match="nested too deep"):
+    with pytest.raises(yaml.YAMLError, match="nested too deeply"):
         load_yaml("[" * 500_000 + "]" * 500_000)
 
 

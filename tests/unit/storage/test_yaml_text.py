@@ -27,7 +27,7 @@ def test_a_key_that_stands_twice(tmp_path, text, line):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     for reader in (read_yaml, lambda path: check_files([path]), read_layout):
-        with pytest.raises(ConfigError, match=r"(?s)config\.yaml.*stands twice") as caught:
+        with pytest.raises(ConfigError, match=r"(?s)config\.yaml.*appears twice") as caught:
             reader(path)
         assert f"line {line}" in str(caught.value)
 

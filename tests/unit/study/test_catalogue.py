@@ -43,7 +43,7 @@ def test_entries_are_files_by_kind_and_name(write):
         ("mine", "class: [a\nlabel: x", r"mine\.yaml, line 2: not valid YAML"),
         ("mine", "- a", r"mine\.yaml: must hold keys and values"),
         ("mine", "", r"mine\.yaml: must hold keys and values"),
-        ("Mine_1", "class: a.B", r"'Mine_1' cannot be a name"),
+        ("Mine_1", "class: a.B", r"'Mine_1' is not a valid name"),
         ("ae", "class: a.B", r"library.*ae\.yaml has this name too.*defences\.ae"),
     ],
 )
@@ -87,10 +87,10 @@ def test_an_entry_takes_what_the_one_that_it_extends_has():
             {"ae": {}, "b": {"extends": "aee"}},
             r"defences\.b\.extends: unknown defence 'aee'; .*'ae'",
         ),
-        ({"a": {"extends": "a"}}, r"defences\.a\.extends: 'a' extends this entry itself"),
+        ({"a": {"extends": "a"}}, r"defences\.a\.extends: 'a' leads back to this entry"),
         (
             {"a": {"extends": "b"}, "b": {"extends": "a"}},
-            r"extends: '[ab]' extends this entry itself",
+            r"extends: '[ab]' leads back to this entry",
         ),
     ],
 )
@@ -137,5 +137,5 @@ def test_steps_are_entries_with_a_class_and_share_one_autoencoder():
         autoencoder_of(defences, "two")
     with pytest.raises(ConfigError, match=r"defences\.wrong\.steps: unknown defence 'aee'; .*'ae'"):
         steps_of(defences, "wrong")
-    with pytest.raises(ConfigError, match="'round' holds this defence itself"):
+    with pytest.raises(ConfigError, match="'round' leads back to this defence"):
         steps_of(defences, "round")

@@ -91,7 +91,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         ("grid.fixed_trigger_size", 40, r"grid\.fixed_trigger_size: a trigger of 40 features"),
         ("grid.poison_rates", [0.005], r"grid\.poison_rates: 0\.005 is not a multiple of 0\.01"),
         ("grid.seeds", ["a"], r"grid\.seeds\[0\]: 'a' is not of type 'integer'"),
-        ("seeds", {"x": {}}, r"seeds: 'x' does not (match|have)"),
+        ("seeds", {"x": {}}, r"seeds: 'x' does not have the right form: a number"),
         ("seeds", {3: {"sampel": 1}}, r"seeds\.3\.sampel: unknown key; did you mean 'sample'"),
         ("seeds", {3: {"poison": -1}}, r"seeds\.3\.poison: -1 is less than the minimum"),
         ("grid.restricted", {"lightgmb": ["ae"]}, r"restricted: unknown classifier 'lightgmb'"),
@@ -107,7 +107,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         ("sample.clean_rows", 7, r"sample\.clean_rows: 7 is not a multiple of 2"),
         ("defences.ae.tier", "best", r"defences\.ae\.tier: 'best' is not one of"),
         ("defences.ae.ledger", {"poison_rate": 4}, r"poison_rate: 4 is not of type 'string'"),
-        ("defences.ae.ledger", {"poison": True}, r"ledger\.poison: .*say tier: bound"),
+        ("defences.ae.ledger", {"poison": True}, r"ledger\.poison: .*set tier: bound"),
         (
             "defences.ae.ledger",
             {"clean_rows": "true"},
@@ -129,7 +129,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         (
             "datasets.ember.file_types",
             ["Win32"],
-            r"datasets\.ember\.file_types: only rows of version 3 .*say version: 3",
+            r"datasets\.ember\.file_types: only rows of version 3 .*set version: 3",
         ),
         ("corpus.bad_rows", "ignore", r"corpus\.bad_rows: 'ignore' is not one of"),
         (

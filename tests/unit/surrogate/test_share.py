@@ -37,5 +37,7 @@ def test_the_seed_decides(y):
 
 
 def test_a_share_that_leaves_a_class_without_a_row(y):
-    with pytest.raises(AttackError, match=r"attacker_share: 1 % of the 40 .* class 1 is no row"):
+    with pytest.raises(
+        AttackError, match=r"attacker_share: 1 % of the 40 .* class 1 rounds to no row"
+    ):
         known_rows(y, 1, seed=1)

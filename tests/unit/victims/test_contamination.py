@@ -24,5 +24,5 @@ def test_poison_never_touches_rows_that_are_held_out(vectors, trigger):
     assert (y != vectors.part("train")[1]).sum() == poison.count
     shared = vectors.sha256.copy()
     shared[70] = shared[poison.indices[0]]
-    with pytest.raises(DataFileError, match="stand among the rows that are held out"):
+    with pytest.raises(DataFileError, match="are also among the held-out rows"):
         contaminated_rows(replace(vectors, sha256=shared), poison)

@@ -70,7 +70,7 @@ def export_detector(
     width = len(detector.scaler_.mean_)
     if layout.width != width:
         raise ConfigError(
-            f"layout: {layout.name} has {layout.width} columns, and the detector was fitted on "
+            f"layout: {layout.name} has {layout.width} columns, but the detector was fitted on "
             f"{width}; give the layout that its training rows have"
         )
     graph = Graph(width)
@@ -98,9 +98,9 @@ def export_detector(
         if check.differing > may_differ * check.rows:
             raise ExportError(
                 f"{path}: not written: {check.differing} of {check.rows} rows score more than "
-                f"{tolerance:g} apart in ONNX, at worst by {check.worst:.3g}. Where trees split "
-                "what a network gives, values at a threshold may fall on either side: allow some "
-                "such rows (may_differ=0.01), or a larger tolerance"
+                f"{tolerance:g} apart in ONNX, at worst by {check.worst:.3g}. Where trees follow a "
+                "network, values at a split's threshold may fall on either side: allow some such "
+                "rows (--may-differ 0.01, or in Python may_differ=0.01)"
             )
     return check
 

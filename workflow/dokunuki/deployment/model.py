@@ -75,8 +75,8 @@ class Session:
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         except (ValueError, TypeError, IndexError) as error:
             raise DataFileError(
-                f"{path}: takes something else than one matrix of rows, or tells no text of itself "
-                f"({error}); export the detector again"
+                f"{path}: does not take one matrix of rows, or lacks dokunuki's description of the "
+                f"detector ({error}); export the detector again"
             ) from error
 
     def malware_scores(self, X: np.ndarray) -> np.ndarray:
@@ -84,7 +84,8 @@ class Session:
         rows = np.ascontiguousarray(X, dtype=np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.width:
             raise DokunukiError(
-                f"the detector takes {self.width} columns; the rows have shape {rows.shape}"
+                f"the detector takes {self.width} columns, but the rows have shape {rows.shape}; "
+                "give it rows of its own layout"
             )
         try:
             scores: np.ndarray = self._session.run(None, {self._input: rows})[0]
@@ -93,7 +94,9 @@ class Session:
                 f"the detector cannot score rows ({str(error).splitlines()[0]}); export it again"
             ) from error
         if getattr(scores, "shape", None) != (len(rows),) or scores.dtype != np.float32:
-            raise DataFileError("the detector gives no score a row; export it again")
+            raise DataFileError(
+                "the detector does not give one score for each row; export it again"
+            )
         return scores
 
 
@@ -113,8 +116,8 @@ class Deployed:
             check_seal(self.path)
         except DataFileError as error:
             raise DataFileError(
-                f"{path}: damaged, edited, or no detector that dokunuki exported: its content does "
-                "not match the sha256 inside; copy it or export the detector again"
+                f"{path}: damaged, edited, or not exported by dokunuki: its content does not match "
+                "the sha256 inside; copy it or export the detector again"
             ) from error
         self._session = Session(self.path, threads)
         try:
@@ -172,8 +175,8 @@ class Folder:
             raise damaged_file(self.path, f"its parts are no detector's ({error})") from error
         if self.layout.width != fitted:
             raise ConfigError(
-                f"layout: {self.layout.name} has {self.layout.width} columns, and the detector in "
-                f"{path} was fitted on {fitted}; give its own layout"
+                f"layout: {self.layout.name} has {self.layout.width} columns, but the detector in "
+                f"{path} was fitted on {fitted}; give the layout that its training rows have"
             )
         self.thresholds = {**HALF, **self.detector.thresholds}
         self._threads = threads
@@ -232,5 +235,6 @@ def layout_of(detector: Detector) -> FeatureLayout:
             return feature_layout(version)
     raise ConfigError(
         f"layout: the detector was fitted on {width} columns, which no feature version has, and "
-        "does not tell their layout; give it: layout=read_layout(file)"
+        "does not name their layout; give its layout file: --layout FILE, or in Python "
+        "layout=read_layout(file)"
     )

@@ -119,7 +119,7 @@ def _version(layout: FeatureLayout, where: str) -> int:
     if layout.version is None:
         raise FeatureVersionError(
             f"{where}: raw rows have EMBER's features, but the detector takes those of "
-            f"{layout.name}: give it a table of them"
+            f"{layout.name}: give it a table with those features"
         )
     return layout.version
 

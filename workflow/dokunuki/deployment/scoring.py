@@ -136,9 +136,7 @@ def _scored(model: Model, batch: Batch) -> Iterator[Score]:
             continue
         score = float(scores[place])
         if math.isnan(score):
-            problem = (
-                f"{file}: row {number}: the score is no number: the row's values are too large"
-            )
+            problem = f"{file}: row {number}: its values are too large to give a score"
             yield Score(file, number, sha256, None, {}, problem)
             continue
         verdicts = {

@@ -102,7 +102,7 @@ def _read(source: str | Path, schema: TableSchema, path: str | Path) -> pd.DataF
         if found[line - 1] < len(columns):
             raise DataFileError(
                 f"{path}, line {line}: {found[line - 1]} cells for {len(columns)} columns; "
-                "the file is cut off or was edited"
+                "the file was cut off or edited; delete it and run the same command again"
             )
         for error in schema.validator.iter_errors(row):
             name = str(error.path[0])
@@ -142,4 +142,4 @@ def _cells(source: str | Path, path: str | Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         return pd.DataFrame([[]])
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise damaged_file(path, f"damaged or edited, no CSV in UTF-8 ({error})") from error
+        raise damaged_file(path, f"damaged or edited: not CSV in UTF-8 ({error})") from error

@@ -53,8 +53,8 @@ def check_device(name: str) -> str:
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise DeviceError(
-            "device: 'cuda' was asked for, but torch sees no CUDA device on this machine; "
-            "say `device: auto` or `device: cpu`"
+            "device: 'cuda' was asked for, but torch finds no CUDA device on this machine; "
+            "set `device: auto` or `device: cpu`"
         )
     return "cuda" if available and name != "cpu" else "cpu"
 

@@ -78,7 +78,7 @@ class EmberNN(NetworkEstimator, Classifier):
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
             raise DokunukiError(
-                f"EmberNN: the training rows hold {len(self.classes_)} classes; it needs two"
+                f"EmberNN: the training rows hold {len(self.classes_)} classes; give it rows of two"
             )
         held_out = None
         if validation is not None:
@@ -142,7 +142,9 @@ class EmberNN(NetworkEstimator, Classifier):
         """
         targets = self._targets(y)
         if not len(targets):
-            raise DokunukiError("EmberNN: the mean gradient of no rows was asked for")
+            raise DokunukiError(
+                "EmberNN: the mean gradient needs rows, and got none; give it at least one"
+            )
         total = np.zeros(self.n_features_in_)
         start = 0
         for rows in self._blocks(X):

@@ -148,7 +148,9 @@ class Engine:
         generator: torch.Generator,
     ) -> None:
         if not supports(network):
-            raise DokunukiError(f"the training engine has no layers for {network}")
+            raise DokunukiError(
+                f"the training engine cannot train {network}: one of its layers is unknown"
+            )
         self.parameters = Parameters(network, dtype)
         self._loss = loss
         self._steps = 0

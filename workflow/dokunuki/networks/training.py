@@ -76,7 +76,7 @@ def train(
 
     settings.check()
     if len(X) < 2:
-        raise DokunukiError(f"{label}: {len(X)} training rows; at least 2 are needed")
+        raise DokunukiError(f"{label}: {len(X)} training rows; give it at least 2")
     device = next(network.parameters()).device
     dtype = dtype or torch.float32
     width = X.shape[1]

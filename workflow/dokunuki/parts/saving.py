@@ -244,7 +244,10 @@ def read_part(
     """
     path = folder / entry["file"]
     if path.parent != folder:
-        raise DataFileError(f"{folder}: names a file outside of it: {entry['file']!r}")
+        raise DataFileError(
+            f"{folder}: names a file outside this folder, {entry['file']!r}; save the detector "
+            "again"
+        )
     if not path.is_file():
         raise damaged_file(path, "no such file", folder)
     # Asked first, since LightGBM aborts the whole process on a damaged text.

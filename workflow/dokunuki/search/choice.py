@@ -124,5 +124,7 @@ def chosen_spec(path: str | Path, specs: Mapping[str, Spec]) -> Spec:
     """
     first = pd.read_csv(path).iloc[0]
     if first["status"] != OK:
-        raise DokunukiError(f"{path}: every setting diverged; lower the learning rates in search")
+        raise DokunukiError(
+            f"{path}: every setting diverged in training; lower the learning rates in `search`"
+        )
     return {**specs[first["part"]], "params": json.loads(first["params"])}

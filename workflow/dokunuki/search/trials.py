@@ -150,5 +150,7 @@ def read_result(path: str | Path) -> Result:
     """Read what `write_result` wrote; raises DataFileError for anything else."""
     result: Result = read_json(path)
     if not {"spec", "seed", "status"} <= result.keys():
-        raise DataFileError(f"{path}: is no result of a trial; delete it and run again")
+        raise DataFileError(
+            f"{path}: is not the result of a trial; delete it and run the same command again"
+        )
     return result

@@ -72,7 +72,9 @@ def atomic_folder(path: str | Path, marker: str) -> Iterator[Path]:
     if final.exists() and not (
         final.is_dir() and ((final / marker).is_file() or not any(final.iterdir()))
     ):
-        raise DokunukiError(f"{final}: is there already and holds no {marker}; move it away")
+        raise DokunukiError(
+            f"{final}: already exists and holds no {marker}, so it is not overwritten; move it away"
+        )
     temporary = final.with_name(f".{final.name}.partial-{os.getpid()}")
     _remove_partial(final, final.name)
     old = final.with_name(f".{final.name}.old-{os.getpid()}")

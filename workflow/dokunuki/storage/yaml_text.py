@@ -29,7 +29,7 @@ class _Loader(_Base):
         for key, _ in node.value:
             told = (key.tag, str(key.value))
             if told in seen:
-                problem = f"the key {key.value!r} stands twice, leave one of the two"
+                problem = f"the key {key.value!r} appears twice, keep one of the two"
                 raise KeyTwiceError(None, None, problem, key.start_mark)
             seen.add(told)
         return super().construct_mapping(node, deep)
@@ -66,5 +66,5 @@ def _check_extent(text: str) -> None:
             anchor, before = begun.pop()
             sizes[anchor] = nodes - before
         if len(begun) > _DEEPEST or nodes > _MOST_NODES:
-            problem = "nested too deep" if len(begun) > _DEEPEST else "too many repeated nodes"
+            problem = "nested too deeply" if len(begun) > _DEEPEST else "too many repeated nodes"
             raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)  # type: ignore[arg-type]

@@ -83,14 +83,15 @@ def read_catalogue(folders: Iterable[str | Path]) -> tuple[Catalogue, dict[tuple
         ]
         if not found:
             raise ConfigError(
-                f"config: catalogue: {folder} holds no entry: methods are files in it such as "
-                f"{folder / 'defences' / 'mine.yaml'}; the kinds are {', '.join(KINDS)}"
+                f"config: catalogue: {folder} holds no entry; put each method in a file such as "
+                f"{folder / 'defences' / 'mine.yaml'} (the kinds are {', '.join(KINDS)})"
             )
         for kind, path in found:
             name = path.stem
             if not _NAME.fullmatch(name):
                 raise ConfigError(
-                    f"{path}: {name!r} cannot be a name: small letters, digits and single hyphens"
+                    f"{path}: {name!r} is not a valid name; rename the file with lower-case "
+                    "letters, digits and single hyphens"
                 )
             if (kind, name) in files:
                 raise ConfigError(
@@ -145,7 +146,9 @@ def resolve_extends(section: Mapping[str, Entry], kind: str) -> dict[str, Entry]
         if base not in section:
             raise ConfigError(f"{where}: unknown {kind[:-1]} {base!r}; {nearest(base, section)}")
         if base in (*seen, name):
-            raise ConfigError(f"{where}: {base!r} extends this entry itself")
+            raise ConfigError(
+                f"{where}: {base!r} leads back to this entry; remove one of these `extends`"
+            )
         whole = resolve(base, (*seen, name))
         inherited = {key: value for key, value in whole.items() if key not in _NOT_INHERITED}
         return merged(inherited, {key: value for key, value in own.items() if key != "extends"})
@@ -205,7 +208,9 @@ def steps_of(defences: Mapping[str, Entry], name: str) -> list[str]:
             if step not in defences:
                 raise ConfigError(f"{where}: unknown defence {step!r}; {nearest(step, defences)}")
             if step in (*seen, current):
-                raise ConfigError(f"{where}: {step!r} holds this defence itself")
+                raise ConfigError(
+                    f"{where}: {step!r} leads back to this defence; remove one of these steps"
+                )
             found += steps(step, (*seen, current))
         return found
 
@@ -222,7 +227,7 @@ def autoencoder_of(defences: Mapping[str, Entry], name: str) -> str | None:
     named = dict.fromkeys(e["autoencoder"] for e in entries if e.get("autoencoder") is not None)
     if len(named) > 1:
         raise ConfigError(
-            f"config: defences.{name}: its steps name the autoencoders {', '.join(named)}; they "
-            "can share one only"
+            f"config: defences.{name}: its steps name the autoencoders {', '.join(named)}, but "
+            "all steps share one; name the same one in each"
         )
     return next(iter(named), None)

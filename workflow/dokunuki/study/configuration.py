@@ -86,7 +86,9 @@ def catalogue_folders(raw: Mapping[str, Any]) -> list[str]:
     folders = raw.get("catalogue", [])
     listed = [folders] if isinstance(folders, str) else folders
     if not (isinstance(listed, list) and all(isinstance(folder, str) for folder in listed)):
-        raise ConfigError(f"config: catalogue: {folders!r} is not a list of folders")
+        raise ConfigError(
+            f"config: catalogue: {folders!r} is not a list of folders; write [folder]"
+        )
     return [os.path.expanduser(folder) for folder in listed]  # noqa: PTH111 - paths stay relative
 
 
@@ -223,7 +225,8 @@ def _check_schema(
                 inside = _key([*path, key]) + source
                 problems.append(f"{inside}: unknown key; {nearest(str(key), known)}")
         elif error.validator == "pattern":
-            problems.append(f"{where}: {error.instance!r} does not have the form that is needed")
+            form = error.schema.get("description", error.validator_value)
+            problems.append(f"{where}: {error.instance!r} does not have the right form: {form}")
         else:
             problems.append(f"{where}: {error.message}")
     if problems:
@@ -285,7 +288,7 @@ def _check_names(config: Config) -> None:
         dataset = config["datasets"][name]
         if dataset["file_types"] and dataset["version"] != 3:
             raise ConfigError(
-                f"config: datasets.{name}.file_types: only rows of version 3 tell their type; say "
+                f"config: datasets.{name}.file_types: only rows of version 3 have a file type; set "
                 f"version: 3, or leave file_types out"
             )
         if dataset["kind"] == "programs":
@@ -293,7 +296,7 @@ def _check_names(config: Config) -> None:
         if dataset["kind"] == "ember" and not dataset["path"]:
             raise ConfigError(
                 f"config: datasets.{name}.path: no folder or archive of an EMBER release is given; "
-                f"say `make run EMBER=folder` or --config 'datasets={{{name}: {{path: folder}}}}'"
+                f"use `make run EMBER=folder` or --config 'datasets={{{name}: {{path: folder}}}}'"
             )
         _check_rows(name, dataset)
 
@@ -303,12 +306,12 @@ def _check_rows(name: str, dataset: Mapping[str, Any]) -> None:
     where = f"config: datasets.{name}"
     if dataset["kind"] == "rows":
         if not dataset["path"]:
-            raise ConfigError(f"{where}.path: the table of own rows is not named")
+            raise ConfigError(f"{where}.path: is missing; set it to the table that holds the rows")
         return
     for key in ("label", "id", "layout", "simulated"):
         if dataset[key]:
             raise ConfigError(
-                f"{where}.{key}: only own rows have it; say kind: rows, or leave {key} out"
+                f"{where}.{key}: goes with kind: rows only; set kind: rows, or leave {key} out"
             )
 
 
@@ -326,7 +329,7 @@ def _check_ledgers(config: Config) -> None:
             if defence["ledger"][key] and defence["tier"] not in tiers:
                 raise ConfigError(
                     f"config: defences.{name}.ledger.{key}: a defence of tier "
-                    f"{defence['tier']!r} is not told this; say tier: {' or '.join(tiers)}"
+                    f"{defence['tier']!r} may not be given this; set tier: {' or '.join(tiers)}"
                 )
     for grid in all_grids(config).values():
         for name in grid["defences"]:

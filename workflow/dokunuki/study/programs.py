@@ -26,7 +26,7 @@ def check_programs(name: str, dataset: Mapping[str, Any]) -> None:
     for key, what in (("path", "folder of programs"), ("labels", "CSV of labels")):
         if not dataset[key]:
             raise ConfigError(
-                f"config: datasets.{name}.{key}: no {what} is given; say --config "
+                f"config: datasets.{name}.{key}: no {what} is given; set it with --config "
                 f"'datasets={{{name}: {{{key}: ...}}}}'"
             )
     if dataset["version"] not in VERSIONS:

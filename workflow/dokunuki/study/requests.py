@@ -64,6 +64,6 @@ def read_requests(path: str | Path) -> Mapping[str, Request]:
         except (KeyError, TypeError) as error:
             raise ConfigError(
                 f"{path}: {rule}: mem_mb and minutes each need base and per_1000_rows ({error}); "
-                "write the file anew with `make scaling`"
+                "write the file again with `make scaling`"
             ) from error
     return requests

@@ -266,7 +266,7 @@ def real_rows(config: Config) -> list[Path]:
     if not path:
         raise ConfigError(
             f"config: datasets.{name}.path: the comparison needs real rows; "
-            "say `make realism EMBER=folder`"
+            "use `make realism EMBER=folder`"
         )
     return list(release_files(path))
 

@@ -29,6 +29,6 @@ def check_draws(background: np.ndarray, samples: int) -> None:
     """Raise AttackError where `background` has no rows or no samples are to be drawn."""
     if not len(background) or samples < 1:
         raise AttackError(
-            f"{len(background)} background rows and {samples} samples explain nothing: ask for at "
-            "least one of each"
+            f"{len(background)} background rows and {samples} samples cannot explain anything: ask "
+            "for at least one of each"
         )

@@ -98,7 +98,7 @@ def _shap() -> Any:  # noqa: ANN401 - a module without annotations
         raise MissingPackageError(
             f"surrogate.explainer: 'shap' needs the package shap, which cannot be imported here "
             f"({error}); install it (`pip install -c requirements.lock shap`, or rebuild the "
-            "environment), or say `surrogate: {explainer: expected-gradients}`"
+            "environment), or set `surrogate: {explainer: expected-gradients}`"
         ) from error
     return shap
 

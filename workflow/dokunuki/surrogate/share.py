@@ -29,7 +29,7 @@ def known_rows(y: np.ndarray, share_percent: float, seed: int) -> np.ndarray:
         if not count:
             raise AttackError(
                 f"attacker_share: {share_percent} % of the {len(rows)} training rows of class "
-                f"{label} is no row; raise it"
+                f"{label} rounds to no row; raise it"
             )
         chosen.append(generator(seed, "attacker share", label).permutation(rows)[:count])
     return np.sort(np.concatenate(chosen)).astype(np.int64)

@@ -27,8 +27,8 @@ def contaminated_rows(vectors: Vectors, poison: Poison | None) -> tuple[np.ndarr
     poisoned = set(vectors.sha256[training][poison.indices].tolist())
     if poisoned & held_out:
         raise DataFileError(
-            f"{len(poisoned & held_out)} poisoned rows stand among the rows that are held out too, "
-            f"{sorted(poisoned & held_out)[0]} for one; draw the sample again"
+            f"{len(poisoned & held_out)} poisoned rows are also among the held-out rows, such as "
+            f"{sorted(poisoned & held_out)[0]}; draw the sample again"
         )
     poison.apply(X, y)
     return X, y

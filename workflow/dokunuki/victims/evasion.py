@@ -42,7 +42,7 @@ def score_evasion(
         try:
             detector: Detector | None = _load_unpoisoned(folder, spec, device)
         except TrainingDivergedError as error:
-            logger.warning("no unpoisoned detector in %s: %s", folder, error)
+            logger.warning("there is no unpoisoned detector in %s: %s", folder, error)
             detector = None
         for size in sizes:
             key = EvasionKey(spec["defence"]["name"], spec["classifier"]["name"], size)

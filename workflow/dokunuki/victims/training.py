@@ -121,7 +121,7 @@ def train_victim(
                 victim, rows, labels, vectors, trigger, calibration, unpoisoned
             ):
                 logger.info(
-                    "the classifier is given what the unpoisoned one was: its scores are taken"
+                    "the classifier gets the same rows as the unpoisoned one: its scores are taken"
                 )
                 scores = replace(unpoisoned, triggered=unpoisoned.validation, **facts)
                 return scores, watch.cost(compute, scores.device)
