@@ -118,7 +118,9 @@ def test_a_map_of_nothing_but_zeros(write_maps, release_rows):
     maps = write_maps(release_rows, metadata=False)
     for part in ("train", "test"):
         changed(maps / f"X_{part}.dat", slice(None), 0)
-    with pytest.raises(CorpusError, match=r"none of its 30 rows is usable; the first.*all zero"):
+    with pytest.raises(
+        CorpusError, match=r"none of its 30 rows is usable; the first malformed one.*all zero"
+    ):
         build_index(open_release(maps, 1), bad_rows="skip")
 
 
@@ -254,11 +256,11 @@ def test_harmless_oddities_of_metadata(metadata_of, release_rows, change):
         ),
         (
             lambda text: relabelled(text, 7, 0),
-            "csv:7: the label is 0 here and 1 in y_test.dat .* 1 of 10",
+            "csv:7: the label is 0 here and 1 in y_test.dat; .* 1 of 10",
         ),
         (
             lambda text: relabelled(relabelled(text, 4, 0), 2, 0),
-            "csv:2: says label 0, y_test.dat says -1 of it; .* in 2 of 10 rows",
+            "csv:2: the label is 0 here and -1 in y_test.dat; .* in 2 of 10 rows",
         ),
         (lambda text: relabelled(text, 5, 3), "csv:5: label is '3'"),
         (lambda text: relabelled(text, 5, "maybe"), "csv:5: label is 'maybe'"),

@@ -360,7 +360,7 @@ def test_files_that_are_no_tables(tmp_path, frame, layout):
     (tmp_path / "rows.jsonl").write_text("{}")
     (tmp_path / "empty").mkdir()
     for name, message in (
-        ("rows.jsonl", "no table of rows"),
+        ("rows.jsonl", "not a table of rows"),
         ("none.csv", "no such file or folder"),
         ("empty", "the folder holds no table"),
     ):

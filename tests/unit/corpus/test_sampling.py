@@ -281,7 +281,7 @@ def test_by_time_rows_without_a_date_are_told(odd):
     when = ["2017-11"] * 90 + [odd] * 6 + ["2017-12"] * 4
     labels = [0, 1] * 48 + [-1] * 4
     message = (
-        rf"every labelled row, but 6 of 96 tell none, .*test_features\.jsonl:91 .*appeared: '{odd}'"
+        rf"every labelled row, but 6 of 96 have none, .*test_features\.jsonl:91 .*appeared: '{odd}'"
         r".*sample\.split: random"
     )
     with pytest.raises(CorpusError, match=message):
@@ -343,7 +343,7 @@ def test_a_sample_by_time_is_exact_or_refused(goodware, malware, days, half, val
     ("line", "text", "message"),
     [
         (1, "position,sha256", r"line 1: the columns are not position"),
-        (3, "1,ab,0", r"line 3: not 7 fields"),
+        (3, "1,ab,0", r"line 3: does not have 7 fields"),
         (4, "x,ab,0,2017-11,train,f,1", r"line 4: position or line is not a number"),
         (2, "1,ab,5,2017-11,train,f,1", r"line 2: label '5'"),
         (2, "1,ab,0,2017-11,trian,f,1", r"line 2: .*role 'trian'"),

@@ -148,7 +148,7 @@ def test_a_damaged_row_found_late(sampled):
     release, index, split = sampled
     file = release.path / "train_features_0.jsonl"
     file.write_bytes(file.read_bytes().replace(b'"avlength": 8', b'"avlength": 9'))
-    with pytest.raises(CorpusError, match=r"train_features_0\.jsonl:\d+: .*or damaged"):
+    with pytest.raises(CorpusError, match=r"train_features_0\.jsonl:\d+: .*or is damaged"):
         vectorise_split(release, index, split, dataset="small")
 
 

@@ -182,7 +182,9 @@ def test_rows_of_versions_1_and_2_tell_no_type(write_folder, release_rows):
 
 def test_nothing_that_was_asked_for(write_weeks):
     folder = write_weeks({file_name(0, "APK"): rows_of("APK", 4, 1)})
-    with pytest.raises(CorpusError, match=r"none of its 4 rows .*4 were not asked for \(APK\)"):
+    with pytest.raises(
+        CorpusError, match=r"none of its 4 rows .*4 are of types not in file_types \(APK\)"
+    ):
         indexed(folder)
 
 

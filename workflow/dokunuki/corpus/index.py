@@ -153,8 +153,12 @@ def build_index(
         unasked = sum(left_out.values())
         raise CorpusError(
             f"{release.path}: none of its {bad_count + unasked} rows is usable"
-            + (f"; {unasked} are of types not asked for ({', '.join(left_out)})" if unasked else "")
-            + f"; the first: {bad[0].error if bad else 'there is none'}"
+            + (
+                f"; {unasked} are of types not in file_types ({', '.join(left_out)})"
+                if unasked
+                else ""
+            )
+            + (f"; the first malformed one: {bad[0].error}" if bad else "")
         )
     index, repeated = _indexed(columns, release.version)
     contrary = repeated.contrary

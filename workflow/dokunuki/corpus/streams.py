@@ -92,8 +92,7 @@ def check_known(head: bytes, where: str | Path) -> None:
         )
     if problem:
         raise CorpusError(
-            f"{where}: does not hold rows (empty, truncated, damaged or another file): it is "
-            f"{problem}"
+            f"{where}: empty, truncated or damaged, or not a file of rows: it is {problem}"
         )
 
 
