@@ -59,5 +59,5 @@ def test_a_bound_that_nobody_told_says_so(rows, bound):
         bound().fit_resample(X, y)
     told = bound()
     told.give_poison(poison[:-1])
-    with pytest.raises(DokunukiError, match="told of 59 rows, and there are 60"):
+    with pytest.raises(DokunukiError, match="mask of 59 rows, but there are 60"):
         told.fit_resample(X, y)

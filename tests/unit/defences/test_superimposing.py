@@ -100,5 +100,5 @@ def test_what_cannot_be_done_is_named(layout):
             SuperimposedRows(layout, LogisticRegression(), **change).fit(X, y)
     with pytest.raises(ConfigError, match="region"):
         SuperimposedRows(layout, LogisticRegression(), region="nowhere").fit(X, y)
-    with pytest.raises(DokunukiError, match="needs rows of both classes; 0 goodware and 20 mal"):
+    with pytest.raises(DokunukiError, match="rows of both classes, but got 0 goodware and 20 mal"):
         SuperimposedRows(layout, LogisticRegression()).fit(X, np.ones(20))

@@ -174,7 +174,7 @@ def test_gradient_is_the_mean_over_blocks(fitted, monkeypatch):
     monkeypatch.setattr("dokunuki.networks.estimator.BLOCK_ROWS", 33)
     np.testing.assert_allclose(model.loss_gradient(X, y), whole, rtol=1e-4, atol=1e-8)
     np.testing.assert_allclose(model.loss_gradient(X[:1], y[:1]).shape, (12,))
-    with pytest.raises(DokunukiError, match="no rows"):
+    with pytest.raises(DokunukiError, match="gradient needs rows"):
         model.loss_gradient(X[:0], y[:0])
 
 

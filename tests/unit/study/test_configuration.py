@@ -111,7 +111,7 @@ def test_defaults_of_the_schema_are_filled_in_and_the_input_is_left_alone(raw):
         (
             "defences.ae.ledger",
             {"clean_rows": "true"},
-            r"ledger\.clean_rows: .* tier 'defence' .*say tier: clean-rows or bound",
+            r"ledger\.clean_rows: .* tier 'defence' .*set tier: clean-rows or bound",
         ),
         ("sample.split", "by-time", r"sample\.split: 'by-time' is not one of \['random', 'time'\]"),
         ("datasets.ember.sample", {"split": "month"}, r"ember\.sample\.split: 'month' is not one"),
