@@ -1,0 +1,210 @@
+"""The tables of docs/benchmark.md: made of the CSV files that `bench.merged` wrote.
+
+Usage: python -m bench.benchmark_tables [--folder docs/benchmark] [--document docs/benchmark.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.markers import write_tables
+from bench.material import REPOSITORY, configuration
+from bench.report import markdown_table
+from dokunuki.benchmark.standings import BASELINE, study_of
+from dokunuki.study.keys import NO_ATTACK
+from dokunuki.study.results import benchmark_study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dokunuki.benchmark.standings import Ledger, Study
+
+CLASSIFIERS = {"embernn": "EmberNN", "lightgbm": "LightGBM"}
+# The folder of each run and its heading in the tables; the first is the reference.
+RUNS = {"simulated": "simulated", "ember": "real rows", "version-3": "simulated, version 3"}
+FIRST = 10
+"""So many defences are compared over the runs."""
+
+LITTLE = 0.2
+"""A poisoning that adds less to ASR is said to be hardly one."""
+
+
+def tables(folder: Path) -> dict[str, str]:
+    """Every table by the name of its markers; `folder` holds a folder for each of `RUNS`."""
+    study = study_of(benchmark_study(configuration(["benchmark"])))
+    cells = _read(folder, "leaderboard")
+    standings = _read(folder, "standings")
+    return {
+        "benchmark-attacks": _attacks(cells["simulated"], study),
+        "benchmark-defences": _defences(standings["simulated"], study),
+        "benchmark-worst": _by_attack(cells["simulated"], standings["simulated"], study),
+        "benchmark-corpora": _corpora(standings, study),
+    }
+
+
+def _read(folder: Path, name: str) -> dict[str, pd.DataFrame]:
+    paths = {run: folder / run / f"{name}.csv" for run in RUNS}
+    return {run: pd.read_csv(path) for run, path in paths.items() if path.is_file()}
+
+
+def _attacks(cells: pd.DataFrame, study: Study) -> str:
+    """What each attack reaches where nothing defends."""
+    heads = ["attack", "labels", "adapted to"]
+    for title in CLASSIFIERS.values():
+        heads += [f"{title}: ASR", "ΔASR"]
+    none = cells[(cells["defence"] == BASELINE) & (cells["poison_rate"] > 0)]
+    rows = []
+    for name in dict.fromkeys(none["attack"]):
+        attack = study.attacks[name]
+        adapted = study.defences.get(attack.adaptive_to or "")
+        row = [
+            attack.label,
+            "flipped" if attack.flips else "clean",
+            adapted.label if adapted else "",
+        ]
+        little = []
+        for classifier, title in CLASSIFIERS.items():
+            cell = none[(none["attack"] == name) & (none["classifier"] == classifier)].iloc[0]
+            row += [_share(cell, "asr"), _points(cell["delta_asr_mean"])]
+            if cell["delta_asr_mean"] < LITTLE:
+                little.append(title)
+        rows.append([*row, f"hardly poisons {' and '.join(little)}" if little else ""])
+    return markdown_table([*heads, ""], rows)
+
+
+def _defences(standings: pd.DataFrame, study: Study) -> str:
+    """Every defence with both classifiers, in EmberNN's order; what has no rank comes last."""
+    heads = ["defence", "told"]
+    for title in CLASSIFIERS.values():
+        heads += [f"{title}: rank", "worst ASR", "mean ΔASR", "accuracy lost"]
+    rows = []
+    for name in _order(standings):
+        defence = study.defences[name]
+        row = [defence.label, _told(defence.ledger)]
+        cost = math.nan
+        for classifier in CLASSIFIERS:
+            found = _of(standings, name, classifier)
+            if found is None:
+                row += ["", "", "", ""]
+                continue
+            row += [_rank(found), _worst(found), _points(found["mean_delta_asr"]), _lost(found)]
+            if classifier == "embernn":
+                cost = sum(found[f"seconds_{part}"] for part in ("defence", "training", "scoring"))
+        rows.append([*row, f"{cost:.0f}"])
+    return markdown_table([*heads, "seconds"], rows)
+
+
+def _by_attack(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> str:
+    """ASR of the first defences under each attack, EmberNN / LightGBM."""
+    names = [BASELINE, *_first(standings)]
+    attacks = [name for name in dict.fromkeys(cells["attack"]) if name != NO_ATTACK]
+    rows = []
+    for name in names:
+        row = [study.defences[name].label]
+        for attack in attacks:
+            pair = []
+            for classifier in CLASSIFIERS:
+                where = (cells["defence"] == name) & (cells["attack"] == attack)
+                cell = cells[where & (cells["classifier"] == classifier)].iloc[0]
+                pair.append(_points(cell["asr_mean"]))
+            row.append(" / ".join(pair))
+        rows.append(row)
+    return markdown_table(["", *(study.attacks[attack].label for attack in attacks)], rows)
+
+
+def _corpora(standings: Mapping[str, pd.DataFrame], study: Study) -> str:
+    """Worst ASR and accuracy lost of the first defences over the runs, EmberNN / LightGBM."""
+    heads = [""]
+    for run in standings:
+        heads += [f"{RUNS[run]}: worst ASR", "accuracy lost"]
+    rows = []
+    for name in [BASELINE, *_first(standings["simulated"])]:
+        row = [study.defences[name].label]
+        for table in standings.values():
+            found = [_of(table, name, classifier) for classifier in CLASSIFIERS]
+            row.append(" / ".join("" if one is None else _worst(one) for one in found))
+            row.append(" / ".join("" if one is None else _lost(one) for one in found))
+        rows.append(row)
+    return markdown_table(heads, rows)
+
+
+def _told(ledger: Ledger) -> str:
+    """What a defence knew or assumed, by name; the leaderboard says it in full."""
+    facts = {
+        "clean rows": ledger.clean_rows,
+        "the poison": ledger.poison,
+        "region": bool(ledger.regions),
+        "p": ledger.poison_rate != "none",
+        "N": ledger.trigger_size != "none",
+        "target class": ledger.target_class,
+    }
+    return ", ".join(name for name, told in facts.items() if told) or "nothing"
+
+
+def _order(standings: pd.DataFrame) -> list[str]:
+    """Defences by EmberNN's places; then the ones without a place, by their worst ASR."""
+    ran = standings[(standings["classifier"] == "embernn") & standings["run"].astype(bool)]
+    return list(ran.sort_values(["place", "worst_asr"], kind="stable")["defence"])
+
+
+def _first(standings: pd.DataFrame) -> list[str]:
+    """The ranked defences that stand first with EmberNN, No Defence apart."""
+    ranked = standings[(standings["classifier"] == "embernn") & standings["place"].notna()]
+    ordered = ranked.sort_values("place", kind="stable")["defence"]
+    return [name for name in ordered if name != BASELINE][:FIRST]
+
+
+def _of(standings: pd.DataFrame, name: str, classifier: str) -> Any:  # noqa: ANN401 - a row
+    where = (standings["defence"] == name) & (standings["classifier"] == classifier)
+    found = standings[where & standings["run"].astype(bool)]
+    return None if found.empty else found.iloc[0]
+
+
+def _rank(row: Mapping[str, Any]) -> str:
+    if math.isnan(row["place"]):
+        return str(row["rank"])
+    if math.isnan(row["rank_low"]):
+        return str(row["rank"])
+    return f"{row['rank']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
+
+
+def _worst(row: Mapping[str, Any]) -> str:
+    return _mean(row["worst_asr"], row["worst_asr_half"])
+
+
+def _lost(row: Mapping[str, Any]) -> str:
+    if row["defence"] == BASELINE:
+        return f"(accuracy {100 * row['accuracy_mean']:.1f})"
+    return f"{-100 * row['accuracy_difference']:z.1f}"
+
+
+def _share(row: Mapping[str, Any], name: str) -> str:
+    return _mean(row[f"{name}_mean"], row[f"{name}_half"])
+
+
+def _mean(mean: float, half: float) -> str:
+    if math.isnan(mean):
+        return ""
+    return f"{_points(mean)}{'' if math.isnan(half) else f' ± {_points(half)}'}"
+
+
+def _points(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:z.0f}"
+
+
+def main() -> None:
+    """Write the tables into the document."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs" / "benchmark")
+    parser.add_argument("--document", type=Path, default=REPOSITORY / "docs" / "benchmark.md")
+    arguments = parser.parse_args()
+    write_tables(arguments.document, tables(arguments.folder))
+
+
+if __name__ == "__main__":
+    main()
