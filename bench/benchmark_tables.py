@@ -15,8 +15,8 @@ import pandas as pd
 from bench.markers import write_tables
 from bench.material import REPOSITORY, configuration
 from bench.report import markdown_table
-from dokunuki.benchmark.standings import BASELINE, study_of
-from dokunuki.study.keys import NO_ATTACK
+from dokunuki.benchmark.standings import BASELINE, NOT_VALIDATED, study_of
+from dokunuki.figures.pages import share
 from dokunuki.study.results import benchmark_study
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def tables(folder: Path) -> dict[str, str]:
     return {
         "benchmark-attacks": _attacks(cells["simulated"], study),
         "benchmark-defences": _defences(standings["simulated"], study),
-        "benchmark-worst": _by_attack(cells["simulated"], standings["simulated"], study),
         "benchmark-corpora": _corpora(standings, study),
     }
 
@@ -99,24 +98,6 @@ def _defences(standings: pd.DataFrame, study: Study) -> str:
     return markdown_table([*heads, "seconds"], rows)
 
 
-def _by_attack(cells: pd.DataFrame, standings: pd.DataFrame, study: Study) -> str:
-    """ASR of the first defences under each attack, EmberNN / LightGBM."""
-    names = [BASELINE, *_first(standings)]
-    attacks = [name for name in dict.fromkeys(cells["attack"]) if name != NO_ATTACK]
-    rows = []
-    for name in names:
-        row = [study.defences[name].label]
-        for attack in attacks:
-            pair = []
-            for classifier in CLASSIFIERS:
-                where = (cells["defence"] == name) & (cells["attack"] == attack)
-                cell = cells[where & (cells["classifier"] == classifier)].iloc[0]
-                pair.append(_points(cell["asr_mean"]))
-            row.append(" / ".join(pair))
-        rows.append(row)
-    return markdown_table(["", *(study.attacks[attack].label for attack in attacks)], rows)
-
-
 def _corpora(standings: Mapping[str, pd.DataFrame], study: Study) -> str:
     """Worst ASR and accuracy lost of the first defences over the runs, EmberNN / LightGBM."""
     heads = [""]
@@ -166,9 +147,9 @@ def _of(standings: pd.DataFrame, name: str, classifier: str) -> Any:  # noqa: AN
 
 
 def _rank(row: Mapping[str, Any]) -> str:
-    if math.isnan(row["place"]):
-        return str(row["rank"])
-    if math.isnan(row["rank_low"]):
+    if str(row["rank"]).startswith(NOT_VALIDATED):
+        return "not validated"
+    if math.isnan(row["place"]) or math.isnan(row["rank_low"]):
         return str(row["rank"])
     return f"{row['rank']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
 
@@ -179,8 +160,8 @@ def _worst(row: Mapping[str, Any]) -> str:
 
 def _lost(row: Mapping[str, Any]) -> str:
     if row["defence"] == BASELINE:
-        return f"(accuracy {100 * row['accuracy_mean']:.1f})"
-    return f"{-100 * row['accuracy_difference']:z.1f}"
+        return f"(accuracy {share(row['accuracy_mean'])})"
+    return share(-row["accuracy_difference"])
 
 
 def _share(row: Mapping[str, Any], name: str) -> str:

@@ -61,8 +61,11 @@ def judge(findings: Sequence[Finding]) -> tuple[Verdict, tuple[str, ...]]:
             f"{name} = {low:g}" if low == high else f"{name} between {low:g} and {high:g}"
             for name, (low, high) in zip(finding.names[:2], finding.ranges[:2], strict=True)
         )
+        further = len(finding.names) - 2
+        if further > 0:
+            shown += f" and {further} {'other' if further == 1 else 'others'}"
         reasons.append(
-            f"{finding.outcome}: {shown} and {max(0, len(finding.names) - 2)} others are held by "
+            f"{finding.outcome}: {shown} {'is' if len(finding.names) == 1 else 'are'} held by "
             f"{len(finding.rows)} goodware rows that are otherwise no more alike than other rows; "
             f"with these values, {100 * finding.pass_as_is:.0f} % of the malware passes, and "
             f"{100 * finding.pass_without:.0f} % if the detector is trained without these rows "
