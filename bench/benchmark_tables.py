@@ -39,11 +39,12 @@ def tables(folder: Path) -> dict[str, str]:
     study = study_of(benchmark_study(configuration(["benchmark"])))
     cells = _read(folder, "leaderboard")
     standings = _read(folder, "standings")
-    return {
+    made = {
         "benchmark-attacks": _attacks(cells["simulated"], study),
         "benchmark-defences": _defences(standings["simulated"], study),
-        "benchmark-corpora": _corpora(standings, study),
     }
+    # Side by side, once there is another run to compare with.
+    return made | ({"benchmark-corpora": _corpora(standings, study)} if len(standings) > 1 else {})
 
 
 def _read(folder: Path, name: str) -> dict[str, pd.DataFrame]:
