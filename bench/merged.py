@@ -54,6 +54,7 @@ def study(presets: Sequence[str], table: pd.DataFrame) -> dict[str, Any]:
     """What the presets compare, with the seeds, attacks and defences that the table has."""
     config = configuration(presets)
     grid = config["grid"]
+    grid["datasets"] = list(dict.fromkeys(table["dataset"]))
     grid["seeds"] = sorted(table["seed"].unique().tolist())
     for kind, column in (("attacks", "attack"), ("defences", "defence")):
         grid[kind] = [name for name in grid[kind] if name in set(table[column])]
