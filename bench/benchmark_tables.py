@@ -15,6 +15,7 @@ import pandas as pd
 from bench.markers import write_tables
 from bench.material import REPOSITORY, configuration
 from bench.report import markdown_table
+from dokunuki.benchmark.pages import LITTLE_POISONING, shown_rank
 from dokunuki.benchmark.standings import BASELINE, NOT_VALIDATED, study_of
 from dokunuki.figures.pages import share
 from dokunuki.study.results import benchmark_study
@@ -29,9 +30,6 @@ CLASSIFIERS = {"embernn": "EmberNN", "lightgbm": "LightGBM"}
 RUNS = {"simulated": "simulated", "ember": "real rows", "version-3": "simulated, version 3"}
 FIRST = 10
 """So many defences are compared over the runs."""
-
-LITTLE = 0.2
-"""A poisoning that adds less to ASR is said to be hardly one."""
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -71,7 +69,7 @@ def _attacks(cells: pd.DataFrame, study: Study) -> str:
         for classifier, title in CLASSIFIERS.items():
             cell = none[(none["attack"] == name) & (none["classifier"] == classifier)].iloc[0]
             row += [_share(cell, "asr"), _points(cell["delta_asr_mean"])]
-            if cell["delta_asr_mean"] < LITTLE:
+            if cell["delta_asr_mean"] < LITTLE_POISONING:
                 little.append(title)
         rows.append([*row, f"hardly poisons {' and '.join(little)}" if little else ""])
     return markdown_table([*heads, ""], rows)
@@ -109,7 +107,7 @@ def _corpora(standings: Mapping[str, pd.DataFrame], study: Study) -> str:
         row = [study.defences[name].label]
         for table in standings.values():
             found = [_of(table, name, classifier) for classifier in CLASSIFIERS]
-            row.append(" / ".join("" if one is None else _worst(one) for one in found))
+            row.append(" / ".join("" if one is None else _worst(one) + _mark(one) for one in found))
             row.append(" / ".join("" if one is None else _lost(one) for one in found))
         rows.append(row)
     return markdown_table(heads, rows)
@@ -150,9 +148,11 @@ def _of(standings: pd.DataFrame, name: str, classifier: str) -> Any:  # noqa: AN
 def _rank(row: Mapping[str, Any]) -> str:
     if str(row["rank"]).startswith(NOT_VALIDATED):
         return "not validated"
-    if math.isnan(row["place"]) or math.isnan(row["rank_low"]):
-        return str(row["rank"])
-    return f"{row['rank']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
+    return str(row["rank"]) if math.isnan(row["place"]) else shown_rank(row)
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    return " †" if str(row["rank"]).startswith(NOT_VALIDATED) else ""
 
 
 def _worst(row: Mapping[str, Any]) -> str:

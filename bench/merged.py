@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,34 +21,31 @@ from dokunuki.benchmark.leaderboard import write_leaderboard
 from dokunuki.errors import DataFileError, DokunukiError
 from dokunuki.evaluation.metrics import read_metrics, write_metrics
 from dokunuki.evaluation.timings import read_timings, write_timings
+from dokunuki.study.keys import RunKey
 from dokunuki.study.results import benchmark_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-RUN = ["dataset", "attack", "trigger_size", "poison_rate", "defence", "classifier", "seed"]
+RUN = [field.name for field in fields(RunKey)]
 
 
 def merged(paths: Sequence[Path], read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all tables.
+    """The rows of all tables, in the order of a run's own.
 
-    Parts of other attacks train the unpoisoned detectors anew, byte for byte: the first one's rows
+    Parts with other attacks train the unpoisoned detectors of a seed again: the first one's rows
     are kept. A poisoned run that several parts hold is an error. Raises `DataFileError`.
     """
-    parts = []
-    seen: dict[tuple[Any, ...], Path] = {}
-    for path in paths:
-        table = read(path)
-        new = []
-        for key, poison_rate in zip(
-            table[RUN].itertuples(index=False, name=None), table["poison_rate"], strict=True
-        ):
-            new.append(key not in seen)
-            if key in seen and poison_rate > 0:
-                raise DataFileError(path, f"holds {key}, as {seen[key]} does; leave one out")
-            seen.setdefault(key, path)
-        parts.append(table[new])
-    return pd.concat(parts).sort_values(RUN, kind="stable", ignore_index=True)
+    table = pd.concat([read(path).assign(part=str(path)) for path in paths])
+    repeated = table.duplicated(RUN)
+    if (wrong := repeated & (table["poison_rate"] > 0)).any():
+        run = table[wrong].iloc[0]
+        first = table[(table[RUN] == run[RUN]).all(axis=1)].iloc[0]
+        raise DataFileError(
+            Path(run["part"]),
+            f"holds {tuple(run[RUN])}, as {first['part']} does; leave one of them out",
+        )
+    return table[~repeated].drop(columns="part").sort_values(RUN, ignore_index=True)
 
 
 def study(presets: Sequence[str], table: pd.DataFrame) -> dict[str, Any]:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from dokunuki.corpus.vectors import Vectors
 
-ATTACKS = {"independent": "lightgbm", "fgsm-flip": None}
+ATTACKS = {"independent-all": "lightgbm", "fgsm-flip-all-3": None}
 DEFENCES = ("none", "ae")
 MEASURES = {"accuracy": "accuracy", "asr": "attack success rate"}
 

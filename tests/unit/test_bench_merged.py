@@ -44,11 +44,11 @@ def test_parts_of_other_seeds_and_attacks_are_one_table(part):
         part("third", run(1)),
     ]
     table = merged(paths, read)
-    assert list(zip(table["attack"], table["seed"], strict=True)) == [
-        ("badnets", 0),
-        ("badnets", 1),
-        ("greedy", 0),
-        ("none", 0),
+    assert list(zip(table["seed"], table["attack"], strict=True)) == [
+        (0, "badnets"),
+        (0, "greedy"),
+        (0, "none"),
+        (1, "badnets"),
     ]
 
 

@@ -76,7 +76,7 @@ def _worst(row: Row) -> str:
     return f"{row['attack_label']}, {_point(row['worst_trigger_size'], row['worst_poison_rate'])}"
 
 
-def _rank(row: Row) -> str:
+def shown_rank(row: Row) -> str:
     """The rank with its interval, e.g. "2= (1 to 4)"."""
     if math.isnan(row["place"]):
         return NONE
@@ -179,7 +179,7 @@ _BOARD = (
     _shares("Mean ΔASR", "mean_delta_asr", signed=True),
     _shares("Accuracy lost", "accuracy_lost", "accuracy_difference_half", signed=True),
     Column("Cost", _price),
-    Column("Rank interval", _rank),
+    Column("Rank interval", shown_rank),
     Column("Note", itemgetter("note"), "text"),
 )
 _ATTACKS = (
