@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from dokunuki.corpus.layout import FeatureLayout
+    from dokunuki.defences.row_choice import RowChoice
 
 _DESCRIPTION_FILE = "detector.json"
 _FORMAT = 3
@@ -43,9 +44,10 @@ class Detector:
 
     After `fit` or `load`: `scaler_`; `transformers_`, those of the defences that change rows which
     are scored; `classifier_`, which predicts: the classifier, or the meta-estimator around it;
-    `train_rows_` and `removed_rows_` (by samplers); `kept_indices_` (int64, the training rows that
-    samplers kept, where one tells and none of the others leaves it open; else None, as after
-    `load`); `description_` says of what class and parameters all were.
+    `train_rows_` and `removed_rows_` (by samplers); `sampled_indices_` (int64, the training rows
+    that samplers left, in order; None where one leaves it open); `kept_indices_` (the same where a
+    sampler tells which it kept; else None, as after `load`); `description_` says of what class and
+    parameters all were.
 
     `layout` (of the raw rows) and `thresholds` (by name, from where on a score is malware's, beside
     0.5) may be set by whoever knows them; they are saved, and go with the detector when it is
@@ -97,8 +99,13 @@ class Detector:
         *,
         clean: tuple[np.ndarray, np.ndarray] | None = None,
         poison: np.ndarray | None = None,
+        chosen: RowChoice | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The first half of `fit`: the rows and labels that the classifier is to be trained on."""
+        """The first half of `fit`: the rows and labels that the classifier is to be trained on.
+
+        `chosen` is what the first steps, all of them samplers, left of these rows; they are then
+        not fitted. Raises ValueError when it is none of these rows.
+        """
         X, y = np.asarray(X), np.asarray(y)
         self._check_classes(y, "the training rows")
         self._check_told({"give_clean_rows": clean is not None, "give_poison": poison is not None})
@@ -112,7 +119,13 @@ class Detector:
         told = False
         self.transformers_: list[Any] = []
         self.classifier_ = self.classifier
-        for defence, kind in zip(self.defences, self._kinds, strict=True):
+        done = 0
+        if chosen is not None:
+            self._check_choice(chosen, len(labels))
+            done, told, kept = chosen.steps, chosen.filters, chosen.indices
+            rows, labels = rows[kept], chosen.labels
+            self._check_classes(labels, "what samplers left of the training rows")
+        for defence, kind in list(zip(self.defences, self._kinds, strict=True))[done:]:
             if clean is not None and hasattr(defence, "give_clean_rows"):
                 defence.give_clean_rows(*clean)
             if poison is not None and hasattr(defence, "give_poison"):
@@ -146,6 +159,7 @@ class Detector:
                     kept = None
             else:
                 self.classifier_ = defence.set_params(estimator=self.classifier)
+        self.sampled_indices_ = kept
         self.kept_indices_ = kept if told else None
         self.train_rows_ = len(X)
         self.removed_rows_ = len(X) - len(labels)
@@ -301,7 +315,7 @@ class Detector:
             raise damaged_file(
                 path, f"damaged, or not written by this version ({error!r})", folder
             ) from error
-        detector.kept_indices_ = None
+        detector.kept_indices_ = detector.sampled_indices_ = None
         detector.transformers_ = transformers
         detector.classifier_ = classifier
         detector.scaler_ = scaler
@@ -312,6 +326,16 @@ class Detector:
         if X.ndim != 2 or X.shape[1] != width:
             raise DokunukiError(
                 f"the detector was fitted on {width} columns; the rows have shape {X.shape}"
+            )
+
+    def _check_choice(self, chosen: RowChoice, rows: int) -> None:
+        """The choice belongs to samplers of this detector, and to so many rows."""
+        outside = bool(np.any((chosen.indices < 0) | (chosen.indices >= rows)))
+        samplers = self._kinds[: chosen.steps] == ["sampler"] * chosen.steps
+        if outside or not samplers or len(chosen.indices) != len(chosen.labels):
+            raise ValueError(
+                f"the rows chosen by {chosen.steps} samplers are not chosen from these {rows} "
+                f"rows by {' and '.join(map(path_of, self.defences)) or 'no defence'}"
             )
 
     def _check_told(self, told: Mapping[str, bool]) -> None:

@@ -17,7 +17,7 @@ from dokunuki.audit.canaries import planned
 from dokunuki.corpus.release import is_packed
 from dokunuki.errors import DokunukiError
 from dokunuki.study import batches, configuration, programs, results, samples, specs
-from dokunuki.study.catalogue import autoencoder_of
+from dokunuki.study.catalogue import autoencoder_of, choosing_steps_of
 from dokunuki.study.datasets import given_files, used_datasets
 from dokunuki.study.grid import UNPOISONED, cell_of_id
 from dokunuki.study.panels import PANELS, answer_cell
@@ -72,6 +72,7 @@ BATCHES = batches.seed_batches(CONFIG)
 VICTIMS = batches.victims_pattern(CONFIG)
 UNPOISONED_RUNS = batches.unpoisoned_pattern(CONFIG)
 AUTOENCODERS = batches.autoencoders_pattern(CONFIG)
+ROW_CHOICES = batches.row_choices_pattern(CONFIG)
 
 # Of which seeds autoencoders stay when they were used, and of which they do not, as patterns.
 FIRST, NO_SEED = GRID["seeds"][0], r"(?!)\d+"
@@ -167,6 +168,21 @@ def autoencoder_files(wildcards):
     cell = wildcards.get("cell", UNPOISONED)
     stem = f"{seed_folder(wildcards)}/{cell}/autoencoders/{name}"
     return [f"{stem}.safetensors", f"{stem}.cost.json"] if name else []
+
+
+def row_choice_files(wildcards):
+    """The rows of this cell that the defence's first steps choose, and the cost of the choice."""
+    chooses = choosing_steps_of(CONFIG["defences"], wildcards.defence)
+    cell = wildcards.get("cell", UNPOISONED)
+    stem = f"{seed_folder(wildcards)}/{cell}/row-choices/{wildcards.defence}"
+    return [f"{stem}.h5", f"{stem}.cost.json"] if chooses else []
+
+
+def row_choice_code(rule_name):
+    """Digests of what chooses the rows of a defence."""
+    return lambda wildcards: code(
+        rule_name, defences=choosing_steps_of(CONFIG["defences"], wildcards.defence)
+    )
 
 
 def victim_spec(wildcards):

@@ -8,6 +8,7 @@ rule train_unpoisoned:
     input:
         vectors="results/{dataset}/seed-{seed}/vectors.h5",
         autoencoder=autoencoder_files,
+        row_choice=row_choice_files,
     output:
         detector=directory(
             "results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/detector"
@@ -44,6 +45,7 @@ rule train_victim:
         poison=poison_of,
         trigger=trigger_of,
         autoencoder=autoencoder_files,
+        row_choice=row_choice_files,
         unpoisoned="results/{dataset}/seed-{seed}/unpoisoned/{defence}/{classifier}/scores.h5",
     output:
         scores="results/{dataset}/seed-{seed}/{cell}/{defence}/{classifier}/scores.h5",
@@ -115,6 +117,7 @@ for SEEDS in BATCHES:
         input:
             vectors=[f"{folder}/vectors.h5" for folder in FOLDERS],
             autoencoder=each_seed(SEEDS, autoencoder_files),
+            row_choice=each_seed(SEEDS, row_choice_files),
         output:
             detector=[
                 directory(f"{folder}/unpoisoned/{{defence}}/{{classifier}}/detector")
@@ -159,6 +162,7 @@ for SEEDS in BATCHES:
             poison=each_seed(SEEDS, poison_of),
             trigger=each_seed(SEEDS, trigger_of),
             autoencoder=each_seed(SEEDS, autoencoder_files),
+            row_choice=each_seed(SEEDS, row_choice_files),
             unpoisoned=[
                 f"{folder}/unpoisoned/{{defence}}/{{classifier}}/scores.h5"
                 for folder in FOLDERS

@@ -16,6 +16,7 @@ with logged(snakemake.log[0]):
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),
+        row_choice=snakemake.input.get("row_choice") or None,
         folder=snakemake.output.detector,
     )
     write_scores(snakemake.output.scores, scores)

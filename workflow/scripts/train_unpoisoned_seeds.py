@@ -18,5 +18,6 @@ with logged(snakemake.log[0]):
         ),
         snakemake.params.spec,
         given.autoencoder,
+        given.row_choice,
         Compute(snakemake.resources.device, snakemake.params.threads, snakemake.params.precision),
     )

@@ -23,6 +23,7 @@ with logged(snakemake.log[0]):
         compute=Compute(
             snakemake.resources.device, snakemake.params.threads, snakemake.params.precision
         ),
+        row_choice=snakemake.input.get("row_choice") or None,
         unpoisoned=read_scores(snakemake.input.unpoisoned),
         poison_seed=snakemake.params.poison_seed,
     )

@@ -22,5 +22,6 @@ with logged(snakemake.log[0]):
         snakemake.params.spec,
         snakemake.params.cell,
         given.autoencoder,
+        given.row_choice,
         Compute(snakemake.resources.device, snakemake.params.threads, snakemake.params.precision),
     )

@@ -12,6 +12,7 @@ from dokunuki.errors import ConfigError
 from dokunuki.study.batches import (
     alone,
     autoencoders_pattern,
+    row_choices_pattern,
     seed_batches,
     together,
     unpoisoned_pattern,
@@ -22,7 +23,7 @@ from dokunuki.study.results import grid_runs
 
 GRID = {
     "attacks": ["fgsm-flip"],
-    "defences": ["none", "deletion", "deletion-settable", "ae", "ae-enc", "ae-linear"],
+    "defences": ["none", "deletion", "deletion-settable", "ae", "ae-enc", "ae-linear", "mdr"],
     "classifiers": ["embernn", "lightgbm"],
     "restricted": {"lightgbm": ["none"]},
     "trigger_sizes": [8],
@@ -63,6 +64,8 @@ def takers(config, path):
     """The batches whose constraint a path fulfils; an empty one for the rule of single runs."""
     if "/autoencoders/" in path:
         runs = autoencoders_pattern(config)
+    elif "/row-choices/" in path:
+        runs = row_choices_pattern(config)
     else:
         runs = unpoisoned_pattern(config) if "/unpoisoned/" in path else victims_pattern(config)
     constraints = {(): alone(config, runs)}
@@ -79,13 +82,19 @@ def test_every_run_of_the_grid_has_one_rule_that_makes_it(size):
     config = configured([10, 1, 0, 4, 11], size)
     batches = {seed: tuple(batch) for batch in seed_batches(config) for seed in batch}
     runs = {run["scores"].removeprefix("results/"): run["seed"] for run in grid_runs(config)}
-    assert len(runs) == 5 * 2 * 7
+    assert len(runs) == 5 * 2 * 8
     runs |= {
         f"simulated/seed-{seed}/{cell}/autoencoders/{name}.{suffix}": seed
         for seed in config["grid"]["seeds"]
         for cell in ("unpoisoned", "fgsm-flip-n008-p0400")
         for name in ("paper", "linear")
         for suffix in ("safetensors", "cost.json")
+    }
+    runs |= {
+        f"simulated/seed-{seed}/{cell}/row-choices/mdr.{suffix}": seed
+        for seed in config["grid"]["seeds"]
+        for cell in ("unpoisoned", "fgsm-flip-n008-p0400")
+        for suffix in ("h5", "cost.json")
     }
     for path, seed in runs.items():
         assert takers(config, path) == [batches.get(seed, ())]
@@ -100,6 +109,7 @@ def test_every_run_of_the_grid_has_one_rule_that_makes_it(size):
         "simulated/seed-0/fgsm-flip-n008-p0400/deletion/lightgbm/",  # restricted
         "simulated/seed-0/unpoisoned/mixup/embernn/",  # another defence
         "simulated/seed-0/unpoisoned/autoencoders/masking.safetensors",  # another autoencoder
+        "simulated/seed-0/unpoisoned/row-choices/hdbscan.h5",  # of another defence
         "ember/seed-0/unpoisoned/none/embernn/",  # another dataset
     ],
 )
@@ -113,6 +123,12 @@ def test_a_grid_without_autoencoders_trains_none_together():
     config = configured([0, 1], 2)
     config["grid"]["defences"] = ["none", "deletion"]
     assert takers(config, "simulated/seed-0/unpoisoned/autoencoders/paper.safetensors") == [()]
+
+
+def test_a_grid_whose_defences_choose_no_rows_chooses_none_together():
+    config = configured([0, 1], 2)
+    config["grid"]["defences"] = ["none", "ae"]
+    assert takers(config, "simulated/seed-0/unpoisoned/row-choices/mdr.h5") == [()]
 
 
 def test_there_is_at_least_one_seed_a_job():

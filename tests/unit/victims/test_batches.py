@@ -14,14 +14,19 @@ from dokunuki.errors import DokunukiError
 from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.victims import training
 from dokunuki.victims.batches.autoencoders import AutoencoderRun, train_autoencoder_seeds
+from dokunuki.victims.batches.row_choices import RowChoiceRun, choose_rows_seeds
 from dokunuki.victims.batches.unpoisoned import UnpoisonedRun, train_unpoisoned_seeds
 from dokunuki.victims.batches.victims import VictimRun, train_victim_seeds
 from dokunuki.victims.cost import read_cost
 from dokunuki.victims.scores import read_scores
-from toy_victims import AUTOENCODER, COMPUTE, SPEC, poison_of
+from toy_victims import AUTOENCODER, COMPUTE, SPEC, one_step, poison_of
 
 SEEDS = (0, 1, 2)
 CELL = {"size": 20, "rate_percent": 5}
+FILTER = one_step(
+    "filter", "dokunuki.defences.cross_examination.CrossExaminationFilter", {"trees": 5}
+)
+SPECS = {**SPEC, "filter": {**SPEC["none"], "defence": FILTER}}
 
 
 @pytest.fixture
@@ -49,6 +54,13 @@ def autoencoder_run(files, seed, kind):
     return AutoencoderRun(seed, str(folder / "vectors.h5"), poison, *made)
 
 
+def row_choice_run(files, seed, kind):
+    folder = files / str(seed)
+    poison = str(folder / "poison.h5") if kind.endswith("poisoned") else ""
+    made = [str(folder / f"{kind}-choice{suffix}") for suffix in (".h5", ".cost.json")]
+    return RowChoiceRun(seed, str(folder / "vectors.h5"), poison, *made)
+
+
 def unpoisoned_run(files, seed, kind):
     folder = files / str(seed)
     made = {name: str(folder / f"{kind}-{name}") for name in ("detector", "scores", "cost")}
@@ -71,34 +83,48 @@ def victim_run(files, seed, kind):
 def train(files, kind, batches, spec="none"):
     """All that is trained of every seed, in jobs of these seeds."""
     for seeds in batches:
-        parts = {False: [], True: []}
-        for poisoned, cell in ((False, {}), (True, CELL)) if spec == "ae" else ():
-            runs = [autoencoder_run(files, s, f"{kind}-{'poisoned' * poisoned}") for s in seeds]
-            train_autoencoder_seeds(runs, AUTOENCODER, cell, COMPUTE)
-            parts[poisoned] = [file for run in runs for file in (run.autoencoder, run.cost)]
+        models = {False: [], True: []}
+        choices = {False: [], True: []}
+        for poisoned, cell in ((False, {}), (True, CELL)):
+            name = f"{kind}-{'poisoned' * poisoned}"
+            if spec == "ae":
+                runs = [autoencoder_run(files, seed, name) for seed in seeds]
+                train_autoencoder_seeds(runs, AUTOENCODER, cell, COMPUTE)
+                models[poisoned] = [file for run in runs for file in (run.autoencoder, run.cost)]
+            if spec == "filter":
+                runs = [row_choice_run(files, seed, name) for seed in seeds]
+                first = {**FILTER, "several_steps": False}
+                choose_rows_seeds(runs, first, cell, COMPUTE)
+                choices[poisoned] = [file for run in runs for file in (run.choice, run.cost)]
         clean = [unpoisoned_run(files, seed, kind) for seed in seeds]
-        train_unpoisoned_seeds(clean, SPEC[spec], parts[False], COMPUTE)
+        train_unpoisoned_seeds(clean, SPECS[spec], models[False], choices[False], COMPUTE)
         victims = [victim_run(files, seed, kind) for seed in seeds]
-        train_victim_seeds(victims, SPEC[spec], CELL, parts[True], COMPUTE)
+        train_victim_seeds(victims, SPECS[spec], CELL, models[True], choices[True], COMPUTE)
 
 
 @pytest.mark.promise(8)
-@pytest.mark.parametrize("spec", ["none", "ae"])
-def test_runs_of_one_job_have_the_bytes_of_jobs_of_their_own(files, spec):
+@pytest.mark.parametrize(
+    ("spec", "shared"),
+    [
+        ("none", []),
+        ("ae", ["-ae.safetensors", "poisoned-ae.safetensors"]),
+        ("filter", ["-choice.h5", "poisoned-choice.h5"]),
+    ],
+)
+def test_runs_of_one_job_have_the_bytes_of_jobs_of_their_own(files, spec, shared):
     train(files, "together", [SEEDS], spec)
     train(files, "alone", [[2], [0], [1]], spec)
     scores = set()
     for seed in SEEDS:
-        weights = ["-ae.safetensors", "poisoned-ae.safetensors"] if spec == "ae" else []
-        for name in ("scores", "victim", *weights):
+        for name in ("scores", "victim", *shared):
             one, other = (files / str(seed) / f"{kind}-{name}" for kind in ("together", "alone"))
             assert one.read_bytes() == other.read_bytes()
             scores.add(one.read_bytes())
         cost = read_cost(files / str(seed) / "together-victim-cost")
         assert cost.seconds_training > 0
-        assert (cost.seconds_defence > 0) == (spec == "ae")
+        assert (cost.seconds_defence > 0) == bool(shared)
     # None is another's.
-    assert len(scores) == (2 + len(weights)) * len(SEEDS)
+    assert len(scores) == (2 + len(shared)) * len(SEEDS)
 
 
 @pytest.mark.promise(6)

@@ -1,9 +1,10 @@
 """Several seeds a job: which runs of the grid are trained together, where a study asks for it.
 
 A job takes one run (a cell, a defence and a classifier) with several seeds, or the autoencoder of a
-cell. Whatever is edited in a study, an attack, a defence or a setting, touches a run with all of
-its seeds, so that such a job reruns nothing that it would not rerun alone. Seeds are taken in the
-order of the grid: one that is added at the end leaves the full batches before it as they are.
+cell, or the rows that a defence chooses there. Whatever is edited in a study, an attack, a defence
+or a setting, touches a run with all of its seeds, so that such a job reruns nothing that it would
+not rerun alone. Seeds are taken in the order of the grid: one that is added at the end leaves the
+full batches before it as they are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from dokunuki.study.catalogue import autoencoder_of
+from dokunuki.study.catalogue import autoencoder_of, choosing_steps_of
 from dokunuki.study.grid import UNPOISONED, defended_classifiers, grid_cells
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ def autoencoders_pattern(config: Mapping[str, Any]) -> str:
     names = {name for name in used if name is not None}
     # No name is empty, so that where there are none nothing matches.
     return rf"{_any_of([UNPOISONED, *_attacked(config)])}/autoencoders/{_any_of(sorted(names))}\."
+
+
+def row_choices_pattern(config: Mapping[str, Any]) -> str:
+    """A regular expression of CELL/row-choices/NAME. for the grid's defences that choose rows."""
+    names = [name for name in config["grid"]["defences"] if _chooses(config, name)]
+    return rf"{_any_of([UNPOISONED, *_attacked(config)])}/row-choices/{_any_of(names)}\."
+
+
+def _chooses(config: Mapping[str, Any], defence: str) -> bool:
+    return bool(choosing_steps_of(config["defences"], defence))
 
 
 def _attacked(config: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import itertools
 import re
 from operator import attrgetter
 from pathlib import Path
@@ -231,3 +232,9 @@ def autoencoder_of(defences: Mapping[str, Entry], name: str) -> str | None:
             "all steps share one; name the same one in each"
         )
     return next(iter(named), None)
+
+
+def choosing_steps_of(defences: Mapping[str, Entry], name: str) -> list[str]:
+    """The first of a defence's steps, as many as only choose rows (`chooses_rows`)."""
+    steps = steps_of(defences, name)
+    return list(itertools.takewhile(lambda step: defences[step]["chooses_rows"], steps))

@@ -331,6 +331,11 @@ def _check_ledgers(config: Config) -> None:
                     f"config: defences.{name}.ledger.{key}: a defence of tier "
                     f"{defence['tier']!r} may not be given this; set tier: {' or '.join(tiers)}"
                 )
+            if defence["ledger"][key] and defence["chooses_rows"]:
+                raise ConfigError(
+                    f"config: defences.{name}.chooses_rows: must be false, since its ledger says "
+                    f"{key}: true; rows are chosen without being told anything"
+                )
     for grid in all_grids(config).values():
         for name in grid["defences"]:
             needed = config["defences"][name]["ledger"]["clean_rows"]

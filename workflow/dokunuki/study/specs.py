@@ -13,7 +13,7 @@ from dokunuki.corpus.release import release_files
 from dokunuki.corpus.table_files import table_files, table_kind
 from dokunuki.errors import ConfigError
 from dokunuki.parts.building import classes_of
-from dokunuki.study.catalogue import autoencoder_of, steps_of
+from dokunuki.study.catalogue import autoencoder_of, choosing_steps_of, steps_of
 from dokunuki.study.datasets import corpus_of, given_files, layout_of
 from dokunuki.study.grid import attack_cells, defended_classifiers, grids_of
 from dokunuki.study.programs import program_count
@@ -85,11 +85,24 @@ def _sorted(value: Any) -> Any:  # noqa: ANN401 - any value of YAML
 def defence_spec(config: Config, name: str) -> dict[str, Any]:
     """A defence's steps (class and params each) and what it is told."""
     ledger = config["defences"][name]["ledger"]
-    steps = [part_spec(config, "defences", step) for step in steps_of(config["defences"], name)]
     return {
         "name": name,
-        "steps": [{"class": step["class"], "params": step["params"]} for step in steps],
+        "steps": _step_specs(config, steps_of(config["defences"], name)),
         "told": {key: ledger[key] for key in ("clean_rows", "poison")},
+    }
+
+
+def _step_specs(config: Config, steps: Iterable[str]) -> list[dict[str, Any]]:
+    specs = [part_spec(config, "defences", step) for step in steps]
+    return [{"class": spec["class"], "params": spec["params"]} for spec in specs]
+
+
+def row_choice_spec(config: Config, defence: str) -> dict[str, Any]:
+    """What chooses the rows of a defence: those of its first steps that do only that."""
+    return {
+        "name": defence,
+        "steps": _step_specs(config, choosing_steps_of(config["defences"], defence)),
+        "several_steps": len(steps_of(config["defences"], defence)) > 1,
     }
 
 

@@ -45,29 +45,22 @@ def build_detector(
     Each step (class, params) of several has a random stream of its own. All are offered the same
     autoencoder, that of the contaminated rows as they were at first.
     """
-    context = {
-        "layout": layout,
-        "device": compute.device,
-        "threads": compute.threads,
-        "precision": compute.precision,
-    }
-    name, steps, classifier = spec["defence"]["name"], spec["defence"]["steps"], spec["classifier"]
-    given = {} if autoencoder is None else {"autoencoder": autoencoder}
-    given["classifier"] = _Unfitted(
+    context = _context(layout, compute)
+    classifier = spec["classifier"]
+    unfitted = _Unfitted(
         classifier["class"],
         classifier["params"],
-        {**context, "seed": stream_seed(seed, "classifier of a defence", name)},
+        {**context, "seed": stream_seed(seed, "classifier of a defence", spec["defence"]["name"])},
     )
-    defences = [
-        build(
-            step["class"],
-            step["params"],
-            **context,
-            **given,
-            seed=stream_seed(seed, "defence", name, *([number] if len(steps) > 1 else [])),
-        )
-        for number, step in enumerate(steps, start=1)
-    ]
+    steps = spec["defence"]["steps"]
+    defences = build_steps(
+        {**spec["defence"], "several_steps": len(steps) > 1},
+        layout,
+        seed=seed,
+        compute=compute,
+        classifier=unfitted,
+        **({} if autoencoder is None else {"autoencoder": autoencoder}),
+    )
     return Detector(
         defences,
         build(
@@ -77,6 +70,43 @@ def build_detector(
             seed=stream_seed(seed, "classifier", classifier["name"]),
         ),
     )
+
+
+def build_steps(
+    spec: Mapping[str, Any],
+    layout: FeatureLayout,
+    *,
+    seed: int,
+    compute: Compute,
+    **given: Any,  # noqa: ANN401 - what steps may ask for by the names of their parameters
+) -> list[Any]:
+    """The first `steps` (class, params each) of the defence with the `name` of a spec, not fitted.
+
+    `several_steps` says whether the defence has more than one in all: each then has a random stream
+    of its own.
+    """
+    return [
+        build(
+            step["class"],
+            step["params"],
+            **_context(layout, compute),
+            **given,
+            seed=stream_seed(
+                seed, "defence", spec["name"], *([number] if spec["several_steps"] else [])
+            ),
+        )
+        for number, step in enumerate(spec["steps"], start=1)
+    ]
+
+
+def _context(layout: FeatureLayout, compute: Compute) -> dict[str, Any]:
+    """What every part may ask for."""
+    return {
+        "layout": layout,
+        "device": compute.device,
+        "threads": compute.threads,
+        "precision": compute.precision,
+    }
 
 
 def load_detector(folder: str | Path, spec: Mapping[str, Any], *, device: str) -> Detector:

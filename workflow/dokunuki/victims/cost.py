@@ -56,7 +56,11 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+            self.add(name, time.monotonic() - start)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Count seconds as a phase's, such as those of an earlier job whose result is used."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def cost(self, compute: Compute, device: str) -> Cost:
         """The seconds so far with this process's peak resident memory."""

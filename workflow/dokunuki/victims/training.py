@@ -26,6 +26,7 @@ from dokunuki.victims.calibration import calibration_rows
 from dokunuki.victims.contamination import contaminated_rows
 from dokunuki.victims.cost import Cost, Stopwatch, read_cost
 from dokunuki.victims.divergence import DIVERGED_FILE, divergence
+from dokunuki.victims.row_choices import read_row_choice
 from dokunuki.victims.scores import DIVERGED, OK, Scores, empty_scores
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dokunuki.attacks.poisoning import Poison
     from dokunuki.attacks.trigger import Trigger
     from dokunuki.corpus.vectors import Vectors
+    from dokunuki.defences.row_choice import RowChoice
     from dokunuki.detector import Detector
     from dokunuki.victims.compute import Compute
 
@@ -48,20 +50,23 @@ def train_unpoisoned(
     seed: int,
     compute: Compute,
     folder: str | Path,
+    row_choice: Sequence[str] | None = None,
 ) -> tuple[Scores, Cost]:
     """Train on the unpoisoned rows, save the detector to `folder`, and score rows without trigger.
 
     `spec` holds the specs of the `defence` (name, steps of class and params, and `told`, whether it
     is told the `clean_rows` and the `poison`), of the `classifier` (name, class, params) and of the
     `autoencoder` that the defence uses, or None; `autoencoder` names the two files of the latter
-    (weights and cost). The scores say by sha256 what the classifier was given, for `train_victim`
-    to compare.
+    (weights and cost). `row_choice` names the files of the rows that the defence's first samplers
+    left (see `dokunuki.victims.row_choices`) and of its cost, where they were chosen before. The
+    scores say by sha256 what the classifier was given, for `train_victim` to compare.
     """
     watch = Stopwatch()
     try:
         with watch.phase("training"):
             detector = _built(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels, facts = _fit_defence(detector, vectors, None, spec)
+            chosen = _chosen(row_choice, watch)
+            rows, labels, facts = _fit_defence(detector, vectors, None, spec, chosen)
             digest = _sha256([rows, labels])
             detector.fit_classifier(rows, labels)
             del rows  # not held beside the rows to score
@@ -94,6 +99,7 @@ def train_victim(
     compute: Compute,
     unpoisoned: Scores,
     poison_seed: int | None = None,
+    row_choice: Sequence[str] | None = None,
 ) -> tuple[Scores, Cost]:
     """Train on the contaminated rows and score the malware with and without the trigger.
 
@@ -115,7 +121,8 @@ def train_victim(
     try:
         with watch.phase("training"):
             victim = _built(vectors, spec, autoencoder, seed, compute, watch)
-            rows, labels, facts = _fit_defence(victim, vectors, poison, spec)
+            chosen = _chosen(row_choice, watch)
+            rows, labels, facts = _fit_defence(victim, vectors, poison, spec, chosen)
             # What a defence is told may differ where the rows do not.
             if not any(told(spec).values()) and _already_trained(
                 victim, rows, labels, vectors, trigger, calibration, unpoisoned
@@ -136,7 +143,11 @@ def train_victim(
 
 
 def _fit_defence(
-    detector: Detector, vectors: Vectors, poison: Poison | None, spec: Mapping[str, Spec]
+    detector: Detector,
+    vectors: Vectors,
+    poison: Poison | None,
+    spec: Mapping[str, Spec],
+    chosen: RowChoice | None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """The rows and labels that the classifier is to be trained on, after the defence.
 
@@ -158,6 +169,7 @@ def _fit_defence(
         copy=False,
         clean=vectors.part("clean") if knows["clean_rows"] else None,
         poison=poisoned if knows["poison"] else None,
+        chosen=chosen,
     )
     if detector.kept_indices_ is not None:
         removed = np.ones(len(y), dtype=bool)
@@ -224,9 +236,18 @@ def _built(
     model = None
     if autoencoder:
         weights, cost = autoencoder
-        watch.seconds["defence"] = read_cost(cost).seconds_defence
+        watch.add("defence", read_cost(cost).seconds_defence)
         model = load_autoencoder(weights, spec["autoencoder"], compute.device)
     return build_detector(spec, vectors.layout, seed=seed, compute=compute, autoencoder=model)
+
+
+def _chosen(row_choice: Sequence[str] | None, watch: Stopwatch) -> RowChoice | None:
+    """The rows that were chosen before. The time that it took counts as the detector's own."""
+    if not row_choice:
+        return None
+    choice, cost = row_choice
+    watch.add("defence", read_cost(cost).seconds_defence)
+    return read_row_choice(choice)
 
 
 def _score(

@@ -10,9 +10,15 @@ if TYPE_CHECKING:
 Run = TypeVar("Run")
 
 
-def with_autoencoders(runs: Iterable[Run], files: Sequence[str]) -> list[tuple[Run, list[str]]]:
-    """Each run with the files of its autoencoder; none where the list is empty."""
+def with_files(
+    runs: Iterable[Run], autoencoders: Sequence[str], row_choices: Sequence[str]
+) -> list[tuple[Run, list[str], list[str]]]:
+    """Each run with the files of its autoencoder and of its row choice; none of an empty list."""
     listed = list(runs)
-    each = len(files) // len(listed)
-    parts = [list(files[place * each : (place + 1) * each]) for place in range(len(listed))]
-    return list(zip(listed, parts, strict=True))
+    parts = (_parts(files, len(listed)) for files in (autoencoders, row_choices))
+    return list(zip(listed, *parts, strict=True))
+
+
+def _parts(files: Sequence[str], count: int) -> list[list[str]]:
+    each = len(files) // count
+    return [list(files[place * each : (place + 1) * each]) for place in range(count)]

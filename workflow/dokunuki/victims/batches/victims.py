@@ -9,7 +9,7 @@ from dokunuki.attacks.poisoning import read_poison
 from dokunuki.attacks.trigger import read_trigger
 from dokunuki.corpus.vectors import read_vectors
 from dokunuki.progress import logger
-from dokunuki.victims.batches.pairing import with_autoencoders
+from dokunuki.victims.batches.pairing import with_files
 from dokunuki.victims.cost import write_cost
 from dokunuki.victims.scores import read_scores, write_scores
 from dokunuki.victims.training import train_victim
@@ -41,15 +41,16 @@ def train_victim_seeds(
     spec: Mapping[str, Spec],
     cell: Mapping[str, Any],
     autoencoders: Sequence[str],
+    row_choices: Sequence[str],
     compute: Compute,
 ) -> None:
     """Train and score a victim with each seed; see `train_victim`.
 
-    `cell` holds the `size` N of the trigger and the `rate_percent` p, and `autoencoders` is that of
-    `train_unpoisoned_seeds`. The cost of a run has its own seconds. Its peak memory is the
-    process's so far.
+    `cell` holds the `size` N of the trigger and the `rate_percent` p; `autoencoders` and
+    `row_choices` are those of `train_unpoisoned_seeds`. The cost of a run has its own seconds. Its
+    peak memory is the process's so far.
     """
-    for run, autoencoder in with_autoencoders(runs, autoencoders):
+    for run, autoencoder, row_choice in with_files(runs, autoencoders, row_choices):
         logger.info("%s", run.scores)
         vectors = read_vectors(run.vectors)
         scores, cost = train_victim(
@@ -60,6 +61,7 @@ def train_victim_seeds(
             autoencoder or None,
             seed=run.seed,
             compute=compute,
+            row_choice=row_choice or None,
             unpoisoned=read_scores(run.unpoisoned),
             poison_seed=run.poison_seed,
         )
