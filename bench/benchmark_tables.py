@@ -1,5 +1,7 @@
-"""The tables of docs/benchmark.md: made of the CSV files that `bench.merged` wrote.
+"""The tables and figures of docs/benchmark.md: made of the parts that were run.
 
+Of every run that has parts, its tables and figures are written to its folder; then the tables of
+the document are made of those.
 Usage: python -m bench.benchmark_tables [--folder docs/benchmark] [--document docs/benchmark.md]
 """
 
@@ -7,16 +9,19 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from bench.markers import write_tables
 from bench.material import REPOSITORY, configuration
+from bench.merged import write_merged
 from bench.report import markdown_table
-from dokunuki.benchmark.pages import LITTLE_POISONING, shown_rank
-from dokunuki.benchmark.standings import BASELINE, NOT_VALIDATED, study_of
+from dokunuki.benchmark.pages import shown_rank
+from dokunuki.benchmark.standings import BASELINE, LITTLE_POISONING, NOT_VALIDATED, study_of
 from dokunuki.figures.pages import share
 from dokunuki.study.results import benchmark_study
 
@@ -26,28 +31,69 @@ if TYPE_CHECKING:
     from dokunuki.benchmark.standings import Ledger, Study
 
 CLASSIFIERS = {"embernn": "EmberNN", "lightgbm": "LightGBM"}
-# The folder of each run and its heading in the tables; the first is the reference.
-RUNS = {"simulated": "simulated", "ember": "real rows", "version-3": "simulated, version 3"}
+KEPT = ("standings.csv", "leaderboard.csv", "heatmap.png", "pareto.png")
+"""What stays of a run, in its folder."""
+
+
+class Run(NamedTuple):
+    """A run of the benchmark: its heading, its presets, and the folders that hold its parts."""
+
+    title: str
+    presets: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+SECOND_ROUND = "simulated"
+FIRST_ROUND = "screening"
+# By folder, in the order of the tables.
+RUNS = {
+    SECOND_ROUND: Run("simulated", ("benchmark",), (FIRST_ROUND, SECOND_ROUND)),
+    "ember": Run("real rows", ("benchmark", "benchmark-ember"), ("ember",)),
+    "version-3": Run("simulated, version 3", ("benchmark", "benchmark-2024"), ("version-3",)),
+    FIRST_ROUND: Run("first round", ("benchmark", "screening"), (FIRST_ROUND,)),
+}
+COMPARED = (SECOND_ROUND, "ember", "version-3")
 FIRST = 10
 """So many defences are compared over the runs."""
 
 
 def tables(folder: Path) -> dict[str, str]:
     """Every table by the name of its markers; `folder` holds a folder for each of `RUNS`."""
-    study = study_of(benchmark_study(configuration(["benchmark"])))
+    studies = {run: _study(RUNS[run]) for run in (SECOND_ROUND, FIRST_ROUND)}
     cells = _read(folder, "leaderboard")
     standings = _read(folder, "standings")
-    made = {
-        "benchmark-attacks": _attacks(cells["simulated"], study),
-        "benchmark-defences": _defences(standings["simulated"], study),
+    second = standings[SECOND_ROUND]
+    first = standings[FIRST_ROUND]
+    compared = {run: standings[run] for run in COMPARED if run in standings}
+    return {
+        "benchmark-attacks": _attacks(cells[SECOND_ROUND], studies[SECOND_ROUND]),
+        "benchmark-defences": _defences(second, studies[SECOND_ROUND]),
+        "benchmark-screening": _defences(
+            first[~first["defence"].isin(second["defence"])], studies[FIRST_ROUND]
+        ),
+        "benchmark-corpora": _corpora(compared, studies[SECOND_ROUND]),
     }
-    # Side by side, once there is another run to compare with.
-    return made | ({"benchmark-corpora": _corpora(standings, study)} if len(standings) > 1 else {})
+
+
+def _study(run: Run) -> Study:
+    return study_of(benchmark_study(configuration(run.presets)))
 
 
 def _read(folder: Path, name: str) -> dict[str, pd.DataFrame]:
     paths = {run: folder / run / f"{name}.csv" for run in RUNS}
     return {run: pd.read_csv(path) for run, path in paths.items() if path.is_file()}
+
+
+def write_runs(folder: Path) -> None:
+    """Make tables and figures of the parts of every run, in its folder."""
+    for name, run in RUNS.items():
+        parts = [folder / part / "parts" for part in run.parts]
+        if not parts[-1].is_dir():
+            continue
+        with tempfile.TemporaryDirectory() as made:
+            write_merged(parts, run.presets, Path(made))
+            for kept in KEPT:
+                shutil.copyfile(Path(made, kept), folder / name / kept)
 
 
 def _attacks(cells: pd.DataFrame, study: Study) -> str:
@@ -101,9 +147,9 @@ def _corpora(standings: Mapping[str, pd.DataFrame], study: Study) -> str:
     """Worst ASR and accuracy lost of the first defences over the runs, EmberNN / LightGBM."""
     heads = [""]
     for run in standings:
-        heads += [f"{RUNS[run]}: worst ASR", "accuracy lost"]
+        heads += [f"{RUNS[run].title}: worst ASR", "accuracy lost"]
     rows = []
-    for name in [BASELINE, *_first(standings["simulated"])]:
+    for name in [BASELINE, *_first(standings[SECOND_ROUND])]:
         row = [study.defences[name].label]
         for table in standings.values():
             found = [_of(table, name, classifier) for classifier in CLASSIFIERS]
@@ -180,11 +226,12 @@ def _points(value: float) -> str:
 
 
 def main() -> None:
-    """Write the tables into the document."""
+    """Make every run's files, and write the tables into the document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs" / "benchmark")
     parser.add_argument("--document", type=Path, default=REPOSITORY / "docs" / "benchmark.md")
     arguments = parser.parse_args()
+    write_runs(arguments.folder)
     write_tables(arguments.document, tables(arguments.folder))
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.benchmark_tables import tables
+from bench.benchmark_tables import RUNS, tables
 from bench.markers import table_in
-from bench.merged import merged
+from bench.material import configuration
+from bench.merged import tables_of
 from dokunuki.evaluation.metrics import read_metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,13 +24,15 @@ def made():
 
 def test_the_page_has_the_tables_of_its_files(made):
     page = (DOCS / "benchmark.md").read_text(encoding="utf-8")
-    assert {"benchmark-attacks", "benchmark-defences"} <= set(made)
+    assert len(made) == 4
     assert {name: table_in(page, name) for name in made} == made
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent for path in FOLDER.glob("*/standings.csv")))
 def test_the_files_are_of_the_parts(folder):
-    metrics = merged(sorted((folder / "parts").glob("*-metrics.csv")), read_metrics)
+    run = RUNS[folder.name]
+    parts = [FOLDER / part / "parts" for part in run.parts]
+    metrics = tables_of(parts, configuration(run.presets), read_metrics, "metrics")
     cells = pd.read_csv(folder / "leaderboard.csv")
     keys = ["attack", "defence", "classifier"]
     means = metrics.astype({"asr": "float64"}).groupby(keys)["asr"].mean()

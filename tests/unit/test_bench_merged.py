@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from bench.merged import merged, study
+from bench.material import configuration
+from bench.merged import merged, study, within
 from dokunuki.errors import DataFileError
 from dokunuki.evaluation.tabular import build_table, load_schema, read_table, write_table
 from dokunuki.victims.cost import Cost
@@ -60,7 +61,26 @@ def test_a_poisoned_run_in_two_parts_is_an_error(part):
 
 def test_the_study_has_what_the_tables_have(part):
     table = merged([part("first", run(3), run(1), run(1, "none", 0.0))], read)
-    compared = study(["benchmark"], table)
+    compared = study(configuration(["benchmark"]), table)
     assert compared["seeds"] == [1, 3]
     assert [attack for attack, _, _ in compared["cells"]] == ["badnets"]
     assert list(compared["defences"]) == ["none"]
+
+
+def test_runs_that_the_presets_do_not_ask_for_are_left_out(part):
+    rows = [
+        run(0),
+        run(0, "none", 0.0),
+        run(9),
+        run(0, "greedy"),
+        {**run(0), "defence": "pca"},
+        {**run(0), "classifier": "extra-trees"},
+    ]
+    table = merged([part("first", *rows)], read)
+    kept = within(table, configuration(["benchmark"]))
+    assert list(zip(kept["attack"], kept["defence"], strict=True)) == [
+        ("badnets", "none"),
+        ("none", "none"),
+    ]
+    first_round = within(table, configuration(["benchmark", "screening"]))
+    assert sorted(set(first_round["defence"])) == ["none", "pca"]

@@ -21,12 +21,13 @@ COLLECTORS = {
 GRID = {
     **TINY["grid"],
     "attacks": ["independent"],
-    "defences": ["none", "deletion"],
+    "defences": ["none", "deletion", "cross-examination"],
     "seeds": [0, 1, 2],
     "trigger_sizes": [4],
 }
 # Seeds 0 and 1 share a job, and seed 2 has one of its own.
-CONFIG = {**TINY, "grid": GRID, "compute": {"seeds_a_job": 2}}
+EXAMINATION = {"cross-examination": {"params": {"trees": 5, "folds": 2}}}
+CONFIG = {**TINY, "grid": GRID, "defences": EXAMINATION, "compute": {"seeds_a_job": 2}}
 ONE_A_JOB = ("--config", "compute={seeds_a_job: 1}")
 
 
@@ -44,7 +45,7 @@ def edited(built, tmp_path) -> Checkout:
 
 
 def trains(job: Job) -> bool:
-    return job.rule.startswith(("train_unpoisoned", "train_victim"))
+    return job.rule.startswith(("train_unpoisoned", "train_victim", "choose_rows"))
 
 
 def shared(job: Job, first: int, last: int) -> bool:
@@ -66,6 +67,7 @@ TABLE = [
         lambda job: (
             (job.seed == "1" and job.rule not in {"draw_sample", "vectorise_rows"})
             or job.rule == "train_victim_seeds_0_to_1"
+            or (job.rule == "choose_rows_seeds_0_to_1" and job.cell != "unpoisoned")
             or job.rule in COLLECTORS
         ),
     ),
@@ -76,6 +78,27 @@ TABLE = [
         ),
         lambda job: (
             job.defence == "deletion" or job.rule == "score_evasion" or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "a setting of a defence that chooses rows",
+        "defences={cross-examination: {params: {threshold: 0.7}}}",
+        lambda job: (
+            job.defence == "cross-examination"
+            or job.rule == "score_evasion"
+            or job.rule in COLLECTORS
+        ),
+    ),
+    Row(
+        "a setting of the classifier, where a defence chooses rows",
+        "classifiers={embernn: {params: {epochs: 3}}}",
+        lambda job: (
+            (
+                not job.rule.startswith("choose_rows")
+                and job.rule not in {"index_corpus", "draw_sample", "vectorise_rows"}
+            )
+            # The surrogate is such a classifier: the triggers may be others, and so the poison.
+            or (job.rule.startswith("choose_rows") and job.cell != "unpoisoned")
         ),
     ),
     Row(
@@ -142,10 +165,16 @@ def test_the_metrics_are_those_of_one_seed_a_job(edited):
     kept = {
         path: path.read_bytes() for path in edited.folder.glob("results/ember/seed-*/*/*/*/*.h5")
     }
-    assert len(kept) == 3 * 2 * 2
+    # Of each seed, with the poison and without: three defences, and the rows that one chose.
+    assert len(kept) == 3 * 2 * 3
+    kept |= {
+        path: path.read_bytes()
+        for path in edited.folder.glob("results/ember/seed-*/*/row-choices/*.h5")
+    }
+    assert len(kept) == 3 * 2 * (3 + 1)
     alone = edited.planned("--forceall", *ONE_A_JOB)
-    assert len([job for job in alone if trains(job)]) == 3 * 2 * 2
-    assert len([job for job in edited.planned("--forceall") if trains(job)]) == 2 * 2 * 2
+    assert len([job for job in alone if trains(job)]) == 3 * 2 * (3 + 1)
+    assert len([job for job in edited.planned("--forceall") if trains(job)]) == 2 * 2 * (3 + 1)
     edited.snakemake("--cores", "2", *ONE_A_JOB, "--", "results/metrics.csv")
     assert {path: path.read_bytes() for path in kept} == kept
     assert metrics.read_bytes() == together
@@ -155,6 +184,7 @@ def test_the_metrics_are_those_of_one_seed_a_job(edited):
 def test_jobs_over_several_seeds_declare_what_they_load_and_take_plain_values(built):
     records = [record for record in records_of(built) if "_seeds_" in record["rule"]]
     assert {record["rule"] for record in records} == {
+        "choose_rows_seeds_0_to_1",
         "train_unpoisoned_seeds_0_to_1",
         "train_victim_seeds_0_to_1",
     }

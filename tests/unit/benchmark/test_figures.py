@@ -124,6 +124,23 @@ def test_colour_says_family_marker_says_tier_and_hollow_says_unranked(benchmark,
         assert (line.get_markerfacecolor() == "white") == hollow
 
 
+def test_the_heatmap_marks_attacks_that_hardly_poison(benchmark, drawn):
+    # In the fixture no attack poisons, so that all count.
+    cells = benchmark.cells.copy()
+    net = cells["classifier"].eq("net")
+    for attack, caused in {"greedy": 0.19, "adaptive": 0.2}.items():
+        cells.loc[net & cells["attack"].eq(attack), "delta_asr_mean"] = caused
+    with house_style():
+        write_heatmap("a.svg", "a.png", cells, benchmark.standings, benchmark.study)
+        (figure,) = drawn
+        figure.draw_without_rendering()
+        marked = [
+            [label.get_text() for label in axes.get_xticklabels() if "‡" in label.get_text()]
+            for axes in figure.axes
+        ]
+    assert marked == [["Greedy Combined Selection ‡"], []]
+
+
 def test_the_heatmap_holds_the_highest_asr_and_hatches_the_rest(benchmark, drawn):
     cells = benchmark.cells[benchmark.cells["classifier"] == "net"]
     values = heat_values(cells, benchmark.study)
@@ -145,7 +162,7 @@ def test_the_heatmap_holds_the_highest_asr_and_hatches_the_rest(benchmark, drawn
         # Only what was run has a row there; the rest is named below.
         assert len(trees.get_yticklabels()) == 4
         texts, _ = around_axes(figure)
-        note = " ".join(text.get_text() for text in texts)
+        note = " ".join(" ".join(text.get_text() for text in texts).split())
         assert "Not run: A defence | number 1" in note
         for panel in figure.axes:
             assert_apart_and_inside(extents(panel.texts), panel.get_window_extent())

@@ -253,6 +253,43 @@ def test_the_loud_control_alone_orders_nothing():
     assert standing_of(standings, "ae")["rank"] == "not ranked: no attack but the loud control"
 
 
+def poisoning(greedy, fgsm):
+    """Rows whose attacks cause so much without a defence, which changes no ASR."""
+    caused = {"greedy": greedy, "fgsm": fgsm, "badnets": 0.9}
+    return [row | {"delta_asr": caused.get(row["attack"])} for row in metric_rows()]
+
+
+def test_an_attack_that_hardly_poisons_counts_for_no_worst_case():
+    # AE is worst under FGSM, at 0.40, and Spectral at 0.20 under both.
+    _, standings = built(poisoning(greedy=0.7, fgsm=0.19))
+    worst = {name: standing_of(standings, name) for name in ("spectral", "mine", "ae", "none")}
+    assert {row["worst_attack"] for row in worst.values()} == {"greedy"}
+    assert [row["rank"] for row in worst.values()] == ["2", "1", "3", "4"]
+    assert {row["cells"] for row in worst.values()} == {1}
+    # Intervals are over the attack that is left, so that the order of means is certain.
+    assert [(row["rank_low"], row["rank_high"]) for row in worst.values()] == [
+        (2, 2),
+        (1, 1),
+        (3, 3),
+        (4, 4),
+    ]
+    assert standing_of(built(poisoning(greedy=0.7, fgsm=0.2))[1], "ae")["worst_attack"] == "fgsm"
+
+
+def test_where_no_attack_poisons_all_of_them_count():
+    _, standings = built(poisoning(greedy=0.1, fgsm=0.1))
+    assert standing_of(standings, "ae")["worst_attack"] == "fgsm"
+    # Each classifier by itself.
+    rows = [
+        row
+        | ({"delta_asr": 0.6} if (row["classifier"], row["attack"]) == ("trees", "greedy") else {})
+        for row in poisoning(greedy=0.1, fgsm=0.1)
+    ]
+    _, standings = built(rows)
+    worst = [standing_of(standings, "ae", name)["worst_attack"] for name in ("net", "trees")]
+    assert worst == ["fgsm", "greedy"]
+
+
 def test_a_filter_that_misses_the_loud_control_has_no_rank():
     cells, standings = built(change(metric_rows(), "spectral", "badnets", poison_recall=0.59))
     why = (

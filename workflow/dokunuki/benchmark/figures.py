@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from dokunuki.benchmark.standings import NOT_VALIDATED
+from dokunuki.benchmark.standings import NOT_VALIDATED, decisive_cells
 from dokunuki.figures.labelling import place_labels
 from dokunuki.figures.style import (
     BLACK,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
     from matplotlib.text import Text
 
-    from dokunuki.benchmark.standings import Attack, Study
+    from dokunuki.benchmark.standings import Study
 
 FAMILY_COLOURS = {
     "none": BLACK,
@@ -145,7 +145,7 @@ def draw_pareto(axes: Axes, standings: pd.DataFrame, study: Study) -> list[Text]
         axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(lambda share, _: f"{100 * share:.4g}")
     axes.set_xlabel("Accuracy without attack (%)")
-    axes.set_ylabel("Worst ASR over all attacks, N and p (%)")
+    axes.set_ylabel("Worst ASR (%)")
     front = np.flatnonzero(ranked)[pareto_front(x[ranked], y[ranked])]
     front = front[np.argsort(x[front], kind="stable")]
     # From point to point along the axes, so that the line bounds what is beaten.
@@ -197,7 +197,8 @@ def write_pareto(svg: str | Path, png: str | Path, standings: pd.DataFrame, stud
     """Write accuracy against worst ASR, by dataset and classifier; see `draw_pareto`."""
     panels = list(_panels(standings, study))
     note = (
-        "Worst ASR: the highest mean over all attacks, N and p > 0; the loud control is left out. "
+        "Worst ASR: the highest mean over all attacks, N and p > 0; the loud control and attacks "
+        "that hardly poison are left out. "
         "Only ranked defences, drawn filled, form the front. Lower right is better."
     )
     with house_style():
@@ -228,9 +229,11 @@ def heat_values(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The highest mean ASR over N and p > 0, and whether every cell has one.
 
     Cells of one dataset; rows are classifiers and defences, in the study's order, columns attacks,
-    the loud control last. `attrs["incomplete"]` is a bool table of the same shape.
+    the loud control last. `attrs["incomplete"]` is a bool table of the same shape, and
+    `attrs["decisive"]` has the (classifier, attack) pairs that count for a defence's worst case.
     """
     attacked = cells[cells["poison_rate"] > 0]
+    counted = cells.loc[decisive_cells(cells, study), ["classifier", "attack"]]
     attacks = sorted(study.attacks, key=lambda name: study.attacks[name].loud)
     groups = attacked.groupby(["classifier", "defence", "attack"], sort=False)["asr_mean"]
     highest, lacking = groups.max().unstack(), groups.apply(lambda values: values.isna().any())
@@ -238,6 +241,7 @@ def heat_values(cells: pd.DataFrame, study: Study) -> pd.DataFrame:
     values = highest.reindex(index=rows, columns=attacks)
     incomplete = lacking.unstack().reindex(index=values.index, columns=attacks)
     values.attrs["incomplete"] = incomplete.to_numpy(dtype=bool)
+    values.attrs["decisive"] = set(counted.itertuples(index=False, name=None))
     return values
 
 
@@ -274,7 +278,7 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
             )
         )
     axes.grid(visible=False)
-    axes.set_xticks(np.arange(shares.shape[1]) + 0.5, _attack_labels(values, study))
+    axes.set_xticks(np.arange(shares.shape[1]) + 0.5, _attack_labels(values, rows, study))
     axes.xaxis.tick_top()
     for label in axes.get_xticklabels():
         label.set(rotation=40, ha="left", va="bottom", rotation_mode="anchor", fontsize=NOTE_SIZE)
@@ -289,13 +293,20 @@ def draw_heatmap(axes: Axes, values: pd.DataFrame, rows: pd.DataFrame, study: St
     return numbers
 
 
-def _attack_labels(values: pd.DataFrame, study: Study) -> list[str]:
-    return [_attack_label(study.attacks[name]) for name in values.columns]
-
-
-def _attack_label(attack: Attack) -> str:
-    said = not attack.loud or "loud" in attack.label.lower()
-    return attack.label if said else f"{attack.label} (loud)"
+def _attack_labels(values: pd.DataFrame, rows: pd.DataFrame, study: Study) -> list[str]:
+    """The attacks' labels; those that hardly poison the classifier of the rows have a mark."""
+    labels = []
+    for name in values.columns:
+        attack = study.attacks[name]
+        counts = {(classifier, name) for classifier in rows["classifier"]}
+        if attack.loud:
+            loud = "" if "loud" in attack.label.lower() else " (loud)"
+            labels.append(f"{attack.label}{loud}")
+        elif counts & values.attrs["decisive"]:
+            labels.append(attack.label)
+        else:
+            labels.append(f"{attack.label} ‡")
+    return labels
 
 
 def _defence_labels(rows: pd.DataFrame, study: Study) -> list[str]:
@@ -317,6 +328,7 @@ def write_heatmap(
     note = (
         "Highest mean ASR over N and p > 0, in percent. Hatched: not run, or every seed diverged. "
         "*: some N or p have no result. †: port not validated, it does not find the loud control. "
+        "‡: hardly poisons No Defence, and counts for no rank. "
         "Defences by rank; lines part the tiers."
     )
     panels, notes, heights = [], [], []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dokunuki.benchmark.ranks import RANK_DRAWS
 from dokunuki.benchmark.standings import (
     BASELINE,
+    LITTLE_POISONING,
     LOUD_MARGIN,
     NOT_VALIDATED,
     SECONDS,
@@ -39,11 +40,6 @@ _TIER_TITLES = {
     "clean-rows": "With clean rows, which the others do not have (not ranked)",
     "bound": "Bounds: told which rows are poison (not ranked)",
 }
-LITTLE_POISONING = 0.2
-"""An attack whose ΔASR without a defence is below this is marked as one that hardly poisons.
-
-The value is our choice: the poison lets less than a fifth more of the malware pass.
-"""
 
 HARDLY_POISONS = "hardly poisons here"
 

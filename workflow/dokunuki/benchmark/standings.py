@@ -36,6 +36,12 @@ BASELINE = "none"
 LOUD_MARGIN = 0.5
 """By how much a filter's share of the loud poison removed must exceed that of the goodware."""
 
+LITTLE_POISONING = 0.2
+"""An attack whose ΔASR without a defence is below this is marked as one that hardly poisons.
+
+The value is our choice: the poison lets less than a fifth more of the malware pass.
+"""
+
 NOT_VALIDATED = "port not validated"
 
 SETTING = ("dataset", "classifier")
@@ -381,8 +387,11 @@ def build_standings(cells: pd.DataFrame, metrics: pd.DataFrame, study: Study) ->
 
     `cells` are those that `build_cells` made of `metrics`.
 
-    Among `RANKED_TIERS` the lowest worst case comes first: the highest mean ASR over the cells of
-    all attacks at p > 0 except the loud control. Equal ones are ordered by accuracy without attack.
+    Among `RANKED_TIERS` the lowest worst case comes first: the highest mean ASR over the attacked
+    cells. Attacked are those of all attacks at p > 0, except the loud control, and except those
+    where the poison does little without a defence (ΔASR below `LITTLE_POISONING`): most of what
+    passes there would pass without poison, which no defence against poison can stop. Where it does
+    little in all of them, none is left out. Equal ones are ordered by accuracy without attack.
     Defences that agree in both to 0.1 percentage points share a rank ("2="). Not ranked, with the
     reason in `rank`, are the other tiers, filters whose port is not validated, and defences that
     lack a result in any of those cells.
@@ -404,11 +413,12 @@ def build_standings(cells: pd.DataFrame, metrics: pd.DataFrame, study: Study) ->
         {name: attack.loud for name, attack in study.attacks.items()} | {NO_ATTACK: False}
     )
     poisoned = cells["poison_rate"] > 0
+    decisive = decisive_cells(cells, study)
     rows = []
     for part in _by_setting(cells, study):
         for name in study.defences:
             group = part[part["defence"] == name]
-            attacked = group[poisoned[group.index] & ~loud[group.index].astype(bool)]
+            attacked = group[decisive[group.index]]
             control = group[poisoned[group.index] & loud[group.index].astype(bool)]
             first = group.iloc[0]
             key = (first["dataset"], first["classifier"], name)
@@ -417,13 +427,27 @@ def build_standings(cells: pd.DataFrame, metrics: pd.DataFrame, study: Study) ->
     ranked = [rank for rows in _by_setting(table, study) for rank in _ranks(rows)]
     table["rank"] = [rank for rank, _ in ranked]
     table["place"] = np.array([place for _, place in ranked], dtype=np.float64)
-    table = _with_intervals(table, metrics, study)
+    table = _with_intervals(table, cells[decisive], metrics, study)
     order = {name: number for number, name in enumerate(study.defences)}
     table["_tier"] = table["tier"].map(TIERS.index)
     table["_order"] = table["defence"].map(order)
     table["_setting"] = table.groupby(list(SETTING), sort=False).ngroup()
     table = table.sort_values(["_setting", "_tier", "place", "_order"], ignore_index=True)
     return table.drop(columns=["_setting", "_tier", "_order"])
+
+
+def decisive_cells(cells: pd.DataFrame, study: Study) -> pd.Series:
+    """Which cells count for a defence's worst case, bool; see `build_standings`."""
+    loud = [name for name, attack in study.attacks.items() if attack.loud]
+    attacked = (cells["poison_rate"] > 0) & ~cells["attack"].isin(loud)
+    point = [*SETTING, "attack", "trigger_size", "poison_rate"]
+    undefended = cells[attacked & (cells["defence"] == BASELINE)]
+    little = pd.MultiIndex.from_frame(
+        undefended.loc[undefended["delta_asr_mean"] < LITTLE_POISONING, point]
+    )
+    poisons = attacked & ~pd.MultiIndex.from_frame(cells[point]).isin(little)
+    some = poisons.groupby([cells[name] for name in SETTING]).transform("any")
+    return poisons.where(some, attacked)
 
 
 def _by_setting(table: pd.DataFrame, study: Study) -> Iterator[pd.DataFrame]:
@@ -496,12 +520,14 @@ def _ranks(group: pd.DataFrame) -> list[tuple[str, float]]:
     return ranks
 
 
-def _with_intervals(standings: pd.DataFrame, metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The standings with the intervals of the ranks, NaN where there is no rank or one seed."""
+def _with_intervals(
+    standings: pd.DataFrame, decisive: pd.DataFrame, metrics: pd.DataFrame, study: Study
+) -> pd.DataFrame:
+    """The standings with the intervals of the ranks, NaN where there is no rank or one seed.
+
+    `decisive` are the cells that count for the worst case.
+    """
     table = standings.assign(rank_low=math.nan, rank_high=math.nan)
-    cells = [cell for cell in study.cells if cell[2] > 0 and not study.attacks[cell[0]].loud]
-    names = list(dict.fromkeys(attack for attack, _, _ in cells))
-    attacks = np.array([names.index(attack) for attack, _, _ in cells], dtype=np.int64)
     values = metrics[metrics["status"] == OK].set_index([*KEY, "seed"])[["asr", "accuracy"]]
     values = values.astype("float64")
     for rows in _by_setting(standings, study):
@@ -509,6 +535,11 @@ def _with_intervals(standings: pd.DataFrame, metrics: pd.DataFrame, study: Study
         if ranked.empty:
             continue
         setting = (ranked["dataset"].iloc[0], ranked["classifier"].iloc[0])
+        here = (decisive["dataset"] == setting[0]) & (decisive["classifier"] == setting[1])
+        counted = decisive[here]
+        points = counted[["attack", "trigger_size", "poison_rate"]].drop_duplicates()
+        cells = list(points.itertuples(index=False, name=None))
+        attacks = pd.factorize(points["attack"])[0]
         asr, accuracy = (
             values[measure]
             .reindex(
