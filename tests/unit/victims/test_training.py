@@ -151,6 +151,16 @@ def test_a_filter_says_what_it_removed_and_has_the_classifier_to_train(
         assert path.read_bytes() == (tmp_path / "detector" / path.name).read_bytes()
 
 
+def test_rows_that_are_relabelled_count_as_found(vectors, trigger, tmp_path, toys):
+    poison = poison_of(vectors, trigger)
+    clean, scores = both(vectors, poison, trigger, defended("RelabelsFirst"), tmp_path / "detector")
+    assert (clean.goodware_removed, clean.malware_removed, clean.poison_removed) == (6, 0, 0)
+    _, y = contaminated_rows(vectors, poison)
+    found = np.isin(np.flatnonzero(y == 0)[:6], poison.indices).sum()
+    assert found > 0
+    assert (scores.poison_removed, scores.goodware_removed) == (found, 6 - found)
+
+
 def test_where_scores_are_taken_the_counts_of_a_filter_are_its_own(vectors, tmp_path, toys):
     trigger = stamped("undefended")
     X = vectors.X.copy()

@@ -61,13 +61,13 @@ class Measures:
     asr_at_01: float
     calibration_rows: int | None
     poison_recall: float
-    """Share of the poison that a filter removed."""
+    """Share of the poison that a filter removed or relabelled."""
     poison_precision: float
-    """Share of the rows that a filter removed that are poison."""
+    """Share of the rows that a filter removed or relabelled that are poison."""
     goodware_removed: float
-    """Share of the goodware that is not poison that a filter removed."""
+    """Share of the goodware that is not poison that a filter removed or relabelled."""
     removed_rows: int | None
-    """Training rows that a filter removed."""
+    """Training rows that a filter removed or relabelled."""
     certified_accuracy: float
     """Share of the test rows that are classified rightly whatever as much poison had held."""
     median_radius: float

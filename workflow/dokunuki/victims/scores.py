@@ -75,7 +75,7 @@ class Scores:
     there are none.
 
     `poison_removed`, `goodware_removed` and `malware_removed` count the training rows that a filter
-    removed. A poisoned row counts as poison alone; the others count by the label that the defender
+    removed, or gave another label. A poisoned row counts as poison alone; the others count by the label that the defender
     sees. `goodware_rows` is how many goodware rows without poison there were. All are None where
     the defence is no filter.
 

@@ -165,15 +165,16 @@ def _fit_defence(
             facts["flipped_rows"] = int(flipped)
     rows, labels = detector.fit_defences(
         X,
-        y,
+        y.copy(),  # a sampler of others may change labels in place
         copy=False,
         clean=vectors.part("clean") if knows["clean_rows"] else None,
         poison=poisoned if knows["poison"] else None,
         chosen=chosen,
     )
     if detector.kept_indices_ is not None:
+        # A row whose label was changed was found as well as one that was left out.
         removed = np.ones(len(y), dtype=bool)
-        removed[detector.kept_indices_] = False
+        removed[detector.kept_indices_] = labels != y[detector.kept_indices_]
         facts |= {
             "poison_removed": int(np.count_nonzero(removed & poisoned)),
             "goodware_removed": int(np.count_nonzero(removed & ~poisoned & (y == 0))),
