@@ -75,9 +75,9 @@ class Scores:
     there are none.
 
     `poison_removed`, `goodware_removed` and `malware_removed` count the training rows that a filter
-    removed, or gave another label. A poisoned row counts as poison alone; the others count by the label that the defender
-    sees. `goodware_rows` is how many goodware rows without poison there were. All are None where
-    the defence is no filter.
+    removed, or gave another label. A poisoned row counts as poison alone; the others count by the
+    label that the defender sees. `goodware_rows` is how many goodware rows without poison there
+    were. All are None where the defence is no filter.
 
     `certificate` says what an attacker may alter under a certified defence, "rows" or "features".
     `test_radius` int32 (n,) says how many of them at most, for each test row to be classified as it
