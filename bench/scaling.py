@@ -74,8 +74,8 @@ KINDS = {
 # Rules that run beside Snakemake itself, without a request.
 LOCAL_RULES = ("write_report",)
 # Not measured here: a download, a comparison whose rows have a configuration of their own, and the
-# extraction of programs, which `python -m bench extraction` measures. What
-# chooses rows asks for as much as all stages of an audit, the largest of it.
+# extraction of programs, which `python -m bench extraction` measures. What chooses rows asks for as
+# much as all stages of an audit, which is the largest of it.
 UNMEASURED = {
     "choose_rows": {
         "mem_mb": {"base": 700, "per_1000_rows": 35},
