@@ -1,15 +1,17 @@
 """Choose the rows that the samplers of a defence leave of a cell with several seeds."""
 
 from dokunuki.job import logged
-from dokunuki.victims.batches.row_choices import RowChoiceRun, choose_rows_seeds
+from dokunuki.victims.batches.cell_parts import CellPartRun, make_cell_part_seeds
 from dokunuki.victims.compute import Compute
+from dokunuki.victims.row_choices import choose_rows
 
 given, made = snakemake.input, snakemake.output
 
 with logged(snakemake.log[0]):
-    choose_rows_seeds(
+    make_cell_part_seeds(
+        choose_rows,
         map(
-            RowChoiceRun,
+            CellPartRun,
             snakemake.params.seed,
             given.vectors,
             # The unpoisoned cell has none.

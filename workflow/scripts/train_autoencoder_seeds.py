@@ -1,15 +1,17 @@
 """Train one autoencoder on the contaminated rows of a cell with several seeds."""
 
 from dokunuki.job import logged
-from dokunuki.victims.batches.autoencoders import AutoencoderRun, train_autoencoder_seeds
+from dokunuki.victims.autoencoders import train_autoencoder
+from dokunuki.victims.batches.cell_parts import CellPartRun, make_cell_part_seeds
 from dokunuki.victims.compute import Compute
 
 given, made = snakemake.input, snakemake.output
 
 with logged(snakemake.log[0]):
-    train_autoencoder_seeds(
+    make_cell_part_seeds(
+        train_autoencoder,
         map(
-            AutoencoderRun,
+            CellPartRun,
             snakemake.params.seed,
             given.vectors,
             # The unpoisoned cell has none.

@@ -13,11 +13,12 @@ from dokunuki.corpus.vectors import write_vectors
 from dokunuki.errors import DokunukiError
 from dokunuki.networks.settings import TrainingDivergedError
 from dokunuki.victims import training
-from dokunuki.victims.batches.autoencoders import AutoencoderRun, train_autoencoder_seeds
-from dokunuki.victims.batches.row_choices import RowChoiceRun, choose_rows_seeds
+from dokunuki.victims.autoencoders import train_autoencoder
+from dokunuki.victims.batches.cell_parts import CellPartRun, make_cell_part_seeds
 from dokunuki.victims.batches.unpoisoned import UnpoisonedRun, train_unpoisoned_seeds
 from dokunuki.victims.batches.victims import VictimRun, train_victim_seeds
 from dokunuki.victims.cost import read_cost
+from dokunuki.victims.row_choices import choose_rows
 from dokunuki.victims.scores import read_scores
 from toy_victims import AUTOENCODER, COMPUTE, SPEC, one_step, poison_of
 
@@ -47,18 +48,11 @@ def files(vectors, trigger, tmp_path):
     return tmp_path
 
 
-def autoencoder_run(files, seed, kind):
+def cell_part_run(files, seed, kind, name):
     folder = files / str(seed)
     poison = str(folder / "poison.h5") if kind.endswith("poisoned") else ""
-    made = [str(folder / f"{kind}-ae{suffix}") for suffix in (".safetensors", ".cost.json")]
-    return AutoencoderRun(seed, str(folder / "vectors.h5"), poison, *made)
-
-
-def row_choice_run(files, seed, kind):
-    folder = files / str(seed)
-    poison = str(folder / "poison.h5") if kind.endswith("poisoned") else ""
-    made = [str(folder / f"{kind}-choice{suffix}") for suffix in (".h5", ".cost.json")]
-    return RowChoiceRun(seed, str(folder / "vectors.h5"), poison, *made)
+    made = [str(folder / f"{kind}-{file}") for file in (name, f"{name}.cost.json")]
+    return CellPartRun(seed, str(folder / "vectors.h5"), poison, *made)
 
 
 def unpoisoned_run(files, seed, kind):
@@ -82,24 +76,24 @@ def victim_run(files, seed, kind):
 
 def train(files, kind, batches, spec="none"):
     """All that is trained of every seed, in jobs of these seeds."""
+    # The part of a cell that victims share: what makes it, of what, its file.
+    shared = {
+        "ae": (train_autoencoder, AUTOENCODER, "ae.safetensors"),
+        "filter": (choose_rows, {**FILTER, "several_steps": False}, "choice.h5"),
+    }
     for seeds in batches:
-        models = {False: [], True: []}
-        choices = {False: [], True: []}
-        for poisoned, cell in ((False, {}), (True, CELL)):
-            name = f"{kind}-{'poisoned' * poisoned}"
-            if spec == "ae":
-                runs = [autoencoder_run(files, seed, name) for seed in seeds]
-                train_autoencoder_seeds(runs, AUTOENCODER, cell, COMPUTE)
-                models[poisoned] = [file for run in runs for file in (run.autoencoder, run.cost)]
-            if spec == "filter":
-                runs = [row_choice_run(files, seed, name) for seed in seeds]
-                first = {**FILTER, "several_steps": False}
-                choose_rows_seeds(runs, first, cell, COMPUTE)
-                choices[poisoned] = [file for run in runs for file in (run.choice, run.cost)]
         clean = [unpoisoned_run(files, seed, kind) for seed in seeds]
-        train_unpoisoned_seeds(clean, SPECS[spec], models[False], choices[False], COMPUTE)
         victims = [victim_run(files, seed, kind) for seed in seeds]
-        train_victim_seeds(victims, SPECS[spec], CELL, models[True], choices[True], COMPUTE)
+        parts = {"ae": {False: [], True: []}, "filter": {False: [], True: []}}
+        for poisoned, cell in ((False, {}), (True, CELL)) if spec in shared else ():
+            make, made_of, name = shared[spec]
+            cell_kind = f"{kind}-{'poisoned' * poisoned}"
+            runs = [cell_part_run(files, seed, cell_kind, name) for seed in seeds]
+            make_cell_part_seeds(make, runs, made_of, cell, COMPUTE)
+            parts[spec][poisoned] = [file for run in runs for file in (run.part, run.cost)]
+        given = [(parts["ae"][poisoned], parts["filter"][poisoned]) for poisoned in (False, True)]
+        train_unpoisoned_seeds(clean, SPECS[spec], *given[False], COMPUTE)
+        train_victim_seeds(victims, SPECS[spec], CELL, *given[True], COMPUTE)
 
 
 @pytest.mark.promise(8)
