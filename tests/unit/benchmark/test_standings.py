@@ -313,12 +313,14 @@ def test_a_filter_that_removes_half_of_everything_has_found_nothing():
     assert "removes 45 % of the goodware" in standing_of(built(rows)[1], "spectral")["rank"]
 
 
-def test_the_gate_is_for_filters_of_any_family_but_not_for_bounds():
+def test_the_gate_is_for_ports_of_any_family_but_not_for_bounds_and_what_is_ours():
     rows = change(metric_rows(), "oracle", "badnets", poison_recall=0.0)
-    rows = change(rows, "mine", "badnets", poison_recall=0.2, removed_rows=9)
+    for name in ("mine", "ae"):
+        rows = change(rows, name, "badnets", poison_recall=0.2, removed_rows=9)
     _, standings = built(rows)
     assert standing_of(standings, "oracle")["rank"] == "bound"
-    assert standing_of(standings, "mine")["rank"].startswith("port not validated: it finds 20 %")
+    assert standing_of(standings, "ae")["rank"].startswith("port not validated: it finds 20 %")
+    assert standing_of(standings, "mine")["rank"] == "2"
 
 
 def test_a_filter_without_a_loud_control_is_not_validated():
