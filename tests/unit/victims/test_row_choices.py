@@ -115,7 +115,12 @@ class Unsaid(BaseEstimator):
 
 @pytest.mark.parametrize(
     "path",
-    ["toy_changing.Shifted", "toy_changing.Unsaid", f"{MODULE}.deletion.Deletion"],
+    [
+        "toy_changing.Shifted",
+        "toy_changing.Unsaid",
+        f"{MODULE}.deletion.Deletion",
+        f"{MODULE}.spectral_signatures.SpectralSignatures",  # asks for the classifier
+    ],
 )
 def test_a_step_that_does_more_than_choose_is_refused(vectors, tmp_path, monkeypatch, path):
     (tmp_path / "toy_changing.py").write_text(CHANGING)

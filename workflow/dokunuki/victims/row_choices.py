@@ -6,6 +6,7 @@ takes minutes with some (`dokunuki.audit.defending`), so that each victim reads 
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from dokunuki.defences.row_choice import RowChoice
 from dokunuki.detector import Detector
 from dokunuki.errors import ConfigError, damaged_file
 from dokunuki.networks.settings import TrainingDivergedError
+from dokunuki.parts.building import load_class
 from dokunuki.progress import logger
 from dokunuki.storage.arrays import open_arrays, read_array, read_attributes, write_arrays
 from dokunuki.storage.row_blocks import row_blocks
@@ -45,9 +47,13 @@ def choose_rows(
     `spec` holds the `name` of the defence, its first `steps` (class, params), and whether the
     defence has `several_steps`, which decides their random streams. Samplers that diverged are
     written as a file that says so, since a failed run is a result too. Raises ConfigError for a
-    step that is no sampler, does not say which rows it kept, or changes rows.
+    step that asks for the classifier, is no sampler, does not say which rows it kept, or changes
+    rows.
     """
     watch = Stopwatch()
+    for step in spec["steps"]:
+        if "classifier" in inspect.signature(load_class(step["class"])).parameters:
+            raise _not_choosing(spec["name"], f"{step['class']} asks for the classifier")
     X, y = contaminated_rows(vectors, poison)
     detector = Detector(build_steps(spec, vectors.layout, seed=seed, compute=compute), None)
     with watch.phase("defence"):
@@ -60,9 +66,9 @@ def choose_rows(
     indices = detector.sampled_indices_
     if detector.transformers_ or indices is None or not _unchanged(detector, X, indices, rows):
         classes = ", ".join(step["class"] for step in spec["steps"])
-        raise ConfigError(
-            f"defences.{spec['name']}: chooses_rows is true, but {classes} changes or adds rows, "
-            "or does not say which it kept (sample_indices_): remove chooses_rows from its entry"
+        raise _not_choosing(
+            spec["name"],
+            f"{classes} changes or adds rows, or does not say which it kept (sample_indices_)",
         )
     write_arrays(
         path,
@@ -70,6 +76,12 @@ def choose_rows(
         {"steps": len(spec["steps"]), "filters": int(detector.kept_indices_ is not None)},
     )
     return watch.cost(compute, compute.device)
+
+
+def _not_choosing(defence: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"defences.{defence}: chooses_rows is true, but {why}: remove chooses_rows from its entry"
+    )
 
 
 def read_row_choice(path: str | Path) -> RowChoice:
