@@ -1,7 +1,7 @@
 """The tables and figures of docs/benchmark.md: made of the parts that were run.
 
 Of every run that has parts, its tables and figures are written to its folder; then the tables of
-the document are made of those.
+the document, and of the folder's README.md, are made of those.
 Usage: python -m bench.benchmark_tables [--folder docs/benchmark] [--document docs/benchmark.md]
 """
 
@@ -55,6 +55,10 @@ RUNS = {
 COMPARED = (SECOND_ROUND, "ember", "version-3")
 FIRST = 10
 """So many defences are compared over the runs."""
+
+
+IN_README = ("benchmark-screening",)
+"""Tables that stand in the folder's README.md; the others stand in the document."""
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -232,7 +236,10 @@ def main() -> None:
     parser.add_argument("--document", type=Path, default=REPOSITORY / "docs" / "benchmark.md")
     arguments = parser.parse_args()
     write_runs(arguments.folder)
-    write_tables(arguments.document, tables(arguments.folder))
+    made = tables(arguments.folder)
+    first_round = {name: made.pop(name) for name in IN_README}
+    write_tables(arguments.document, made)
+    write_tables(arguments.folder / "README.md", first_round)
 
 
 if __name__ == "__main__":
