@@ -25,6 +25,8 @@
 #   make docs                      builds these documents and the API as a site: build/site
 #   make test-slurm                the tests on a SLURM cluster of one node, as root on Debian
 #   make test-other-pythons        the unit tests on Python 3.12 and 3.13, where they are installed
+#   make test-image                builds the image of envs/Dockerfile and makes the quick run in it:
+#                                  with Docker, or as root by debootstrap
 #
 # ARGS='...' goes to Snakemake, which uses only the last --config and the last --configfile of a
 # command. EMBER= and ROWS= become a --config, and PRESET= a --configfile. So ARGS must not hold a
@@ -62,7 +64,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) \
 	$(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) \
 	$(STUDY)
 
-.PHONY: run audit audit-bench slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons docs fuzz check lint setup lock clean help
+.PHONY: run audit audit-bench slurm paper benchmark realism search scaling bench test test-slurm test-other-pythons test-image docs fuzz check lint setup lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -151,6 +153,10 @@ test-slurm: $(VENV)/.development $(VENV)/.slurm
 # PYTHON312= and PYTHON313= name them, if they are not on the PATH.
 test-other-pythons:
 	.ci/other-pythons $(ARGS)
+
+# What it takes and what it shows is said in the program.
+test-image: $(VENV)/.development
+	$(BIN)/python tests/image/run.py $(ARGS)
 
 # Each reader of untrusted files is fuzzed for so many seconds; TARGET= names some of them.
 SECONDS_EACH ?= 10

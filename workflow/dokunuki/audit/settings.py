@@ -34,7 +34,7 @@ DETECTORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         {
             "n_estimators": 100,
             "deterministic": True,
-            "force_row_wise": True,
+            "force_col_wise": True,
             "verbosity": -1,
             "subsample_for_bin": 8192,
         },

@@ -32,7 +32,7 @@ def fit_trees(X: np.ndarray, y: np.ndarray, seed: int, threads: int) -> lightgbm
         random_state=seed,
         n_jobs=threads,
         deterministic=True,
-        force_row_wise=True,
+        force_col_wise=True,
         verbosity=-1,
     )
     trees.fit(X, y)

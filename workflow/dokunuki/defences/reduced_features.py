@@ -54,7 +54,7 @@ class GainSelection(SavedAsTensors, Transformer):
             "seed": self.seed % 2**31,
             "num_threads": self.threads,
             "deterministic": True,
-            "force_row_wise": True,
+            "force_col_wise": True,
             "bin_construct_sample_cnt": BIN_ROWS,
             "verbosity": -1,
         }
