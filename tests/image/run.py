@@ -138,16 +138,17 @@ def fetch_wheels() -> None:
 
 def in_root(root: Path, working: str, command: str, workflow: Path | None = None) -> None:
     """Run a command of the shell in a root, from the folder `working`."""
+    quoted = shlex.quote
     mounts = [
-        f"mount --rbind /dev {root}/dev",
-        f"mount -t proc proc {root}/proc",
-        f"mount --bind {BUILD / WHEELS} {root}/{WHEELS}",
+        f"mount --rbind /dev {quoted(f'{root}/dev')}",
+        f"mount -t proc proc {quoted(f'{root}/proc')}",
+        f"mount --bind {quoted(f'{BUILD}/{WHEELS}')} {quoted(f'{root}/{WHEELS}')}",
     ]
     if workflow is not None:
-        mounts.append(f"mount --bind {workflow} {root}/workflow")
+        mounts.append(f"mount --bind {quoted(str(workflow))} {quoted(f'{root}/workflow')}")
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     inside = f"cd {working} && {command}"
-    script = " && ".join([*mounts, f"exec chroot {root} bash -c {shlex.quote(inside)}"])
+    script = " && ".join([*mounts, f"exec chroot {quoted(str(root))} bash -c {quoted(inside)}"])
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
