@@ -156,7 +156,7 @@ test-other-pythons:
 
 # What it takes and what it shows is said in the program.
 test-image: $(VENV)/.development
-	$(BIN)/python tests/image/run.py $(ARGS)
+	$(BIN)/python -m tests.image.run $(ARGS)
 
 # Each reader of untrusted files is fuzzed for so many seconds; TARGET= names some of them.
 SECONDS_EACH ?= 10

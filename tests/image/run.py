@@ -1,4 +1,4 @@
-"""Build the image of envs/Dockerfile and run the workflow in it: `python tests/image/run.py`.
+"""Build the image of envs/Dockerfile and run the workflow in it: `python -m tests.image.run`.
 
 Docker does it where its daemon is at hand. Else the Dockerfile's instructions are carried out one
 after the other in a Debian root that debootstrap makes, as root: `FROM` becomes the same release of
@@ -22,9 +22,10 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "image"
-DOCKERFILE = ROOT / "envs" / "Dockerfile"
+from bench.material import REPOSITORY, checkout
+
+BUILD = REPOSITORY / "build" / "image"
+DOCKERFILE = REPOSITORY / "envs" / "Dockerfile"
 TAG = "dokunuki-test"
 WHEELS = "wheels"
 # What the image of Python has beside Debian's smallest root.
@@ -63,7 +64,7 @@ def base_of(image: str) -> Base:
     return Base(*match.groups())
 
 
-def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
+def run(*command: str | Path, cwd: Path = REPOSITORY, env: dict[str, str] | None = None) -> None:
     """Run a command and show it. Raises `SystemExit` with its status where it fails."""
     print("+", shlex.join(map(str, command)), flush=True)
     status = subprocess.run(command, cwd=cwd, env=env, check=False).returncode
@@ -72,15 +73,20 @@ def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = Non
 
 
 def copy_of_the_workflow() -> Path:
-    """What git tracks, in a folder of its own: the image gets the workflow by a mount."""
+    """The workflow in a folder of its own: the image gets it by a mount."""
     copied = BUILD / "workflow"
     shutil.rmtree(copied, ignore_errors=True)
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (copied / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copied / name)
+    copied.mkdir(parents=True)
+    checkout(copied)
     return copied
+
+
+def docker_has_a_daemon() -> bool:
+    """Whether `docker info` can tell of one."""
+    if shutil.which("docker") is None:
+        return False
+    asked = subprocess.run(["docker", "info"], capture_output=True, check=False)
+    return asked.returncode == 0
 
 
 def in_docker(workflow: Path, command: str) -> None:
@@ -114,7 +120,7 @@ def in_a_root(workflow: Path, command: str) -> None:
             *names, target = rest.split()
             (root / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
             for name in names:
-                shutil.copy2(ROOT / name, root / target.lstrip("/"))
+                shutil.copy2(REPOSITORY / name, root / target.lstrip("/"))
         elif word == "WORKDIR":
             working = rest
             (root / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -125,13 +131,13 @@ def in_a_root(workflow: Path, command: str) -> None:
 
 def fetch_wheels() -> None:
     """Put what the image installs into a folder, with what it takes to build our package."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     wanted = [
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["slurm"],
         *project["build-system"]["requires"],
     ]
-    lock = ROOT / "requirements.lock"
+    lock = REPOSITORY / "requirements.lock"
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check")
     run(*pip, "-c", lock, "-w", BUILD / WHEELS, *wanted)
 
@@ -170,16 +176,8 @@ def main() -> None:
         help="what runs in the image, in the workflow's folder (default: the quick run)",
     )
     arguments = parser.parse_args()
-    BUILD.mkdir(parents=True, exist_ok=True)
     workflow = copy_of_the_workflow()
-    asked = ["docker", "info"]
-    daemon = (
-        shutil.which("docker")
-        and not subprocess.run(
-            asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-        ).returncode
-    )
-    if daemon:
+    if docker_has_a_daemon():
         in_docker(workflow, arguments.command)
     elif os.geteuid() == 0 and shutil.which("debootstrap"):
         print("Docker has no daemon here: the steps are carried out in a root of debootstrap's")

@@ -91,7 +91,7 @@ PARTS = {
     "deletion-lightgbm": lambda: (
         [Deletion(LAYOUT)],
         lightgbm.LGBMClassifier(
-            n_estimators=5, n_jobs=1, deterministic=True, force_row_wise=True, verbosity=-1
+            n_estimators=5, n_jobs=1, deterministic=True, force_col_wise=True, verbosity=-1
         ),
     ),
     "none-forest": lambda: ([], RandomForestClassifier(5, random_state=0)),
