@@ -1,7 +1,8 @@
-"""All benchmarks, one after the other, into bench/results.md and docs/performance.md.
+"""The benchmarks, one after the other, into bench/results.md and docs/performance.md.
 
 Each is a process of its own, whose section is written when it ends; one that fails is named there,
-and the others go on. Usage: python -m bench [NAME ...]
+and the others go on. Those that take an hour run only when they are named.
+Usage: python -m bench [NAME ...]
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ BENCHMARKS = {
     "selection": [],
     "large_selection": [],
     "trees": [],
+    "scratch": [],
     "explanations": [],
     "training": ["--rounds", "2", "--threads", "2"],
     "keras": [],
     "growth": [],
-    "grid": [],
 }
+# Each takes an hour.
+LONG: dict[str, list[str]] = {"grid": [], "full_size": []}
 
 
 def lines_of(name: str, arguments: list[str]) -> list[dict[str, Any]]:
@@ -60,7 +63,7 @@ def lines_of(name: str, arguments: list[str]) -> list[dict[str, Any]]:
 def write(name: str, text: str) -> None:
     """Put a section into the document, and the document's bounds into docs/performance.md."""
     before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
-    document = updated(before, name, text, BENCHMARKS)
+    document = updated(before, name, text, [*BENCHMARKS, *LONG])
     with atomic_write(RESULTS) as temporary:
         temporary.write_text(document, encoding="utf-8")
     write_tables(PERFORMANCE, {"performance": performance(document)})
@@ -69,14 +72,15 @@ def write(name: str, text: str) -> None:
 def main() -> None:
     """Run them and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    known = {**BENCHMARKS, **LONG}
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     names = parser.parse_args().names or list(BENCHMARKS)
-    if unknown := set(names) - BENCHMARKS.keys():
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+    if unknown := set(names) - known.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     for name in names:
         ran_on = {"date": datetime.datetime.now(datetime.UTC).date(), **machine()}
         start = time.monotonic()
-        lines = lines_of(name, BENCHMARKS[name])
+        lines = lines_of(name, known[name])
         seconds = round(time.monotonic() - start)
         write(name, section(name, lines, {"seconds": seconds, **ran_on}))
 

@@ -1,13 +1,11 @@
-"""What share of the processor the paper's grid of one seed uses, where time goes, what stays.
+"""The paper's grid of one seed, to the end: what share of the processor it uses, where time goes.
 
-Runs Snakemake on two cores in a scratch folder, with the paper's preset, one seed and the simulated
-corpus; time is counted from the first vectors to the report. After `--minutes` no further job is
-begun, and what the rest would take is estimated from the jobs of the same rule and defence that
-ran; 0 sets no limit. The share is that of the products done (bench.products) in what all cores
-together could have done in the time, at the rate of the largest product (bench.training), taken
-before and after. Jobs that the limit ended count in the time, and not in the products.
-Usage: python -m bench.grid [--minutes M] [--preset FILE] [--cores N] [--folder FOLDER]
-[--corpus-rows N]
+Runs Snakemake on two cores in a scratch folder, with the paper's preset but its further grids, one
+seed and the simulated corpus; time is counted from the first vectors to the report. The share is that of the products done
+(bench.products) in what all cores together could have done in the time, at the rate of the largest
+product (bench.training), taken before and after. What the files of five seeds take is told from
+those of the one.
+Usage: python -m bench.grid [--preset FILE] [--cores N] [--folder FOLDER] [--corpus-rows N]
 """
 
 from __future__ import annotations
@@ -16,14 +14,12 @@ import argparse
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 
 import pandas as pd
@@ -40,8 +36,6 @@ from dokunuki.networks.devices import resolve_precision
 BOUND_WITH_AMX, BOUND_WITHOUT = 0.45, 0.55
 BOUND_GIGABYTES = 3
 SEEDS = 5
-# All benchmarks together have 40 minutes.
-MINUTES = 15
 BENCHMARKS = Path("results", "benchmarks")
 # What the log of a victim says that was not trained.
 SPARED = "its scores are taken"
@@ -54,7 +48,10 @@ class Grid:
         self.folder = folder
         rows = f"datasets={{simulated: {{rows: {arguments.corpus_rows}}}}}"
         self._command = [sys.executable, "-m", "snakemake", "--cores", str(arguments.cores)]
-        self._command += ["--configfile", arguments.preset, "--config", rows, "grid={seeds: [0]}"]
+        preset = yaml.safe_load(Path(arguments.preset).read_text(encoding="utf-8"))
+        preset.pop("further_grids", None)
+        (folder / "grid.yaml").write_text(yaml.safe_dump(preset), encoding="utf-8")
+        self._command += ["--configfile", "grid.yaml", "--config", rows, "grid={seeds: [0]}"]
         self._environment = {**os.environ, "PYTHONPATH": str(folder / "workflow")}
 
     def planned(self) -> list[Path]:
@@ -66,67 +63,38 @@ class Grid:
         found = re.findall(r"^ +benchmark: (\S+)$", run.stdout.decode(), re.MULTILINE)
         return sorted(set(map(Path, found)))
 
-    def build(self, target: str, minutes: float = 0) -> float:
-        """Build a target, or as much of it as is begun in time; the seconds of wall time."""
+    def build(self, target: str) -> float:
+        """Build a target; the seconds of wall time."""
         command = [*self._command, "--quiet", "all", "--", target]
         start = time.perf_counter()
-        with subprocess.Popen(command, cwd=self.folder, env=self._environment) as process:
-            try:
-                code = process.wait(minutes * 60 or None)
-            except subprocess.TimeoutExpired:
-                # Snakemake then ends the jobs that run, and begins no other.
-                process.send_signal(signal.SIGTERM)
-                process.wait()
-                code = 0
-        if code:
-            raise subprocess.CalledProcessError(code, command)
+        subprocess.run(command, cwd=self.folder, env=self._environment, check=True)
         return time.perf_counter() - start
 
 
 class Job(NamedTuple):
-    """What a benchmark file tells of its job; `alike` are jobs that take about as long."""
+    """What a benchmark file and a log tell of a job: whether it was spared its training."""
 
     rule: str
-    alike: tuple[str, str]
     seconds: float
     spared: bool
 
 
 def job(folder: Path, path: Path) -> Job:
-    """Read a benchmark file; its path holds the rule first, and a victim's defence next to last."""
+    """Read a benchmark file, whose path holds the rule first."""
     inner = path.relative_to(BENCHMARKS)
-    rule = inner.parts[0].removesuffix(".tsv")
-    seconds = float("nan")
-    spared = False
-    if (folder / path).is_file():
-        seconds = float(pd.read_csv(folder / path, sep="\t")["s"].sum())
-        log = folder / "results" / "logs" / inner.with_suffix(".log")
-        spared = log.is_file() and SPARED in log.read_text(encoding="utf-8")
-    return Job(rule, (rule, path.parent.name), seconds, spared)
+    seconds = float(pd.read_csv(folder / path, sep="\t")["s"].sum())
+    log = folder / "results" / "logs" / inner.with_suffix(".log")
+    spared = log.is_file() and SPARED in log.read_text(encoding="utf-8")
+    return Job(inner.parts[0].removesuffix(".tsv"), seconds, spared)
 
 
-def missing_seconds(ran: list[Job], missing: list[Job]) -> float:
-    """What the missing jobs would take: each the mean of those alike, or of its rule."""
-    known: dict[object, list[float]] = defaultdict(list)
-    for done in ran:
-        known[done.rule].append(done.seconds)
-        known[done.alike].append(done.seconds)
-    return sum(fmean(known.get(left.alike) or known.get(left.rule) or [0.0]) for left in missing)
-
-
-def gigabytes(folder: Path, missing_autoencoders: int) -> float:
+def gigabytes(folder: Path) -> float:
     """What five seeds leave: of the others than the first, no autoencoders."""
     seed = folder / "results" / "simulated" / "seed-0"
     sizes = {path: path.stat().st_size for path in folder.rglob("results/**/*") if path.is_file()}
-    models = [
-        size
-        for path, size in sizes.items()
-        if path.parent.name == "autoencoders" and size > 1 << 20
-    ]
+    models = sum(size for path, size in sizes.items() if path.parent.name == "autoencoders")
     of_seed = sum(size for path, size in sizes.items() if path.is_relative_to(seed))
-    others = (SEEDS - 1) * (of_seed - sum(models))
-    missing = missing_autoencoders * fmean(models or [0])
-    return (sum(sizes.values()) + others + missing) / 1e9
+    return (sum(sizes.values()) + (SEEDS - 1) * (of_seed - models)) / 1e9
 
 
 def shap_samples(preset: str) -> int:
@@ -149,7 +117,6 @@ def main() -> None:
     """Run the grid and print the rules."""
     parser = argparse.ArgumentParser(description=__doc__)
     preset = REPOSITORY / "workflow" / "presets" / "paper.yaml"
-    parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--preset", default=str(preset))
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--corpus-rows", type=int, default=12000)
@@ -170,17 +137,15 @@ def main() -> None:
         before = grid.build("results/simulated/seed-0/vectors.h5")
         planned = grid.planned()
         rate = machine_rate(arguments.cores)
-        elapsed = grid.build("all", arguments.minutes)
+        elapsed = grid.build("all")
         # A rate from a busier moment than the run's would flatter the share.
         rate = max(rate, machine_rate(arguments.cores))
         products = Products(folder, shap_samples(arguments.preset))
-        done_operations = sum(products.of(path) for path in planned if (folder / path).is_file())
+        done_operations = sum(map(products.of, planned))
         jobs = [job(folder, path) for path in planned]
-        ran = [done for done in jobs if done.seconds == done.seconds]
-        missing = [left for left in jobs if left.seconds != left.seconds]
-        disk = gigabytes(folder, sum(left.rule == "train_autoencoder" for left in missing))
+        disk = gigabytes(folder)
     by_rule: dict[str, list[Job]] = defaultdict(list)
-    for done in ran:
+    for done in jobs:
         by_rule[done.rule].append(done)
     for rule, those in sorted(by_rule.items(), key=lambda item: -sum(j.seconds for j in item[1])):
         emit(
@@ -191,18 +156,15 @@ def main() -> None:
                 "without training": sum(done.spared for done in those),
             }
         )
-    worked = sum(done.seconds for done in ran)
-    share = worked / (worked + missing_seconds(ran, missing))
-    how = "" if not missing else f", {len(ran)} of {len(jobs)} jobs"
     emit(
         row(
-            f"the paper's grid, one seed, from vectors to report{how}: share of the product rate",
+            "the paper's grid, one seed, from vectors to report: share of the product rate",
             {
                 "tflop": done_operations / 1e12,
                 "machine_gflops": rate / 1e9,
                 "minutes_before": before / 60,
-                "minutes_run": elapsed / 60,
-                "minutes_of_the_whole": elapsed / 60 / share,
+                "minutes": elapsed / 60,
+                "jobs": len(jobs),
             },
             done_operations / (rate * elapsed),
             BOUND_WITH_AMX if amx else BOUND_WITHOUT,

@@ -263,12 +263,16 @@ class Run:
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, folder / name)
 
+    def overlay(self, surrogate: str) -> dict[str, object]:
+        """The configuration, with that classifier as the surrogate."""
+        return overlay(self.rows, surrogate)
+
     def build(self, *targets: str, surrogate: str = "embernn-paper", stop: str = "") -> Jobs:
         """Build targets and watch the jobs; one of rule `stop` is ended once it logs progress.
 
         By then it holds all that it will hold.
         """
-        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay(self.rows, surrogate)))
+        (self.folder / "overlay.yaml").write_text(yaml.safe_dump(self.overlay(surrogate)))
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.folder / "workflow"),

@@ -16,7 +16,7 @@ from dokunuki.parts.estimator import checked_rows
 from dokunuki.parts.saving import parameters_of, read_part, write_part
 from dokunuki.parts.standardising import Standardiser
 from dokunuki.storage.files import atomic_folder, read_json, write_json
-from dokunuki.storage.row_blocks import row_blocks
+from dokunuki.storage.row_blocks import picked_rows, row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -123,7 +123,7 @@ class Detector:
         if chosen is not None:
             self._check_choice(chosen, len(labels))
             done, told, kept = chosen.steps, chosen.filters, chosen.indices
-            rows, labels = rows[kept], chosen.labels
+            rows, labels = picked_rows(rows, kept), chosen.labels
             self._check_classes(labels, "what samplers left of the training rows")
         for defence, kind in list(zip(self.defences, self._kinds, strict=True))[done:]:
             if clean is not None and hasattr(defence, "give_clean_rows"):

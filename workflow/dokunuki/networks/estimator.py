@@ -16,6 +16,7 @@ from dokunuki.parts.estimator import Estimator, checked_rows
 from dokunuki.parts.saving import SavedAsTensors
 from dokunuki.seeding import stream_seed
 from dokunuki.storage.row_blocks import row_blocks
+from dokunuki.storage.row_memory import row_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,7 +103,7 @@ class NetworkEstimator(TrainingSettings, SavedAsTensors, Estimator):
 
     def _apply(self, module: nn.Module, X: np.ndarray, width: int) -> np.ndarray:
         """What a part of the network makes of each row, float32 (n, `width`)."""
-        result = np.empty((len(X), width), dtype=np.float32)
+        result = row_memory((len(X), width), np.float32)
         start = 0
         with torch.no_grad():
             for rows in self._blocks(X):

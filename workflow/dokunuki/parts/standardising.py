@@ -13,6 +13,7 @@ import numpy as np
 from dokunuki.parts.estimator import Transformer
 from dokunuki.parts.saving import SavedAsTensors
 from dokunuki.storage.row_blocks import row_blocks
+from dokunuki.storage.row_memory import row_memory
 
 if TYPE_CHECKING:
     from typing import Any
@@ -57,7 +58,7 @@ class Standardiser(SavedAsTensors, Transformer):
         """Raw rows in units of the training rows, float32 (n, width)."""
         self.check_fitted("scale_")
         factor = np.divide(1.0, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0)
-        result = np.empty(X.shape, dtype=np.float32)
+        result = row_memory(X.shape, np.float32)
         for rows in row_blocks(len(X)):
             seen = np.clip(X[rows], self.minimum_, self.maximum_)
             result[rows] = (seen - self.mean_) * factor

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from dokunuki.storage.row_blocks import row_blocks
+from dokunuki.storage.row_memory import row_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ class StoredMatrix:
         if isinstance(key, tuple) and not isinstance(rows, slice):
             raise IndexError("a stored matrix takes a slice of rows where columns are given")
         positions = self._positions[rows]
-        result = np.empty((len(positions), *self._none[:, columns].shape[1:]), self.dtype)
+        result = row_memory((len(positions), *self._none[:, columns].shape[1:]), self.dtype)
         with open_arrays(self._path) as file:
             # Block by block: HDF5 is slow at picking, and the whole need not fit into memory.
             for block in row_blocks(len(file[self._name])):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from dokunuki.storage.row_memory import row_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import numpy as np
 
 _BLOCK_ROWS = 2048
 
@@ -36,7 +38,15 @@ def change_rows(
                 # Narrower rows are packed; each lies before all rows that are still to be read.
                 X.reshape(-1)[: shape[0] * shape[1]].reshape(shape)
                 if X.flags.c_contiguous and changed.dtype == X.dtype and shape[1] <= X.shape[1]
-                else np.empty(shape, dtype=changed.dtype)
+                else row_memory(shape, changed.dtype)
             )
         result[rows] = changed
     return change(X) if result is None else result
+
+
+def picked_rows(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`X[rows]` for positions, (m,), in memory for as large a matrix (`row_memory`)."""
+    result = row_memory((len(rows), *X.shape[1:]), X.dtype)
+    for block in row_blocks(len(rows)):
+        result[block] = X[rows[block]]
+    return result
