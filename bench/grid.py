@@ -1,10 +1,10 @@
 """The paper's grid of one seed, to the end: what share of the processor it uses, where time goes.
 
 Runs Snakemake on two cores in a scratch folder, with the paper's preset but its further grids, one
-seed and the simulated corpus; time is counted from the first vectors to the report. The share is that of the products done
-(bench.products) in what all cores together could have done in the time, at the rate of the largest
-product (bench.training), taken before and after. What the files of five seeds take is told from
-those of the one.
+seed and the simulated corpus; time is counted from the first vectors to the report. The share is
+that of the products done (bench.products) in what all cores together could have done in the time,
+at the rate of the largest product (bench.training), taken before and after. What the files of five
+seeds take is told from those of the one.
 Usage: python -m bench.grid [--preset FILE] [--cores N] [--folder FOLDER] [--corpus-rows N]
 """
 

@@ -4,7 +4,8 @@ TensorFlow is no dependency: `make bench` puts it (bench/keras.txt) into an envi
 build/keras; without it, nothing is measured. The network is Severi et al.'s. The two sides run in
 turn, with the same threads, each in float32 and in bfloat16; a round's figure is the median epoch
 after the first, which also allocates and chooses kernels, and the least of the rounds counts. Each
-side is held to the precision that it is the faster in.
+side is held to the precision that it is the faster in. `products_alone` is the ratio of a training
+that does nothing but its matrix products, at their best rate (bench.training).
 Usage: python -m bench.keras [--rows N] [--rounds N] [--threads N]
 """
 
@@ -16,10 +17,12 @@ import subprocess
 import time
 
 import numpy as np
+import torch
 
 from bench.epochs import epoch_ends
 from bench.harness import emit, machine, row
 from bench.material import REPOSITORY
+from bench.training import Case, product_rate
 from dokunuki.networks.embernn import EmberNN
 
 WIDTH = 2351
@@ -90,6 +93,18 @@ def our_epoch(rows: int, threads: int, precision: str) -> float:
     return float(np.median(np.diff(ends)))
 
 
+def products_seconds(rows: int, threads: int) -> float:
+    """Seconds of an epoch's matrix products alone, in the faster precision."""
+    case = Case(
+        "EmberNN", EmberNN, {"batch_size": BATCH}, (WIDTH, *HIDDEN, 1), rows, product_bounds={}
+    )
+    torch.set_num_threads(threads)
+    rates = [
+        product_rate(case, getattr(torch, precision), time.perf_counter) for precision in PRECISIONS
+    ]
+    return case.floating_operations() / max(rates)
+
+
 def main() -> None:
     """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -118,6 +133,7 @@ def main() -> None:
     }
     best = {side: min(seconds[side, precision] for precision in PRECISIONS) for side, _ in seconds}
     ratio = best["keras"] / best["ours"]
+    measured["products_alone"] = best["keras"] / products_seconds(arguments.rows, arguments.threads)
     emit(row(f"{name}, TensorFlow {version}", measured, ratio, BOUND))
 
 

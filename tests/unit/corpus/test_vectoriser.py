@@ -6,7 +6,7 @@ import pytest
 from sklearn.feature_extraction import FeatureHasher
 
 from dokunuki.corpus import batch
-from dokunuki.corpus.batch import hash_columns
+from dokunuki.corpus.batch import hash_columns, whole_numbers
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.release import release_files
 from dokunuki.corpus.vectoriser import vectorise
@@ -205,3 +205,21 @@ def test_a_sixteenth_data_directory_is_left_out(make_row):
     row["datadirectories"] = [{"size": n, "virtual_address": 100 + n} for n in range(16)]
     X = vectorise([row], 2)
     assert X[0, -2:].tolist() == [14, 114]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0, 1, 5000, 2**53 - 1],
+        [2**62 + 1, -(2**63)],
+        [2**63, 10**30, 0],  # beyond 64 bits
+        [0.5, 3, 2.0],
+        [True, False],
+        [],
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_numbers_are_what_numpy_makes_of_them_one_by_one(numbers, dtype):
+    found = whole_numbers(iter(numbers), dtype)
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.fromiter(numbers, dtype))

@@ -6,6 +6,7 @@ which it refuses, are hashed too.
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
@@ -79,13 +80,15 @@ class Batch:
     def histograms(self) -> None:
         """Counts as shares of their sum, in float32 throughout."""
         for group in ("histogram", "byteentropy"):
-            counts = matrix((row[group] for row in self.rows), len(self.rows), np.float32)
+            numbers = chain.from_iterable(row[group] for row in self.rows)
+            counts = whole_numbers(numbers, np.float32).reshape(len(self.rows), -1)
             self.X[:, self.layout.groups[group]] = counts / counts.sum(axis=1, keepdims=True)
 
     def printable_shares(self) -> None:
         """The share of each printable byte among those of the strings."""
         blocks = [row["strings"] for row in self.rows]
-        shares = matrix((block["printabledist"] for block in blocks), len(blocks), np.float64)
+        numbers = chain.from_iterable(block["printabledist"] for block in blocks)
+        shares = whole_numbers(numbers, np.float64).reshape(len(blocks), -1)
         printables = np.array([block["printables"] for block in blocks], dtype=np.float64)
         shares /= np.where(printables > 0, printables, 1.0)[:, None]
         self.X[:, self.layout.indices(name for name, _ in PRINTABLE)] = shares
@@ -99,6 +102,19 @@ def matrix(
     The `width` need not be told unless there are no rows.
     """
     return np.fromiter(chain.from_iterable(rows), dtype).reshape(height, width)
+
+
+def whole_numbers(numbers: Iterable[float], dtype: type) -> np.ndarray:
+    """Numbers, whole ones as a rule, as an array of a floating type, through float64.
+
+    Packing them as 64-bit integers takes half as long as `numpy.fromiter` does.
+    """
+    held = list(numbers)
+    try:
+        packed = struct.pack(f"{len(held)}q", *held)
+    except struct.error:  # a fraction, or too large
+        return np.array(held, dtype=np.float64).astype(dtype)
+    return np.frombuffer(packed, np.int64).astype(np.float64).astype(dtype)
 
 
 def hash_columns(layout: FeatureLayout, block: str) -> slice:
