@@ -1,13 +1,12 @@
-"""What the benchmark of the whole grid says of jobs that had no time to run."""
+"""What the benchmark of the whole grid reads of its jobs and of their files."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.grid import BENCHMARKS, SEEDS, gigabytes, job, missing_seconds
+from bench.grid import BENCHMARKS, SEEDS, gigabytes, job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,21 +23,11 @@ def ran(folder: Path, path: Path, seconds: float, log: str = "") -> None:
     written.write_text(log, encoding="utf-8")
 
 
-def test_a_missing_job_takes_the_mean_of_its_defence_or_else_of_its_rule(tmp_path):
+def test_a_job_is_its_benchmark_file(tmp_path):
     ran(tmp_path, VICTIM / "a" / "ae" / "embernn.tsv", 10)
-    ran(tmp_path, VICTIM / "b" / "ae" / "embernn.tsv", 14)
-    ran(tmp_path, VICTIM / "a" / "none" / "embernn.tsv", 3)
-    done = [job(tmp_path, path.relative_to(tmp_path)) for path in tmp_path.rglob("*.tsv")]
-
-    def missing(*parts: str) -> float:
-        left = job(tmp_path, BENCHMARKS.joinpath(*parts))
-        assert math.isnan(left.seconds)
-        return missing_seconds(done, [left])
-
-    assert missing("train_victim", "simulated", "seed-0", "c", "ae", "embernn.tsv") == 12
-    assert missing("train_victim", "simulated", "seed-0", "c", "pca", "embernn.tsv") == 9
-    assert missing("write_report.tsv") == 0
-    assert job(tmp_path, BENCHMARKS / "write_report.tsv").rule == "write_report"
+    ran(tmp_path, BENCHMARKS / "write_report.tsv", 3)
+    assert job(tmp_path, VICTIM / "a" / "ae" / "embernn.tsv") == ("train_victim", 10, False)
+    assert job(tmp_path, BENCHMARKS / "write_report.tsv") == ("write_report", 3, False)
 
 
 def test_a_victim_that_took_scores_is_told_from_one_that_was_trained(tmp_path):
@@ -59,5 +48,5 @@ def test_only_the_first_seed_keeps_its_autoencoders(tmp_path):
     for path, size in sizes.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(size))
-    expected = 1000 + SEEDS * 200 + 3 * (2 << 20)
-    assert gigabytes(tmp_path, missing_autoencoders=2) == pytest.approx(expected / 1e9)
+    expected = 1000 + SEEDS * 200 + (2 << 20)
+    assert gigabytes(tmp_path) == pytest.approx(expected / 1e9)

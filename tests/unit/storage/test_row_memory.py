@@ -4,13 +4,14 @@ import errno
 import gc
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dokunuki.corpus.layout import feature_layout
-from dokunuki.detector import Detector
 from dokunuki.defences.autoencoder import AutoencoderReconstruction
+from dokunuki.detector import Detector
 from dokunuki.errors import DokunukiError
 from dokunuki.networks.autoencoder import AutoencoderModel
 from dokunuki.networks.embernn import EmberNN
@@ -32,8 +33,8 @@ def _mapped(array):
 
 def _open_scratch():
     """The scratch files that this process still maps."""
-    with open("/proc/self/maps", encoding="utf-8") as maps:
-        return [line for line in maps if tempfile.gettempdir() + "/" in line and "deleted" in line]
+    lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if tempfile.gettempdir() + "/" in line and "deleted" in line]
 
 
 def test_what_fits_lies_in_memory_and_what_does_not_in_a_file(monkeypatch):
