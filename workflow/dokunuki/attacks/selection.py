@@ -15,6 +15,7 @@ import numpy as np
 from dokunuki.errors import AttackError
 from dokunuki.storage.matrix import blocks_of
 from dokunuki.storage.row_blocks import row_blocks
+from dokunuki.storage.row_memory import row_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def require_finite(values: np.ndarray, what: str) -> None:
 
 def columns_of(matrix: Matrix, columns: np.ndarray) -> np.ndarray:
     """Some columns of a matrix, its dtype, (n, len(columns)) in C order, in memory of their own."""
-    picked = np.empty((len(matrix), len(columns)), dtype=matrix.dtype)
+    picked = row_memory((len(matrix), len(columns)), matrix.dtype)
     for place, rows in blocks_of(matrix):
         rows.take(columns, axis=1, out=picked[place], mode="clip")  # other modes take a copy first
     return picked
@@ -100,7 +101,7 @@ def whole_columns(
     Of all rows, or of `rows` (n,): rising positions.
     """
     count = len(matrix) if rows is None else len(rows)
-    picked = np.empty((len(columns), count), dtype=matrix.dtype)
+    picked = row_memory((len(columns), count), matrix.dtype)
     for place, part in blocks_of(matrix, rows):
         picked[:, place] = part.take(columns, axis=1).T
     return picked
