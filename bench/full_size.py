@@ -86,8 +86,8 @@ def main() -> None:
     """Run the cell and print the rules."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=TRAINING_ROWS, help="training rows")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--share", type=float, default=5, help="percent that the attacker knows")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--share", type=float, default=2, help="percent that the attacker knows")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", help="where to work, and to leave the results")
     arguments = parser.parse_args()

@@ -64,7 +64,12 @@ def _scratch(size: int) -> mmap.mmap:
     with tempfile.TemporaryFile(prefix="dokunuki-") as file:
         try:
             # A file with holes would end the process at the first one that the disk cannot fill.
-            os.posix_fallocate(file.fileno(), 0, size)
+            # macOS has no such call.
+            allocate = getattr(os, "posix_fallocate", None)
+            if allocate is None:
+                file.truncate(size)
+            else:
+                allocate(file.fileno(), 0, size)
         except OSError as error:
             raise DokunukiError(
                 f"{tempfile.gettempdir()}: {error.strerror}: it needs {size / 1e9:.1f} GB for a "
