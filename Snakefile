@@ -52,3 +52,4 @@ rule figures:
 
 onstart:
     check_gpu()
+    lift_default_rate(workflow.scheduler)

@@ -23,6 +23,7 @@ from dokunuki.study.grid import UNPOISONED, cell_of_id
 from dokunuki.study.panels import PANELS, answer_cell
 from dokunuki.study.provenance import code_digests, offer_library
 from dokunuki.study.requests import read_requests
+from dokunuki.study.scheduling import lift_default_rate
 
 try:
     # Jobs find the library and the user's own modules too, in whatever environment they run.
