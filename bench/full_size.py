@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.harness import emit, machine, row
+from bench.material import configuration
 from bench.scaling import VALIDATION_MALWARE, Run, corpus_rows, matrix_mib
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 TRAINING_ROWS = 600_000
 TEST_SHARE = 0.2
 ATTACK = "fgsm-flip-all-3"
-# What workflow/presets/paper.yaml says.
-AUTOENCODER = {"hidden": 1024, "activation": "sigmoid", "dropout": 0.5, "batch_size": 256}
 BOUND = 1.6
 
 
@@ -42,6 +41,7 @@ class Cell(Run):
     def overlay(self, surrogate: str) -> dict[str, object]:
         """The configuration of the cell."""
         epochs = {"epochs": self._arguments.epochs}
+        autoencoder = configuration(["paper"])["autoencoders"]["paper"]["params"]
         return {
             "datasets": {"simulated": {"rows": corpus_rows(self.rows)}},
             "sample": {
@@ -63,7 +63,7 @@ class Cell(Run):
             "surrogate": {"classifier": surrogate, "shap_samples": 50},
             "attacks": {ATTACK: {"attacker_share": self._arguments.share}},
             "classifiers": {"embernn-paper": {"params": epochs}},
-            "autoencoders": {"paper": {"params": {**AUTOENCODER, **epochs}}},
+            "autoencoders": {"paper": {"params": {**autoencoder, **epochs}}},
             "compute": {"device": "cpu", "threads": 1, "seeds_a_job": 1},
         }
 

@@ -73,80 +73,6 @@ KINDS = {
 
 # Rules that run beside Snakemake itself, without a request.
 LOCAL_RULES = ("write_report",)
-# Not measured here: a download, a comparison whose rows have a configuration of their own, and the
-# extraction of programs, which `python -m bench extraction` measures. What chooses rows asks for as
-# much as all stages of an audit, which is the largest of it.
-UNMEASURED = {
-    "choose_rows": {
-        "mem_mb": {"base": 700, "per_1000_rows": 35},
-        "minutes": {"base": 1.2, "per_1000_rows": 2.2},
-    },
-    "compare_with_real_rows": {
-        "mem_mb": {"base": 3200, "per_1000_rows": 0},
-        "minutes": {"base": 40, "per_1000_rows": 0},
-    },
-    "extract_programs": {
-        "mem_mb": {"base": 1500, "per_1000_rows": 2},
-        "minutes": {"base": 0.1, "per_1000_rows": 0.3},
-    },
-    "fetch_release": {
-        "mem_mb": {"base": 400, "per_1000_rows": 0},
-        "minutes": {"base": 200, "per_1000_rows": 0},
-    },
-    "plot_answer": {
-        "mem_mb": {"base": 180, "per_1000_rows": 0},
-        "minutes": {"base": 0.1, "per_1000_rows": 0},
-    },
-    # 1,600 rows a second came out of a .tar.bz2, and 20,000 out of a .tar.gz.
-    "unpack_release": {
-        "mem_mb": {"base": 150, "per_1000_rows": 0},
-        "minutes": {"base": 0.1, "per_1000_rows": 0.012},
-    },
-    "write_answer": {
-        "mem_mb": {"base": 180, "per_1000_rows": 0},
-        "minutes": {"base": 0.1, "per_1000_rows": 0},
-    },
-    "write_leaderboard": {
-        "mem_mb": {"base": 180, "per_1000_rows": 0},
-        "minutes": {"base": 0.2, "per_1000_rows": 0},
-    },
-}
-# The audit's stages: `python -m bench audit_cost` measures them as a whole, with LightGBM. Those
-# that fit detectors have the minutes of EmberNN, an estimate.
-AUDIT = {
-    "check_feed": {
-        "mem_mb": {"base": 350, "per_1000_rows": 12},
-        "minutes": {"base": 0.05, "per_1000_rows": 0.01},
-    },
-    "find_suspects": {
-        "mem_mb": {"base": 700, "per_1000_rows": 18},
-        "minutes": {"base": 0.5, "per_1000_rows": 0.1},
-    },
-    "fit_as_is": {
-        "mem_mb": {"base": 550, "per_1000_rows": 16},
-        "minutes": {"base": 0.15, "per_1000_rows": 0.5},
-    },
-    "invert_triggers": {
-        "mem_mb": {"base": 450, "per_1000_rows": 14},
-        "minutes": {"base": 0.05, "per_1000_rows": 0.03},
-    },
-    "prove_triggers": {
-        "mem_mb": {"base": 600, "per_1000_rows": 16},
-        "minutes": {"base": 0.3, "per_1000_rows": 0.6},
-    },
-    "purify": {
-        "mem_mb": {"base": 700, "per_1000_rows": 35},
-        "minutes": {"base": 0.2, "per_1000_rows": 1.0},
-    },
-    "read_feed": {
-        "mem_mb": {"base": 205.0, "per_1000_rows": 1.0},
-        "minutes": {"base": 0.01, "per_1000_rows": 0.01},
-    },
-    "write_audit": {
-        "mem_mb": {"base": 400, "per_1000_rows": 12},
-        "minutes": {"base": 0.2, "per_1000_rows": 0.05},
-    },
-}
 RESOURCES_HEADER = """\
 # Peak memory and processor minutes (one thread) of one job of each rule: base + per_1000_rows for
 # every 1,000 rows of the sample; of the corpus for simulate_corpus, extract_programs,
@@ -490,8 +416,10 @@ def write_results(measured: pd.DataFrame) -> None:
         for rule in memory.index
         if rule not in LOCAL_RULES
     }
+    # Rules that are not measured here, such as the audit's, keep what was set by hand.
+    held = yaml.safe_load(RESOURCES.read_text(encoding="utf-8"))
     with atomic_write(RESOURCES) as temporary:
-        content = RESOURCES_HEADER + yaml.safe_dump({**requests, **UNMEASURED, **AUDIT})
+        content = RESOURCES_HEADER + yaml.safe_dump({**held, **requests})
         temporary.write_text(content, encoding="utf-8")
     largest = max(rules["rows"])
     ratio = memory[largest] / matrix_mib(largest)
