@@ -27,7 +27,7 @@ import torch
 import yaml
 
 from bench.harness import emit, machine, row
-from bench.material import REPOSITORY, checkout
+from bench.material import PAPER, REPOSITORY, checkout, main_grid
 from bench.products import Products
 from bench.training import CASES, product_rate
 from dokunuki.networks.devices import resolve_precision
@@ -48,9 +48,7 @@ class Grid:
         self.folder = folder
         rows = f"datasets={{simulated: {{rows: {arguments.corpus_rows}}}}}"
         self._command = [sys.executable, "-m", "snakemake", "--cores", str(arguments.cores)]
-        preset = yaml.safe_load(Path(arguments.preset).read_text(encoding="utf-8"))
-        preset.pop("further_grids", None)
-        (folder / "grid.yaml").write_text(yaml.safe_dump(preset), encoding="utf-8")
+        main_grid(folder / "grid.yaml", Path(arguments.preset))
         self._command += ["--configfile", "grid.yaml", "--config", rows, "grid={seeds: [0]}"]
         self._environment = {**os.environ, "PYTHONPATH": str(folder / "workflow")}
 
@@ -116,8 +114,7 @@ def machine_rate(cores: int) -> float:
 def main() -> None:
     """Run the grid and print the rules."""
     parser = argparse.ArgumentParser(description=__doc__)
-    preset = REPOSITORY / "workflow" / "presets" / "paper.yaml"
-    parser.add_argument("--preset", default=str(preset))
+    parser.add_argument("--preset", default=str(PAPER))
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--corpus-rows", type=int, default=12000)
     parser.add_argument("--folder", help="where to work, and to leave the results")

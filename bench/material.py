@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / "build" / "bench"
+PAPER = REPOSITORY / "workflow" / "presets" / "paper.yaml"
 WORKFLOW = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
 
 
@@ -46,6 +47,13 @@ def checkout(folder: Path) -> None:
         source = REPOSITORY / part
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, folder / part)
+
+
+def main_grid(path: Path, preset: Path = PAPER) -> None:
+    """Write a preset to `path` without its further grids: of paper.yaml, the paper's figures."""
+    content = yaml.safe_load(preset.read_text(encoding="utf-8"))
+    content.pop("further_grids", None)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def release(rows: int) -> Path:

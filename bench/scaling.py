@@ -33,6 +33,7 @@ import psutil
 import yaml
 
 from bench.markers import write_tables
+from bench.material import main_grid
 from dokunuki.storage.files import atomic_write
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -312,12 +313,12 @@ def fit_table(fits: pd.DataFrame, extra: str, cells: pd.Series) -> str:
 
 
 def planned_jobs() -> dict[str, int]:
-    """Jobs by rule of the paper's grid, from a dry run on the simulated corpus."""
+    """Jobs by rule of the paper's figures, from a dry run on the simulated corpus."""
     with tempfile.TemporaryDirectory(prefix="dokunuki-scaling-") as folder:
         run = Run(Path(folder), 0, 1)
-        preset = ("--configfile", "workflow/presets/paper.yaml")
+        main_grid(run.folder / "grid.yaml")
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *preset],
+            [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--configfile", "grid.yaml"],
             cwd=run.folder,
             env={**os.environ, "PYTHONPATH": str(run.folder / "workflow")},
             capture_output=True,

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.harness import emit, interleaved, machine, row
-from bench.material import REPOSITORY, checkout, vectors
+from bench.material import REPOSITORY, checkout, main_grid, vectors
 from dokunuki.corpus.layout import feature_layout
 from dokunuki.corpus.vectors import Vectors, write_vectors
 
@@ -83,12 +83,8 @@ def jobs_per_seed(folder: Path) -> int:
 def planned_jobs(folder: Path, seeds: str) -> int:
     """The jobs of the paper's grid, from raw rows to report."""
     command = ("-m", "snakemake", "-n", "-q", "rules", "--cores", "2")
-    overlay = (
-        "--configfile",
-        "workflow/presets/paper.yaml",
-        "--config",
-        f"grid={{seeds: {seeds}}}",
-    )
+    main_grid(folder / "grid.yaml")
+    overlay = ("--configfile", "grid.yaml", "--config", f"grid={{seeds: {seeds}}}")
     found = re.search(r"^total\s+(\d+)", run(*command, *overlay, folder=folder), re.MULTILINE)
     if not found:
         raise RuntimeError("the dry run does not say how many jobs there are")
