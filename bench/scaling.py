@@ -2,6 +2,7 @@
 
     make scaling                     all sizes, then the tables: 45 minutes of processor time
     python -m bench.scaling --rows 500 1000 --measurements /tmp/m.csv --only-measure
+    python -m bench.scaling --until vectors.h5    only the rules that lead to this file
     python -m bench.scaling --rows   write the tables anew from docs/scaling.csv
 
 Each size runs the workflow itself, with the paper's networks for one epoch, in a scratch folder.
@@ -225,6 +226,10 @@ class Run:
             raise SystemExit(f"the workflow failed: see {self.folder / 'snakemake.log'}")
         return jobs
 
+    def measure_until(self, name: str) -> pd.DataFrame:
+        """Memory and time of the rules that lead to a file of the seed."""
+        return self.build(f"{SEED}/{name}").table(self.rows)
+
     def measure(self) -> pd.DataFrame:
         """Memory and time per rule, and bytes per kind of file."""
         jobs = [self.build(f"{SURROGATE}/detector")]
@@ -392,10 +397,10 @@ def prediction_table(memory: pd.DataFrame, used: pd.DataFrame, disk: pd.DataFram
             [
                 name,
                 f"{sum(jobs.values()):,}",
-                f"{sum(cpu[rule] for rule in gpu_seconds(1)):,.0f}",
+                number(sum(cpu[rule] for rule in gpu_seconds(1))),
                 f"{gpu:,.2f}",
-                f"{cpu[SHAP_RULE]:,.0f}",
-                f"{sum(cpu.values()) - sum(cpu[r] for r in (*gpu_seconds(1), SHAP_RULE)):,.0f}",
+                number(cpu[SHAP_RULE]),
+                number(sum(cpu.values()) - sum(cpu[r] for r in (*gpu_seconds(1), SHAP_RULE))),
                 f"{at(memory, largest) / 1024:,.1f} GiB ({largest})",
                 f"{sum(count * at(disk, kind) for kind, count in files.items()) / 1000:,.0f} GB",
             ]
@@ -444,19 +449,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="*", default=SIZES, help="sizes to measure")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--until", metavar="FILE", help="measure only what makes this file")
     parser.add_argument("--measurements", type=Path, default=MEASUREMENTS)
     parser.add_argument("--only-measure", action="store_true", help="write no tables")
     arguments = parser.parse_args()
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory(prefix="dokunuki-scaling-") as folder:
-            measured = Run(Path(folder), rows, arguments.cores).measure()
+            run = Run(Path(folder), rows, arguments.cores)
+            measured = run.measure_until(arguments.until) if arguments.until else run.measure()
         if arguments.measurements.is_file():
             earlier = pd.read_csv(arguments.measurements)
-            measured = pd.concat([earlier[earlier["rows"] != rows], measured])
+            again = earlier["rows"] == rows
+            if arguments.until:
+                again &= (earlier["what"] == "rule") & earlier["name"].isin(measured["name"])
+            measured = pd.concat([earlier[~again], measured])
         measured = measured.sort_values(["what", "name", "rows"], kind="stable")
         with atomic_write(arguments.measurements) as temporary:
             columns = ["what", "name", "rows", "jobs", "cpu_s", "peak_mib", "mb"]
-            measured[columns].to_csv(temporary, index=False, float_format="%.4g")
+            measured.reindex(columns=columns).to_csv(temporary, index=False, float_format="%.4g")
         print(f"measured {rows} rows", flush=True)
     if not arguments.only_measure:
         write_results(pd.read_csv(arguments.measurements))
