@@ -201,6 +201,15 @@ def test_other_ids_are_told_apart_and_the_same_one_is_a_duplicate(tmp_path, fram
     assert index.sha256([0]) == [hashlib.sha256(b"a" * 32).hexdigest()]
 
 
+def test_an_id_of_digits_and_blanks_is_no_sha256(tmp_path, frame, layout):
+    odd = f"{'ab' * 15}  {'cd' * 16}"  # 64 characters, whose digits are those of 31 bytes
+    frame.loc[1, "sha256"] = odd
+    write_csv(frame, layout, tmp_path / "rows.csv")
+    index, _ = build_index(OwnRows(tmp_path / "rows.csv", layout))
+    ids = [IDS[0], hashlib.sha256(odd.encode()).hexdigest(), *IDS[2:]]
+    assert index.sha256(range(ROWS)) == ids
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_tables_own_ids_can_be_asked_for_in_any_order(tmp_path, frame, layout, name):
     path = tmp_path / name

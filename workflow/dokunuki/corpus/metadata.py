@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from dokunuki.corpus.streams import readable
-from dokunuki.corpus.validation import DIGEST_BYTES, LABELS
+from dokunuki.corpus.validation import LABELS, digest_of
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -104,11 +104,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _digest(text: str, where: str) -> bytes:
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) != DIGEST_BYTES:
+    digest = digest_of(text.strip())
+    if digest is None:
         raise CorpusError(f"{where}: sha256 is {text!r}, not 64 hexadecimal digits; {_MEND}")
     return digest
 

@@ -19,7 +19,7 @@ from dokunuki.corpus.layout import FEATURE_VERSIONS, feature_layout
 from dokunuki.corpus.protocol import BATCH_ROWS, UNKNOWN_DIGEST, BadRow, IndexEntry
 from dokunuki.corpus.table_files import is_label_file, label_file, table_files
 from dokunuki.corpus.tables import open_table
-from dokunuki.corpus.validation import FeatureVersionError
+from dokunuki.corpus.validation import FeatureVersionError, digest_of
 from dokunuki.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -352,9 +352,4 @@ def _digest(text: str) -> bytes:
     """A sha256 as it is, another id as the sha256 of its text, and no id as an unknown digest."""
     if not text:
         return UNKNOWN_DIGEST
-    if len(text) == 2 * len(UNKNOWN_DIGEST):
-        try:
-            return bytes.fromhex(text)
-        except ValueError:
-            pass
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return digest_of(text) or hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -85,13 +85,20 @@ def _check_version(row: Row, version: int, where: str) -> None:
         )
 
 
-def _check_identity(sha256: object, appeared: object, label: object, where: str) -> None:
+def digest_of(sha256: str) -> bytes | None:
+    """The 32 bytes of a sha256 in hexadecimal digits; None for any other text."""
+    # `fromhex` alone passes over blanks between the digits.
+    if len(sha256) != 2 * DIGEST_BYTES:
+        return None
     try:
-        # The length of the text is checked as well, since fromhex passes over blanks.
-        sound = len(sha256) == 64 and len(bytes.fromhex(sha256)) == DIGEST_BYTES  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        sound = False
-    if not sound:
+        digest = bytes.fromhex(sha256)
+    except ValueError:
+        return None
+    return digest if len(digest) == DIGEST_BYTES else None
+
+
+def _check_identity(sha256: object, appeared: object, label: object, where: str) -> None:
+    if not isinstance(sha256, str) or digest_of(sha256) is None:
         raise CorpusError(f"{where}: sha256 is {_shown(sha256)}, not 64 hexadecimal digits")
     if type(appeared) is not str:
         raise CorpusError(f"{where}: appeared is {_shown(appeared)}, not a text such as '2017-11'")
