@@ -16,7 +16,13 @@ from dokunuki.corpus.vectors import read_vectors
 pytestmark = pytest.mark.workflow
 
 SIMULATED = {"kind": "simulated", "rows": 260, "families": 30, "vendors": 40}
-GRID = {**TINY["grid"], "datasets": ["simulated"]}
+GRID = {
+    **TINY["grid"],
+    "datasets": ["simulated"],
+    "defences": ["none", "ae"],
+    "trigger_sizes": [4],
+    "poison_rates": [5],
+}
 WIDTH = 40
 LAYOUT = {
     "name": "in-house",
