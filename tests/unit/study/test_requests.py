@@ -50,12 +50,17 @@ def test_every_rule_with_a_script_requests_what_was_measured(body):
         assert rule in REQUESTS
 
 
-@pytest.mark.parametrize("rule", ["train_victim", "vectorise_rows", "explain_surrogate"])
+@pytest.mark.parametrize("rule", ["train_victim", "train_autoencoder", "explain_surrogate"])
 def test_jobs_that_hold_the_matrix_ask_for_it(rule):
     width, more = 2351, 100_000
     growth = REQUESTS[rule].memory(2 * more, 1) - REQUESTS[rule].memory(more, 1)
     # The training rows are 80 % of it.
     assert growth > 0.8 * more * width * 4 / 1e6
+
+
+def test_vectors_are_asked_for_what_a_full_size_run_took():
+    # `make bench ARGS=full_size`: the rows of the matrix are written as they come.
+    assert 952 * 2**20 / 1e6 < REQUESTS["vectorise_rows"].memory(750_000, 1) < 2000
 
 
 @pytest.mark.parametrize("content", ["train: {mem_mb: {base: 1}}", "train: 5"])
