@@ -73,6 +73,9 @@ KINDS = {
 }
 
 
+# MB. Tables of own rows take more than the release that is measured here: with 50,000 rows in
+# Parquet 600 MB (bench.tables).
+LEAST_BASES = {"index_corpus": 600.0, "vectorise_rows": 600.0}
 # Rules that run beside Snakemake itself, without a request.
 LOCAL_RULES = ("write_report",)
 RESOURCES_HEADER = """\
@@ -422,6 +425,9 @@ def write_results(measured: pd.DataFrame) -> None:
         for rule in memory.index
         if rule not in LOCAL_RULES
     }
+    for rule, least in LEAST_BASES.items():
+        memory_of = requests[rule]["mem_mb"]
+        memory_of["base"] = max(memory_of["base"], least)
     # Rules that are not measured here, such as the audit's, keep what was set by hand.
     held = yaml.safe_load(RESOURCES.read_text(encoding="utf-8"))
     with atomic_write(RESOURCES) as temporary:

@@ -59,7 +59,8 @@ def test_requests_grow_with_rows_and_epochs(requested):
         assert large[rule]["mem_mb"] > small[rule]["mem_mb"] + 700
         assert large[rule]["runtime"] > small[rule]["runtime"]
     assert large["simulate_corpus"]["runtime"] > small["simulate_corpus"]["runtime"]
-    assert large["vectorise_rows"]["mem_mb"] > small["vectorise_rows"]["mem_mb"] + 900
+    # The matrix is written as it comes.
+    assert small["vectorise_rows"]["mem_mb"] < large["vectorise_rows"]["mem_mb"] < 1500
 
 
 def test_requests_grow_with_what_a_part_trains_by_itself(requested):
