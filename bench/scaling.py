@@ -20,7 +20,6 @@ import argparse
 import itertools
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,12 +33,10 @@ import psutil
 import yaml
 
 from bench.markers import write_tables
-from bench.material import main_grid
+from bench.material import REPOSITORY, checkout, main_grid
 from dokunuki.storage.files import atomic_write
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 SIZES = [2000, 8000, 32000, 100000]
-WORKFLOW_FILES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
 MEASUREMENTS = REPOSITORY / "docs" / "scaling.csv"
 DOCUMENT = REPOSITORY / "docs" / "scaling.md"
 RESOURCES = REPOSITORY / "workflow" / "resources.yaml"
@@ -189,10 +186,7 @@ class Run:
         self.folder = folder
         self.rows = rows
         self.cores = cores
-        for name in WORKFLOW_FILES:
-            source = REPOSITORY / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, folder / name)
+        checkout(folder)
 
     def overlay(self, surrogate: str) -> dict[str, object]:
         """The configuration, with that classifier as the surrogate."""

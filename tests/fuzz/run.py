@@ -4,7 +4,7 @@ Sound files are changed in a few places and read. A finding is whatever the read
 something that is no message to the user, write outside of its folder, use the network, start a
 program, take a gigabyte more than before or half a minute of processor time. The smallest change
 that does it is shown, and its input is left in build/fuzz. The status is 1 for a finding, and that
-of a signal where a reader in C died.
+of a signal where a reader in C died. A reader that hangs ends it with a traceback.
 """
 
 from __future__ import annotations
