@@ -98,6 +98,24 @@ def test_auto_takes_bfloat16_where_it_is_faster(monkeypatch, instructions, vendo
     assert resolve_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    ("instructions", "name", "warns"),
+    [
+        ({}, "bfloat16", True),
+        ({"avx2": True, "avx512_bf16": False}, "bfloat16", True),
+        ({}, "auto", False),
+        ({}, "float32", False),
+        ({"avx512_bf16": True}, "bfloat16", False),
+        ({"amx_bf16": True}, "bfloat16", False),
+    ],
+)
+def test_bfloat16_that_has_to_be_emulated_is_told(monkeypatch, caplog, instructions, name, warns):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    with caplog.at_level("WARNING", logger="dokunuki"):
+        resolve_precision(name, torch.device("cpu"))
+    assert [message.startswith("precision: ") for message in caplog.messages] == [True] * warns
+
+
 def test_unknown_precision_is_an_error():
     with pytest.raises(DeviceError, match="unknown precision 'fast'; known: auto, float32"):
         resolve_precision("fast", torch.device("cpu"))

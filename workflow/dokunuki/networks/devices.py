@@ -102,23 +102,39 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     """The type that networks are trained in for `auto`, `float32` or `bfloat16`.
 
     `auto` is bfloat16 where the processor is faster in it (AMX, AVX-512 BF16 of AMD, GPUs), else
-    float32: a property of the machine, never of its load. Raises DeviceError for any other name.
+    float32: a property of the machine, never of its load. Warns where bfloat16 is asked of a
+    processor that has to emulate it. Raises DeviceError for any other name.
     """
     import torch
 
     if name not in PRECISIONS:
         raise DeviceError(f"precision: unknown precision {name!r}; known: {', '.join(PRECISIONS)}")
+    if name == "bfloat16" and device.type == "cpu" and not has_bfloat16_instructions():
+        logger.warning(
+            "precision: this processor has no instructions for bfloat16, and is many times slower "
+            "in it than in float32, which `precision: auto` takes here"
+        )
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        capabilities = torch.cpu.get_capabilities()
         fast = any(
-            capabilities.get(name, False) and processor_vendor().startswith(vendor)
-            for name, vendor in _FAST_BFLOAT16.items()
+            processor_vendor().startswith(_FAST_BFLOAT16[name]) for name in _bfloat16_instructions()
         )
     return torch.bfloat16 if fast else torch.float32
+
+
+def has_bfloat16_instructions() -> bool:
+    """Whether the processor multiplies in bfloat16 by instructions of its own, fast or slow."""
+    return bool(_bfloat16_instructions())
+
+
+def _bfloat16_instructions() -> list[str]:
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return [name for name in _FAST_BFLOAT16 if capabilities.get(name, False)]
 
 
 @cache
