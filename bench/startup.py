@@ -102,8 +102,9 @@ def cpu_seconds(folder: Path, *arguments: str) -> dict[str, float]:
 def minutes_of_a_fresh_clone(folder: Path, cores: int) -> float:
     """Minutes from `make run` to the report in a new clone of the repository, set-up included."""
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
-    # As a user has it: no package of this environment, and none of this folder's code.
-    alien = ("PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
+    # As a user has it: no package of this environment, none of this folder's code, and nothing of
+    # what `make bench` was told.
+    alien = ("PYTHONPATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "ARGS")
     environment = {key: value for key, value in os.environ.items() if key not in alien}
     python = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
     start = time.perf_counter()

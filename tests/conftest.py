@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from contextlib import ExitStack
 from functools import partial
@@ -27,6 +28,12 @@ settings.register_profile(
     "dokunuki", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("dokunuki")
+
+# A `make` that a test starts is not told what the one was that started the tests: it would take
+# ARGS=... of the latter for its own.
+_MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+for _name in ("MAKEFLAGS", "MFLAGS", *re.findall(r"\$\((\w+)\)", _MAKEFILE)):
+    os.environ.pop(_name, None)
 
 
 def _shared(variable: str, name: str, what: str) -> Path:

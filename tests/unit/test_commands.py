@@ -214,6 +214,21 @@ def test_a_plan_is_made(place, command):
     assert set(ENTRIES[command]["plan"]) <= planned
 
 
+def test_a_make_that_a_test_starts_is_not_told_what_started_the_tests():
+    told = {"ARGS": "--maxfail=1", "MAKEFLAGS": " -- ARGS=--maxfail=1", "PRESET": "smoke"}
+    code = "import os, conftest; print(*os.environ)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY / "tests",
+        env=os.environ | told,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "PATH" in done.stdout.split()
+    assert not set(told) & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("command", [name for name, entry in ENTRIES.items() if "test" in entry])
 def test_the_test_that_runs_it_is_there(command):
     path, _, name = ENTRIES[command]["test"].partition("::")
