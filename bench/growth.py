@@ -121,7 +121,7 @@ def exponent(sizes: list[int], values: list[float]) -> float:
 def main() -> None:
     """Measure all stages at all sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    sizes = [2000, 4000, 16000, 64000]
+    sizes = [2000, 8000, 64000]
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
     parser.add_argument("--run", nargs=3, metavar=("STAGE", "FOLDER", "ROWS"))
     arguments = parser.parse_args()

@@ -33,14 +33,17 @@ def interleaved(
     sides: Mapping[_Side, Callable[[], Any]],
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
+    *,
+    warm: bool = False,
 ) -> dict[_Side, float]:
     """Seconds of each side: the least of `rounds` runs, taken in turn, after one to warm up.
 
-    The least, since what disturbs a run on a shared machine only ever adds to it. With one
-    thread, a `clock` of CPU time also leaves out the time that others had the processor.
+    `warm` says that the caller has warmed up, and leaves that run out. The least counts, since what
+    disturbs a run on a shared machine only ever adds to it. With one thread, a `clock` of CPU time
+    also leaves out the time that others had the processor.
     """
     best = dict.fromkeys(sides, float("inf"))
-    for number in range(rounds + 1):
+    for number in range(warm, rounds + 1):
         for name, run in sides.items():
             start = clock()
             run()

@@ -34,9 +34,8 @@ PART = 4
 _GROUP_ROWS = 50_000
 
 
-def write_feed(path: Path, rows: int) -> None:
+def write_feed(path: Path, rows: int, X: np.ndarray, labels: np.ndarray) -> None:
     """A Parquet file of that many rows, with sha256 and label, and its columns shuffled."""
-    X, labels = vectors(12000)
     order = np.random.default_rng(0).permutation(LAYOUT.width)
     schema = pa.schema(
         [("sha256", pa.string()), ("label", pa.int8())]
@@ -110,10 +109,11 @@ def main() -> None:
     emit(machine(["pyarrow", "h5py", "numpy"], benchmark="tables"))
     sizes = {"small": arguments.rows // PART, "large": arguments.rows}
     found = {}
+    X, labels = vectors(12000)
     with tempfile.TemporaryDirectory() as folder:
         for size, rows in sizes.items():
             feed = Path(folder) / f"{size}.parquet"
-            write_feed(feed, rows)
+            write_feed(feed, rows, X, labels)
             found[size] = measured("ours", feed, rows)
         found["plain"] = measured("plain", feed, sizes["large"])
     emit(
