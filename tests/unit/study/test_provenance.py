@@ -24,12 +24,16 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "script.py").write_text("import dokunuki.a\n")
     monkeypatch.setattr(provenance, "_ROOTS", [tmp_path])
 
+    def forget():
+        for kept in (provenance._parsed, provenance._module_path, provenance._data_digests):
+            kept.cache_clear()
+
     def digests(*parts):
-        provenance._parsed.cache_clear()
+        forget()
         return code_digests(tmp_path / "script.py", *parts)
 
     yield folder, digests
-    provenance._parsed.cache_clear()
+    forget()
 
 
 def test_imports_are_followed_and_named_parts_are_added(package):

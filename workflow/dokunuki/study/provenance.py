@@ -9,6 +9,8 @@ Followed are this package, whatever lies beside it in the folder `workflow` of a
 wheel, its other package), and the modules in the folders of the catalogue that a user names. Where
 a followed package holds one of the folders in `DATA_FOLDERS`, each file in it counts by its bytes.
 All else belongs to the environment, and its versions are the environment's business.
+
+A process looks at each file and each place for one once: every rule asks for much the same modules.
 """
 
 from __future__ import annotations
@@ -74,6 +76,7 @@ def code_digests(script: str | Path, *parts: str) -> dict[str, str]:
     return digests
 
 
+@cache
 def _data_digests(package: Path) -> dict[str, str]:
     """Digests of the bytes of the files in a package's `DATA_FOLDERS`, by path; not of code."""
     return {
@@ -91,8 +94,13 @@ def _digest_of_bytes(path: Path) -> str:
 
 def module_path(module: str) -> Path | None:
     """The file of a module that is followed; None when there is none."""
+    return _module_path(module, tuple(_ROOTS))
+
+
+@cache
+def _module_path(module: str, roots: tuple[Path, ...]) -> Path | None:
     names = module.split(".")
-    for root in _ROOTS:
+    for root in roots:
         if IS_INSTALLED and root == LIBRARY and names[0] not in PACKAGES:
             continue
         base = root.joinpath(*names)
