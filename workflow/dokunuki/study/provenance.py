@@ -16,9 +16,11 @@ A process looks at each file and each place for one once: every rule asks for mu
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import os
 import sys
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING
 from dokunuki.study.places import IS_INSTALLED, LIBRARY, PACKAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
 # Of a followed package, the folders whose files its modules read.
@@ -117,7 +119,20 @@ def _module_of(dotted: str) -> str | None:
     return dotted or None
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Without Python's search for cycles: a tree has thousands of nodes, and they hold none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 @cache
+@_without_collector()
 def _parsed(path: Path) -> tuple[str, frozenset[str]]:
     """Digest and followed imports of a file, in one pass: whoever starts a run waits for it."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
