@@ -143,10 +143,8 @@ build/keras/.installed: bench/keras.txt
 	build/keras/bin/pip install --quiet --disable-pip-version-check -r bench/keras.txt
 	@touch $@
 
-# In the order of tests/conftest.py: the workflow's tests take minutes a file, and begin first.
-IN_PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.development
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(IN_PARALLEL) $(ARGS)
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -n auto --dist loadfile $(ARGS)
 
 # On a cluster of one node that it starts on this machine, from Debian's packages, as root.
 test-slurm: $(VENV)/.development $(VENV)/.slurm

@@ -36,12 +36,6 @@ for _name in ("MAKEFLAGS", "MFLAGS", *re.findall(r"\$\((\w+)\)", _MAKEFILE)):
     os.environ.pop(_name, None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that run the workflow first: no process is left alone with one at the end."""
-    folder = REPOSITORY / "tests" / "workflow"
-    items.sort(key=lambda item: not item.path.is_relative_to(folder))
-
-
 def _shared(variable: str, name: str, what: str) -> Path:
     """A folder of real rows, which are not part of the repository; skips where there is none."""
     folder = Path(os.environ.get(variable, REPOSITORY.parent / "shared" / name))
