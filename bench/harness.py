@@ -34,20 +34,19 @@ def interleaved(
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
     *,
-    warm: bool = False,
+    warm_ups: int = 1,
 ) -> dict[_Side, float]:
-    """Seconds of each side: the least of `rounds` runs, taken in turn, after one to warm up.
+    """Seconds of each side: the least of `rounds` runs, taken in turn, after some to warm up.
 
-    `warm` says that the caller has warmed up, and leaves that run out. The least counts, since what
-    disturbs a run on a shared machine only ever adds to it. With one thread, a `clock` of CPU time
-    also leaves out the time that others had the processor.
+    The least, since what disturbs a run on a shared machine only ever adds to it. With one
+    thread, a `clock` of CPU time also leaves out the time that others had the processor.
     """
     best = dict.fromkeys(sides, float("inf"))
-    for number in range(warm, rounds + 1):
+    for number in range(-warm_ups, rounds):
         for name, run in sides.items():
             start = clock()
             run()
-            if number:
+            if number >= 0:
                 best[name] = min(best[name], clock() - start)
     return best
 

@@ -46,9 +46,9 @@ def main() -> None:
         build_index(open_release(large, 1), workers=workers)
         processor[workers] = min(processor[workers], _processor_seconds() - start)
 
-    build_index(open_release(folder, 1))  # to warm up: these are the files that it is made of
+    build_index(open_release(folder, 1))  # warms up: the large one is made of the same files
     sides = {1: lambda: scan(1), CORES: lambda: scan(CORES)}
-    wall = interleaved(sides, arguments.rounds, warm=True)
+    wall = interleaved(sides, arguments.rounds, warm_ups=0)
     megabytes = open_release(large, 1).total_bytes / 1e6
     measured = {"MB": megabytes, "row_bytes": megabytes * 1e6 / (arguments.copies * arguments.rows)}
     for cores, name in ((1, "one core"), (CORES, "two cores")):

@@ -5,8 +5,7 @@ time (or, on a busy machine, CPU time) of processes taken in turn. A job's fixed
 that imports what Snakemake, train_victim's script and a network import, reads the training rows of
 a file of vectors, and ends. Of it, torch's own import is told apart. Snakemake's own share is that
 of the CPU seconds of the quick run's first seed, its jobs' included, that pass in Snakemake's
-process. Three seeds would take three times as long, and have a smaller share: their jobs train
-three seeds each, at nearly the same cost for Snakemake.
+process. All three seeds take twice as long, and their share is smaller, since a job trains several.
 `--fresh-clone` measures, in wall time, `make run` in a new clone of this repository: what is
 committed, with the set-up, whose packages pip downloads unless it has them in its cache.
 Usage: python -m bench.startup [--rows N] [--rounds N] [--clock cpu] [--only NAME ...]

@@ -121,7 +121,7 @@ def _module_of(dotted: str) -> str | None:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Without Python's search for cycles: a tree has thousands of nodes, and they hold none."""
+    """Without Python's search for cycles: a tree has thousands of nodes, none in a cycle."""
     was_on = gc.isenabled()
     gc.disable()
     try:
